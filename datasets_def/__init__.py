@@ -1,0 +1,42 @@
+"""What the data are: Sentinel-2 scenes and lake polygons, as plain TorchGeo datasets.
+
+Names are loaded on first use: the datasets need TorchGeo, which is slow to import; a scene does not.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datasets_def.lakes import GlacialLakes
+    from datasets_def.scene import Scene, find_scenes, open_scene
+    from datasets_def.sentinel2 import Sentinel2
+    from datasets_def.tiled import tiled_copy
+    from datasets_def.vectors import read_aoi, read_polygons
+
+__all__ = [
+    "GlacialLakes",
+    "Scene",
+    "Sentinel2",
+    "find_scenes",
+    "open_scene",
+    "read_aoi",
+    "read_polygons",
+    "tiled_copy",
+]
+
+_HOME = {
+    "GlacialLakes": "lakes",
+    "Scene": "scene",
+    "Sentinel2": "sentinel2",
+    "find_scenes": "scene",
+    "open_scene": "scene",
+    "read_aoi": "vectors",
+    "read_polygons": "vectors",
+    "tiled_copy": "tiled",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'datasets_def' has no attribute {name!r}")
+    return getattr(import_module(f"datasets_def.{_HOME[name]}"), name)

@@ -1,0 +1,342 @@
+"""Scene: one acquisition on its own grid, whatever container holds it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from datasets_def.bands import BANDS, DEFAULT_BANDS
+from datasets_def.raster import read_raster
+from datasets_def.safe import SafeProduct, is_safe, read_product
+from glofgeo.errors import GlofgeoError
+
+# Scene classification classes that say nothing about the ground: no data, saturated or defective, cloud of medium and
+# high probability, thin cirrus. Dark area (2), cloud shadow (3), water (6), unclassified (7) and snow (11) stay: lakes
+# lie there. Source: Sentinel-2 L2A product definition, SCL table.
+UNOBSERVED_CLASSES = (0, 1, 8, 9, 10)
+CLOUD_SHADOW_CLASS = 3
+
+Image = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Where the pixels of one band lie and what they mean.
+
+    Attributes:
+        path: what GDAL opens; the reason of its absence starts with `!`.
+        index: band number in that file, from 1.
+        factor: side of one of its pixels in pixels of the scene.
+        quantification: DN per reflectance of 1.
+        offset: DN added before dividing.
+    """
+
+    path: str
+    index: int = 1
+    factor: int = 1
+    quantification: float = 1.0
+    offset: float = 0.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One acquisition on its own grid. Opening it touches no pixel of a product.
+
+    Attributes:
+        path: file or folder it was opened from.
+        id: product name, or file name without ending.
+        crs: of its grid.
+        transform: pixel corner to CRS; north-up.
+        shape: (rows, cols).
+        bands: names of the bands that `read` gives, in order.
+        datetime: acquisition time, UTC; None where the container does not tell.
+        baseline: processing baseline as in the product ("05.10"); None where unknown.
+        level: "L1C", "L2A", or None where unknown.
+        radiometry: how DN become reflectance and how that is known, in words.
+        layers: band name -> where its pixels lie.
+        classification: the scene classification (SCL), if there is one.
+        nodata: DN that means "no data" in every band.
+    """
+
+    path: Path
+    id: str
+    crs: CRS
+    transform: Affine
+    shape: tuple[int, int]
+    bands: tuple[str, ...]
+    datetime: datetime | None
+    baseline: str | None
+    level: str | None
+    radiometry: str
+    layers: dict[str, Layer] = field(repr=False)
+    classification: Layer | None = field(repr=False)
+    nodata: float = 0.0
+
+    def read(self, window: Window | None = None, bands: Sequence[str] | None = None) -> Image:
+        """Reads reflectance.
+
+        Bands coarser than the grid are replicated, not interpolated: every pixel keeps a measured value.
+
+        Args:
+            window: part of the grid, inside it; all of it by default.
+            bands: names; by default the scene's.
+
+        Returns:
+            float32 `(C, H, W)`, 1.0 = 100 %. Meaningless where `valid` is False.
+
+        Raises:
+            GlofgeoError: If a band is missing or its file cannot be read.
+        """
+        return self.load(window, bands)[0]
+
+    def valid(self, window: Window | None = None) -> Mask:
+        """Tells which pixels show the ground: neither nodata nor cloud.
+
+        With a scene classification, everything but classes 0, 1, 8, 9 and 10 (snow, shadow and dark water are valid);
+        without one, every pixel that has data in all bands, clouds included (see `has_cloud_mask`).
+
+        Returns:
+            bool `(H, W)`.
+        """
+        if self.classification is not None:
+            return ~np.isin(self.classes(window), UNOBSERVED_CLASSES)
+        return self._has_data(self.numbers(window, self.bands))
+
+    def classes(self, window: Window | None = None) -> npt.NDArray[np.uint8]:
+        """Reads the scene classification, `(H, W)` uint8.
+
+        Raises:
+            GlofgeoError: If the scene has none, or its file cannot be read.
+        """
+        if self.classification is None:
+            raise GlofgeoError(f"{self.path}: has no scene classification (SCL)")
+        return self._read_layer([self.classification], window)[0].astype(np.uint8)
+
+    def load(self, window: Window | None = None, bands: Sequence[str] | None = None) -> tuple[Image, Mask]:
+        """Reads reflectance and validity in one pass over the files; a nodata pixel of any band is not valid."""
+        bands = tuple(self.bands if bands is None else bands)
+        numbers = self.numbers(window, bands)
+        valid = self._has_data(numbers)
+        if self.classification is not None:
+            valid &= self.valid(window)
+        offsets, divisors = (
+            np.array([[[getattr(self.layers[b], name)]] for b in bands], np.float32)
+            for name in ("offset", "quantification")
+        )
+        image = numbers.astype(np.float32)
+        image += offsets
+        image /= divisors
+        return image, valid
+
+    @property
+    def has_cloud_mask(self) -> bool:
+        """Whether `valid` knows of clouds."""
+        return self.classification is not None
+
+    def require(self, bands: Sequence[str]) -> None:
+        """Checks that the bands are there, before any pixel is read.
+
+        Raises:
+            GlofgeoError: If one is not, naming what is missing.
+        """
+        missing = []
+        for band in bands:
+            if band not in self.layers:
+                raise GlofgeoError(f"{self.path}: has no band {band}; it has {', '.join(self.layers)}")
+            if self.layers[band].path.startswith("!"):
+                missing.append(self.layers[band].path[1:])
+        if missing:
+            raise GlofgeoError(f"{self.path}: incomplete, missing {', '.join(missing)}; fetch the product again")
+
+    def numbers(self, window: Window | None, bands: Sequence[str]) -> npt.NDArray[Any]:
+        """Reads digital numbers as stored, `(C, H, W)`, on the scene's grid."""
+        self.require(bands)
+        return self._read_layer([self.layers[band] for band in bands], window)
+
+    def _has_data(self, numbers: npt.NDArray[Any]) -> Mask:
+        return (np.isfinite(numbers) & (numbers != self.nodata)).all(axis=0)
+
+    def _read_layer(self, layers: list[Layer], window: Window | None) -> npt.NDArray[Any]:
+        """Reads layers as `(C, H, W)` DN on the scene's grid, opening each file once."""
+        rows, cols = self.shape
+        window = window or Window(0, 0, cols, rows)
+        if (
+            window.col_off < 0
+            or window.row_off < 0
+            or (window.col_off + window.width > cols or window.row_off + window.height > rows)
+        ):
+            raise ValueError(f"{window} reaches beyond the scene's {rows} x {cols} pixels")
+        out: list[npt.NDArray[Any]] = [np.empty(0)] * len(layers)
+        for path in dict.fromkeys(layer.path for layer in layers):
+            where = [i for i, layer in enumerate(layers) if layer.path == path]
+            block = self._read_file(path, [layers[i].index for i in where], layers[where[0]].factor, window)
+            for i, plane in zip(where, block, strict=True):
+                out[i] = plane
+        return np.stack(out)
+
+    def _read_file(self, path: str, indexes: list[int], factor: int, window: Window) -> npt.NDArray[Any]:
+        if path.startswith("!"):
+            raise GlofgeoError(f"{self.path}: incomplete, missing {path[1:]}; fetch the product again")
+        top, left = int(window.row_off), int(window.col_off)
+        bottom, right = top + int(window.height), left + int(window.width)
+        coarse = Window.from_slices((top // factor, -(-bottom // factor)), (left // factor, -(-right // factor)))
+        try:
+            with rasterio.open(path) as source:
+                expected = tuple(-(-side // factor) for side in self.shape)
+                if source.shape != expected:
+                    raise GlofgeoError(
+                        f"{path}: {source.shape[0]} x {source.shape[1]} pixels where the scene's metadata promise "
+                        f"{expected[0]} x {expected[1]}; fetch the product again"
+                    )
+                block = source.read(indexes, window=coarse)
+        except (RasterioError, OSError) as error:
+            reason = str(error.__cause__ or error).splitlines()[0]
+            raise GlofgeoError(f"{path}: cannot be read ({reason}); fetch the scene again") from None
+        if factor > 1:
+            block = block.repeat(factor, axis=1).repeat(factor, axis=2)
+            block = block[:, top % factor :, left % factor :][:, : bottom - top, : right - left]
+        return block
+
+
+def open_scene(path: str | Path, bands: Sequence[str] = DEFAULT_BANDS, resolution: int = 10) -> Scene:
+    """Opens a `.SAFE` folder, a zipped `.SAFE`, or a band-described GeoTIFF, COG or VRT.
+
+    Args:
+        path: the product or file.
+        bands: names of the bands that `Scene.read` gives by default, in order.
+        resolution: grid of a product in metres: 10, 20 or 60. A band comes from its file at this resolution, or from
+            its native file where that is coarser. Other files have one grid of their own.
+
+    Raises:
+        GlofgeoError: If there is no such scene, it is no product, a band is unknown, or it has no usable grid. Band
+            files that an incomplete product lacks are reported when they are read.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise GlofgeoError(f"{path}: no such scene; check the path")
+    unknown = [band for band in bands if band not in BANDS]
+    if unknown or not bands:
+        raise GlofgeoError(f"unknown band {', '.join(unknown) or '(none)'}: Sentinel-2 has {', '.join(BANDS)}")
+    if is_safe(path):
+        return _scene_of_product(path, read_product(path), tuple(bands), resolution)
+    return _scene_of_raster(path, tuple(bands))
+
+
+def find_scenes(path: str | Path) -> list[Path]:
+    """Lists the scenes below a folder: `.SAFE` folders, zipped ones, and `.tif`, `.tiff`, `.vrt` files.
+
+    A path that is itself a scene gives itself. Hidden folders are passed over.
+
+    Raises:
+        GlofgeoError: If the path does not exist or holds no scene.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise GlofgeoError(f"{path}: no such folder; put scenes there or name another with --scenes")
+    if path.is_file() or path.suffix == ".SAFE" or any(path.glob("MTD_MSIL*.xml")):
+        return [path]
+    found: list[Path] = []
+    for child in sorted(path.iterdir()):
+        if child.name.startswith("."):
+            continue
+        if child.suffix == ".SAFE" or child.suffix.lower() in (".zip", ".tif", ".tiff", ".vrt"):
+            found.append(child)
+        elif child.is_dir():
+            found += [p for p in [child] if any(child.glob("MTD_MSIL*.xml"))] or _find_below(child)
+    if not found:
+        raise GlofgeoError(f"{path}: holds no scene (.SAFE, .zip, .tif or .vrt); put scenes there")
+    return found
+
+
+def _find_below(folder: Path) -> list[Path]:
+    try:
+        return find_scenes(folder)
+    except GlofgeoError:
+        return []
+
+
+def _scene_of_product(path: Path, product: SafeProduct, bands: tuple[str, ...], resolution: int) -> Scene:
+    if resolution not in product.grids:
+        raise GlofgeoError(f"{path}: no {resolution} m grid; it has {', '.join(map(str, sorted(product.grids)))} m")
+    transform, shape = product.grids[resolution]
+
+    def layer(band: str, native: int, quantification: float = 1.0, offset: float = 0.0) -> Layer:
+        wanted = max(native, resolution)
+        absent = "!" + product.promised.get((band, wanted), f"{band} at {wanted} m")
+        return Layer(product.files.get((band, wanted), absent), 1, wanted // resolution, quantification, offset)
+
+    # Level-2A has no cirrus band, by specification.
+    known = [band for band in BANDS.values() if not (band.name == "B10" and product.level == "L2A")]
+    layers = {
+        band.name: layer(band.name, band.resolution, product.quantification, product.offsets[band.name])
+        for band in known
+    }
+    scene = Scene(
+        path=path,
+        id=product.id,
+        crs=product.crs,
+        transform=transform,
+        shape=shape,
+        bands=bands,
+        datetime=product.datetime,
+        baseline=product.baseline,
+        level=product.level,
+        radiometry=f"(DN {product.offsets[bands[0]]:+g}) / {product.quantification:g}, from the product's metadata",
+        layers=layers,
+        classification=layer("SCL", 20) if product.level == "L2A" else None,
+    )
+    for band in bands:
+        if band not in layers:
+            raise GlofgeoError(f"{path}: a {product.level} product has no {band}")
+    return scene
+
+
+def _scene_of_raster(path: Path, bands: tuple[str, ...]) -> Scene:
+    facts = read_raster(path, bands)
+    layers = {
+        name: Layer(str(path), index, 1, *facts.radiometry[index - 1])
+        for name, index in facts.indexes.items()
+        if name in BANDS
+    }
+    return Scene(
+        path=path,
+        id=facts.id,
+        crs=facts.crs,
+        transform=facts.transform,
+        shape=facts.shape,
+        bands=bands,
+        datetime=facts.datetime,
+        baseline=facts.baseline,
+        level=facts.level,
+        radiometry=facts.told,
+        layers=layers,
+        classification=Layer(str(path), facts.indexes["SCL"]) if "SCL" in facts.indexes else None,
+        nodata=facts.nodata,
+    )
+
+
+def describe_scene(path: str | Path) -> str:
+    """What a person wants to know of a scene, in lines."""
+    scene = open_scene(path)
+    there = [name for name, layer in scene.layers.items() if not layer.path.startswith("!")]
+    lines = {
+        "scene": scene.id,
+        "level": scene.level or "unknown",
+        "acquired": str(scene.datetime or "unknown"),
+        "baseline": scene.baseline or "unknown",
+        "grid": f"{scene.shape[0]} x {scene.shape[1]} pixels of {scene.transform.a:g}, {scene.crs.to_string()}",
+        "reflectance": scene.radiometry,
+        "bands": ", ".join(there) or "none",
+        "cloud mask": "scene classification" if scene.has_cloud_mask else "none: clouds count as observed",
+    }
+    return "\n".join(f"{name:12} {value}" for name, value in lines.items())

@@ -1,0 +1,188 @@
+"""Sentinel2: a TorchGeo index of scenes on one native grid."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from geopandas import GeoDataFrame
+from rasterio.crs import CRS
+from rasterio.windows import Window
+from shapely.geometry import box
+from torch import Tensor
+from torchgeo.datasets import RasterDataset
+from torchgeo.datasets.utils import GeoSlice
+
+from datasets_def.bands import DEFAULT_BANDS
+from datasets_def.scene import Scene, find_scenes, open_scene
+from glofgeo.errors import GlofgeoError
+
+
+class Sentinel2(RasterDataset):
+    """Scenes that share a CRS and a resolution, read without warping a pixel.
+
+    A sample is `{"image": float32 (C, H, W) reflectance, "valid": bool (H, W), "crs", "bounds"}`. A query is snapped to
+    the scene's grid; what lies beyond a scene is 0 and not valid. Where several scenes answer a query, the earlier in
+    the index fills first and later ones fill what is still not valid, so give a time slice to ask one of them.
+    """
+
+    all_bands = ()
+    is_image = True
+
+    def __init__(
+        self,
+        paths: str | Path | Iterable[str | Path] = "data/scenes",
+        crs: CRS | None = None,
+        res: float | tuple[float, float] | None = None,
+        bands: Sequence[str] = DEFAULT_BANDS,
+        transforms: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    ) -> None:
+        """Opens every scene's metadata.
+
+        Args:
+            paths: folders to search, or scenes.
+            crs: take only scenes of this CRS; they are never warped.
+            res: take only scenes of this resolution, in CRS units.
+            bands: names of the bands, in order.
+            transforms: applied to every sample.
+
+        Raises:
+            GlofgeoError: If there is no scene, one cannot be opened, or they have several grids (see `by_grid`).
+        """
+        scenes = [s for s in _open_all(paths, bands) if crs is None or s.crs == crs]
+        if res is not None:
+            wanted = (res, res) if isinstance(res, int | float) else tuple(res)
+            scenes = [s for s in scenes if _resolution(s) == wanted]
+        grids = {_grid(s) for s in scenes}
+        if not scenes:
+            raise GlofgeoError(f"{paths}: no scene in {crs} at the wanted resolution")
+        if len(grids) > 1:
+            told = "; ".join(sorted(f"{grid_crs} at {grid_res[0]:g}" for grid_crs, grid_res in grids))
+            raise GlofgeoError(f"{paths}: scenes on {len(grids)} grids ({told}); open them with Sentinel2.by_grid")
+        self._index(paths, scenes, bands, transforms)
+
+    @classmethod
+    def by_grid(
+        cls, paths: str | Path | Iterable[str | Path], bands: Sequence[str] = DEFAULT_BANDS
+    ) -> list["Sentinel2"]:
+        """Opens scenes of any number of UTM zones and resolutions, as one dataset a grid."""
+        groups: dict[tuple[str, tuple[float, float]], list[Scene]] = {}
+        for scene in _open_all(paths, bands):
+            groups.setdefault(_grid(scene), []).append(scene)
+        datasets = []
+        for _, scenes in sorted(groups.items()):
+            dataset = cls.__new__(cls)
+            dataset._index([scene.path for scene in scenes], scenes, bands, None)
+            datasets.append(dataset)
+        return datasets
+
+    def _index(
+        self,
+        paths: Any,
+        scenes: list[Scene],
+        bands: Sequence[str],
+        transforms: Callable[[dict[str, Any]], dict[str, Any]] | None,
+    ) -> None:
+        self.paths = paths
+        self.bands = tuple(bands)
+        self.transforms = transforms
+        self.scenes = {str(scene.path): scene for scene in scenes}
+        self._res = _resolution(scenes[0])
+        # Torchgeo's index wants naive timestamps; a scene without a time matches every time.
+        times = [
+            (pd.Timestamp.min, pd.Timestamp.max)
+            if s.datetime is None
+            else (pd.Timestamp(s.datetime).tz_convert("UTC").tz_localize(None),) * 2
+            for s in scenes
+        ]
+        self.index = GeoDataFrame(
+            {"filepath": list(self.scenes)},
+            index=pd.IntervalIndex.from_tuples(times, closed="both", name="datetime"),
+            geometry=[_footprint(s) for s in scenes],
+            crs=scenes[0].crs,
+        )
+
+    @property
+    def crs(self) -> CRS:
+        """CRS of the grid."""
+        return self.index.crs
+
+    @crs.setter
+    def crs(self, new_crs: CRS) -> None:
+        if new_crs != self.crs:
+            raise GlofgeoError("imagery is never warped: put the Sentinel2 dataset first (scenes & lakes)")
+
+    @property
+    def res(self) -> tuple[float, float]:
+        """Pixel width and height in CRS units."""
+        return self._res
+
+    @res.setter
+    def res(self, new_res: float | tuple[float, float]) -> None:
+        if new_res not in (self._res, self._res[0]):
+            raise GlofgeoError("imagery is never resampled: put the Sentinel2 dataset first (scenes & lakes)")
+
+    def __getitem__(self, query: GeoSlice) -> dict[str, Any]:
+        """Reads a window.
+
+        Args:
+            query: `[xmin:xmax, ymin:ymax, tmin:tmax]` in the dataset's CRS; a step other than the resolution is
+                refused.
+
+        Raises:
+            IndexError: If no scene answers the query.
+            GlofgeoError: If a file cannot be read.
+        """
+        x, y, t = self._disambiguate_slice(query)
+        if (x.step, y.step) != self.res:
+            raise GlofgeoError(f"imagery is never resampled: ask for {self.res}, not {(x.step, y.step)}")
+        hits = self.index.iloc[self.index.index.overlaps(pd.Interval(t.start, t.stop, closed="both"))]
+        hits = hits.iloc[:: t.step].cx[x.start : x.stop, y.start : y.stop]
+        if hits.empty:
+            raise IndexError(f"query: {query} not found in index with bounds: {self.bounds}")
+        size = (round((y.stop - y.start) / self.res[1]), round((x.stop - x.start) / self.res[0]))
+        image = torch.zeros(len(self.bands), *size)
+        valid = torch.zeros(size, dtype=torch.bool)
+        for filepath in hits.filepath:
+            self._fill(self.scenes[filepath], x.start, y.stop, image, valid)
+            if valid.all():
+                break
+        sample: dict[str, Any] = {"crs": self.crs, "bounds": query, "image": image, "valid": valid}
+        return sample if self.transforms is None else self.transforms(sample)
+
+    def _fill(self, scene: Scene, xmin: float, ymax: float, image: Tensor, valid: Tensor) -> None:
+        """Writes the scene's pixels where the sample is not valid yet."""
+        height, width = valid.shape
+        left = round((xmin - scene.transform.c) / self.res[0])
+        top = round((scene.transform.f - ymax) / self.res[1])
+        rows, cols = scene.shape
+        r0, r1, c0, c1 = max(top, 0), min(top + height, rows), max(left, 0), min(left + width, cols)
+        if r0 >= r1 or c0 >= c1:
+            return
+        pixels, seen = scene.load(Window(c0, r0, c1 - c0, r1 - r0), self.bands)
+        part = (slice(r0 - top, r1 - top), slice(c0 - left, c1 - left))
+        fresh = ~valid[part]
+        image[(slice(None), *part)] = torch.where(fresh, torch.from_numpy(pixels), image[(slice(None), *part)])
+        valid[part] |= torch.from_numpy(seen)
+
+
+def _open_all(paths: str | Path | Iterable[str | Path], bands: Sequence[str]) -> list[Scene]:
+    roots = [paths] if isinstance(paths, str | Path) else list(paths)
+    found = dict.fromkeys(path for root in roots for path in find_scenes(root))
+    return [open_scene(path, bands) for path in found]
+
+
+def _resolution(scene: Scene) -> tuple[float, float]:
+    return scene.transform.a, -scene.transform.e
+
+
+def _grid(scene: Scene) -> tuple[str, tuple[float, float]]:
+    return scene.crs.to_string(), _resolution(scene)
+
+
+def _footprint(scene: Scene) -> Any:
+    rows, cols = scene.shape
+    x0, y0 = scene.transform * (0, 0)
+    x1, y1 = scene.transform * (cols, rows)
+    return box(x0, y1, x1, y0)

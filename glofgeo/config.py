@@ -1,0 +1,225 @@
+"""Configuration: one definition serves as command-line flags, YAML file and checkpoint header.
+
+Every field is a plain type, so that a configuration survives JSON and YAML unchanged.
+"""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from datasets_def.bands import BANDS, DEFAULT_BANDS
+from glofgeo.errors import GlofgeoError
+
+Variant = Literal["tiny", "small", "base", "large"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What the network is.
+
+    Attributes:
+        variant: size of the DINOv2 encoder.
+        extra_blocks: transformer blocks added after the pretrained ones.
+        extra_init: how those start: `copy` learns from the first step on; `zeros` (everything at zero) never
+            receives a gradient.
+        registers: register tokens of the DINOv2 variant (0 or 4).
+        image_size: side in pixels of the square the position embedding is stored for.
+        bands: names of the input bands, in order.
+        mean: reflectance subtracted per band; by default the band table's.
+        std: reflectance divided by per band; by default the band table's.
+        decoder_channels: width of the U-Net decoder's five stages.
+        stem_channels: width of the convolutional stem at full and at half resolution.
+    """
+
+    variant: Variant = "large"
+    extra_blocks: int = 1
+    extra_init: Literal["copy", "zeros"] = "copy"
+    registers: Literal[0, 4] = 0
+    image_size: int = 518
+    bands: tuple[str, ...] = DEFAULT_BANDS
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    decoder_channels: tuple[int, ...] = (256, 128, 64, 32, 16)
+    stem_channels: tuple[int, int] = (16, 32)
+
+    def __post_init__(self) -> None:
+        """Fills in the band statistics and refuses a band that is not Sentinel-2's."""
+        unknown = [band for band in self.bands if band not in BANDS]
+        if unknown:
+            raise GlofgeoError(f"unknown band {', '.join(unknown)}: Sentinel-2 has {', '.join(BANDS)}")
+        if len(set(self.bands)) != len(self.bands) or not self.bands:
+            raise GlofgeoError(f"bands {', '.join(self.bands) or '(none)'}: name each band once")
+        for name in ("mean", "std"):
+            given = getattr(self, name)
+            if not given:
+                object.__setattr__(self, name, tuple(getattr(BANDS[band], name) for band in self.bands))
+            elif len(given) != len(self.bands):
+                raise GlofgeoError(f"model.{name} has {len(given)} values for {len(self.bands)} bands")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which crops training sees.
+
+    Attributes:
+        window: side of a training crop in pixels; shrunk to the largest scene if that is smaller.
+        batch_size: crops a step.
+        crops: crops an epoch.
+        lake_share: share of the crops that are centred near a lake; the rest falls anywhere.
+        workers: loader processes.
+        block_deg: side in degrees of the blocks that split an AOI without `split`.
+        buffer_m: ground left unused between the parts of such a split, in metres.
+        val_share: share of those blocks that validate.
+    """
+
+    window: int = 518
+    batch_size: int = 4
+    crops: int = 1000
+    lake_share: float = 0.6
+    workers: int = 2
+    block_deg: float = 0.25
+    buffer_m: float = 6000.0
+    val_share: float = 0.2
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the three terms of the loss.
+
+    Attributes:
+        lovasz: of the Lovasz hinge, a surrogate of 1 - IoU.
+        dice: of 1 - Dice.
+        bce: of the binary cross-entropy.
+    """
+
+    lovasz: float = 1.0
+    dice: float = 1.0
+    bce: float = 1.0
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides a training run.
+
+    Attributes:
+        model: what the network is.
+        data: which crops training sees.
+        loss: weights of the loss.
+        weights: `auto` (`dinov2` where it can be had, else random, and says so), `dinov2` (Meta's, fetched through
+            timm), `none` (random), or a file.
+        epochs: passes of `data.crops` crops.
+        lr: peak learning rate of decoder, stem and extra blocks.
+        encoder_lr: the same for the pretrained blocks.
+        weight_decay: AdamW's.
+        warmup: share of all steps during which the rate rises.
+        patience: epochs without a better lake IoU before training stops.
+        clip: gradient norm above which gradients are scaled down.
+        seed: of everything random.
+    """
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    weights: str = "auto"
+    epochs: int = 50
+    lr: float = 5e-4
+    encoder_lr: float = 5e-5
+    weight_decay: float = 0.05
+    warmup: float = 0.05
+    patience: int = 10
+    clip: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class MapConfig:
+    """How a scene is mapped.
+
+    Attributes:
+        threshold: probability from which a pixel is lake.
+        min_area: smallest lake and smallest island that is kept, in square metres (five pixels of 10 m, the least that
+            inventories from Sentinel-2 map: Lesi et al. 2022, ESSD 14:5489).
+        overlap: pixels that neighbouring windows share at the least.
+        batch_size: windows inferred at once.
+    """
+
+    threshold: float = 0.5
+    min_area: float = 500.0
+    overlap: int = 64
+    batch_size: int = 4
+
+    def __post_init__(self) -> None:
+        """Refuses values that cannot be meant."""
+        if not 0 < self.threshold < 1:
+            raise GlofgeoError(f"--threshold {self.threshold}: give a probability between 0 and 1")
+        if self.min_area < 0 or self.overlap < 0 or self.batch_size < 1:
+            raise GlofgeoError("--min-area and --overlap cannot be negative, and --batch-size is at least 1")
+
+
+# What `--config` knows by name; every field not named here keeps its default.
+PRESETS: dict[str, dict[str, Any]] = {
+    "large": {},
+    "small": {"model": {"variant": "small"}, "data": {"batch_size": 8}, "encoder_lr": 1e-4},
+    "demo": {
+        "model": {"variant": "tiny"},
+        "data": {"window": 252, "batch_size": 8, "crops": 240, "workers": 0, "lake_share": 0.5},
+        "weights": "none",
+        "epochs": 12,
+        "lr": 2e-3,
+        "encoder_lr": 2e-3,
+        "patience": 12,
+    },
+}
+
+
+def load_preset(name: str) -> dict[str, Any]:
+    """Finds the settings that `--config` names: a preset, or a YAML file.
+
+    Returns:
+        Nested plain values, fields of `TrainConfig`.
+
+    Raises:
+        GlofgeoError: If there is neither, or the file is no YAML mapping of known settings.
+    """
+    import yaml
+
+    if name in PRESETS:
+        return PRESETS[name]
+    path = Path(name)
+    if not path.is_file():
+        raise GlofgeoError(f"--config {name}: neither a preset ({', '.join(PRESETS)}) nor a YAML file")
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
+        raise GlofgeoError(f"{path}: not readable as YAML ({str(error).splitlines()[0]})") from None
+    if not isinstance(values, dict):
+        raise GlofgeoError(f"{path}: holds no settings; write `name: value` lines, as in a run's config.yaml")
+    from_dict(TrainConfig, values, str(path))
+    return values
+
+
+def from_dict(kind: type[T], values: dict[str, Any], where: str) -> T:
+    """Builds a configuration from nested plain values, as YAML and JSON give them.
+
+    Args:
+        kind: the dataclass to build.
+        values: its fields; missing ones keep their defaults.
+        where: the file the values come from, for the error message.
+
+    Raises:
+        GlofgeoError: If a field is unknown.
+    """
+    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    unknown = [name for name in values if name not in fields]
+    if unknown:
+        raise GlofgeoError(f"{where}: unknown setting {', '.join(unknown)}; known: {', '.join(fields)}")
+    nested = {"model": ModelConfig, "data": DataConfig, "loss": LossConfig}
+    built: dict[str, Any] = {}
+    for name, value in values.items():
+        if kind is TrainConfig and name in nested and isinstance(value, dict):
+            built[name] = from_dict(nested[name], value, where)
+        else:
+            built[name] = tuple(value) if isinstance(value, list) else value
+    return kind(**built)

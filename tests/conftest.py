@@ -1,0 +1,59 @@
+"""Small scenes that many tests share, written once a session."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from hypothesis import HealthCheck, settings
+from rasterio.transform import from_origin
+
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+settings.register_profile(
+    "glofgeo", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("glofgeo")
+
+REAL_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
+WHEN = datetime(2024, 10, 15, 4, 57, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real scenes and inventories beside the checkout, which is not part of the project."""
+    if not REAL_DATA.is_dir():
+        pytest.skip("real scenes and inventories are not part of the project and are not here")
+    return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory) -> tuple[Path, Path]:
+    """A synthetic Level-2A product of 300 x 300 pixels at Imja Tso, and its lakes."""
+    from datasets_def.synthetic import write_product
+
+    return write_product(tmp_path_factory.mktemp("product"), size=300, when=WHEN, seed=3)
+
+
+@pytest.fixture
+def write_raster():
+    """Writes a band-described GeoTIFF."""
+
+    def write(path, array, *, bands=("B02", "B03", "B04", "B08"), crs="EPSG:32645", origin=(300000, 3100000),
+              pixel=10.0, nodata=0, scale=None, offset=None, **tags):  # fmt: skip
+        array = np.asarray(array)
+        with rasterio.open(
+            path, "w", driver="GTiff", dtype=array.dtype, count=len(array), height=array.shape[1],
+            width=array.shape[2], crs=crs, transform=from_origin(*origin, pixel, pixel), nodata=nodata,
+        ) as target:  # fmt: skip
+            target.write(array)
+            if bands:
+                target.descriptions = bands
+            if scale:
+                target.scales, target.offsets = [scale] * len(array), [offset or 0.0] * len(array)
+            target.update_tags(**tags)
+        return Path(path)
+
+    return write
