@@ -1,0 +1,216 @@
+"""The verbs; parses and delegates.
+
+Nothing heavy is imported before a verb runs, so that `--help` and usage errors answer at once.
+"""
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.config import Dict
+
+from glofgeo import __version__
+from glofgeo.config import MapConfig, TrainConfig, load_preset
+from glofgeo.errors import GlofgeoError
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+app = App(
+    name="glofgeo",
+    version=__version__,
+    help="Maps glacial lakes from Sentinel-2, so that outburst floods can be watched.",
+    help_format="plaintext",
+    default_parameter=Parameter(negative=()),
+)
+
+
+@app.command
+def train(
+    *,
+    aoi: str,
+    scenes: Path = Path("data/scenes"),
+    lakes: Path = Path("data/lakes.gpkg"),
+    out: Path | None = None,
+    config: str = "large",
+    resume: Path | None = None,
+    device: Device = "auto",
+    settings: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),
+) -> None:
+    """Learns lakes from scenes and lake polygons.
+
+    Args:
+        aoi: area of interest: a polygon file, or the name of a ready-made one (himalaya, khumbu, …).
+        scenes: folder of scenes, or one scene.
+        lakes: polygons of the lakes, complete within the area of interest.
+        out: folder of this run; by default runs/<date>-<time>.
+        config: large, small, demo, or a YAML file; flags override it.
+        resume: folder of a run to continue with its own settings.
+        device: where to compute.
+        settings: everything else.
+    """
+    from datasets_def.vectors import read_aoi
+    from glofgeo.training.run import train as run
+
+    area = read_aoi(aoi)
+    folder = resume or out or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S")
+    run(
+        aoi=area, aoi_name=aoi, scenes=scenes, lakes=lakes, out=folder, config=settings, resume=resume, device=device
+    )  # fmt: skip
+
+
+@app.command(name="map")
+def map_(
+    *,
+    scene: Annotated[list[Path], Parameter(consume_multiple=True)],
+    checkpoint: Path | None = None,
+    aoi: str | None = None,
+    out: Path = Path("maps"),
+    device: Device = "auto",
+    settings: Annotated[MapConfig, Parameter(name="*")] = MapConfig(),
+) -> None:
+    """Maps the lakes of scenes: rasters, a lake layer and a picture, ready for QGIS.
+
+    Args:
+        scene: .SAFE folders, zipped ones, or band-described GeoTIFFs.
+        checkpoint: model to use; by default the newest runs/*/best.safetensors.
+        aoi: map only within this area of interest.
+        out: folder; each scene gets a folder of its own in it.
+        device: where to compute.
+        settings: how to map.
+    """
+    from datasets_def.scene import open_scene
+    from datasets_def.vectors import read_aoi
+    from glofgeo.mapping.run import map_scene
+    from glofgeo.models import load_checkpoint
+
+    area = read_aoi(aoi) if aoi else None
+    loaded = load_checkpoint(checkpoint or _newest_checkpoint())
+    bands = loaded.config.model.bands
+    opened = [open_scene(path, bands) for path in scene]
+    for each in opened:
+        each.require(bands)
+    for each in opened:
+        folder = map_scene(each, loaded, out, aoi=area, settings=settings, device=device)
+        print(f"{folder / 'lakes.gpkg'}: drag it into QGIS, over mask.tif and probability.tif beside it")
+
+
+@app.command
+def evaluate(
+    *,
+    lakes: Path,
+    prediction: Path | None = None,
+    checkpoint: Path | None = None,
+    scene: Path | None = None,
+    aoi: str | None = None,
+    json: Path | None = None,
+    device: Device = "auto",
+) -> None:
+    """Compares a map with known lakes; with a scene, NDWI > 0 stands beside it.
+
+    Args:
+        lakes: polygons of the true lakes.
+        prediction: lakes.gpkg, mask.tif or probability.tif; without it, the scene is mapped first.
+        checkpoint: model that maps the scene; by default the newest runs/*/best.safetensors.
+        scene: the scene that the prediction shows.
+        aoi: compare only within this area of interest.
+        json: write the figures to this file too.
+        device: where to compute.
+    """
+    import tempfile
+
+    from datasets_def.scene import open_scene
+    from datasets_def.vectors import read_aoi
+    from glofgeo.evaluation import evaluate as compare
+    from glofgeo.evaluation import print_scorecard, write_scorecard
+
+    area = read_aoi(aoi) if aoi else None
+    if prediction is None and scene is None:
+        raise GlofgeoError("evaluate needs --prediction FILE, or --scene SCENE to map first")
+    with tempfile.TemporaryDirectory() as folder:
+        if prediction is None:
+            from glofgeo.mapping.run import map_scene
+            from glofgeo.models import load_checkpoint
+
+            loaded = load_checkpoint(checkpoint or _newest_checkpoint())
+            opened = open_scene(str(scene), loaded.config.model.bands)
+            prediction = map_scene(opened, loaded, Path(folder), aoi=area, device=device) / "mask.tif"
+        else:
+            opened = open_scene(scene, ("B03", "B08")) if scene else None
+        card = compare(prediction, lakes, scene=opened, aoi=area)
+    print_scorecard(card)
+    if json:
+        write_scorecard(card, json)
+
+
+@app.command
+def demo(*, out: Path = Path("demo")) -> None:
+    """Trains, maps and evaluates on synthetic scenes: no data, no network, a few minutes.
+
+    Args:
+        out: folder for everything it makes.
+    """
+    from glofgeo.demo import run
+
+    run(out)
+
+
+@app.command
+def info(path: Path, /) -> None:
+    """Tells what a checkpoint or a scene is.
+
+    Args:
+        path: a .safetensors checkpoint, or a scene.
+    """
+    if path.suffix in (".safetensors", ".pt", ".pth", ".ckpt"):
+        from glofgeo.models import describe_checkpoint
+
+        print(describe_checkpoint(path))
+    else:
+        from datasets_def.scene import describe_scene
+
+        print(describe_scene(path))
+
+
+def _newest_checkpoint() -> Path:
+    found = sorted(Path("runs").glob("*/best.safetensors"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise GlofgeoError("no checkpoint in runs/*/best.safetensors: train one, or give --checkpoint FILE")
+    return found[-1]
+
+
+def _verbs() -> str:
+    return ", ".join(name for name in app if not name.startswith("-"))
+
+
+def _apply_preset(tokens: list[str]) -> None:
+    """Makes the settings that `--config` (or a resumed run's config.yaml) names the defaults of `train`."""
+    name = next((value for token, value in zip(tokens, tokens[1:], strict=False) if token == "--config"), None)
+    name = name or next((token.split("=", 1)[1] for token in tokens if token.startswith("--config=")), "large")
+    if tokens[:1] == ["train"]:
+        app["train"].config = [Dict(load_preset(name), use_commands_as_keys=False)]
+
+
+def main() -> None:
+    """Runs a verb; exits with 2 for a wrong input, 1 for a fault of glofgeo, 130 for Ctrl-C."""
+    tokens = [token for token in sys.argv[1:] if token != "--debug"]
+    try:
+        _apply_preset(tokens)
+        app(tokens, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        verb = f" {tokens[0]}" if tokens and tokens[0] in app else ""
+        _fail(2, f"{error} Verbs: {_verbs()}. `glofgeo{verb} --help` tells more.")
+    except GlofgeoError as error:
+        _fail(2, str(error))
+    except KeyboardInterrupt:
+        _fail(130, "stopped")
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        _fail(1, f"{type(error).__name__}: {error} (a fault of glofgeo; --debug shows where)")
+
+
+def _fail(status: int, message: str) -> None:
+    print(f"glofgeo: {' '.join(message.split())}", file=sys.stderr)
+    raise SystemExit(status)
