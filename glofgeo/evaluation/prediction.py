@@ -1,0 +1,168 @@
+"""A prediction and the grid it is judged on, whichever of the mapper's outputs it comes as."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+import shapely
+from affine import Affine
+from geopandas import GeoDataFrame
+from rasterio.crs import CRS
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from datasets_def.vectors import read_polygons
+from glofgeo.errors import GlofgeoError
+from glofgeo.evaluation.pixels import STRIP_ROWS, Grid, Mask, Polygons
+
+if TYPE_CHECKING:
+    from datasets_def.scene import Scene
+
+NOT_OBSERVED = 255
+RASTERS = (".tif", ".tiff", ".vrt")
+
+_GRID_METRES = 10.0
+# Eight scenes, at a byte a pixel; a grid of more around both layers is a mistake rather than a wish.
+_MOST_PIXELS = 8 * 10980**2
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is judged.
+
+    Attributes:
+        path: the file.
+        grid: of the pixels that are compared.
+        grid_of: where that grid comes from, in words.
+        raster: file whose value 255 tells what was not observed; None where nothing tells.
+        cut: raster value from which on a pixel is lake.
+        probability: whether that value is a percentage.
+        lakes: predicted polygons in the grid's CRS; None where the raster itself is the prediction.
+    """
+
+    path: Path
+    grid: Grid
+    grid_of: str
+    raster: Path | None
+    cut: int = 1
+    probability: bool = False
+    lakes: Polygons | None = None
+
+    def strip(self, rows: slice) -> tuple[Mask, Mask]:
+        """Gives what is lake and what is observed on a strip, each `(rows, cols)`.
+
+        Raises:
+            GlofgeoError: If the raster cannot be read.
+        """
+        shape = (rows.stop - rows.start, self.grid.shape[1])
+        codes = np.zeros(shape, np.uint8) if self.raster is None else _read_rows(self.raster, rows)
+        observed = codes != NOT_OBSERVED
+        lake = codes >= self.cut if self.lakes is None else self.grid.burn(self.lakes, rows)
+        return lake & observed, observed
+
+
+def open_prediction(
+    path: Path, truth: GeoDataFrame, scene: "Scene | None", aoi: GeoDataFrame | None, threshold: float
+) -> Prediction:
+    """Opens `probability.tif`, `mask.tif` or a lake layer.
+
+    A layer is judged on the grid of the `mask.tif` or `probability.tif` beside it, which also tells what was not
+    observed; else on the scene's grid; else on a 10 m grid in its own metric CRS or the UTM zone it lies in, which
+    covers the area of interest, or where there is none all polygons of prediction and truth.
+
+    Args:
+        path: the file.
+        truth: true lakes, any CRS.
+        scene: what was mapped, if known.
+        aoi: area of interest, any CRS, if there is one.
+        threshold: probability from which on a pixel is lake, 0-1.
+
+    Raises:
+        GlofgeoError: If the file is missing, unreadable, of the wrong kind, or not on the scene's grid.
+    """
+    if not path.is_file():
+        raise GlofgeoError(f"{path}: no such prediction; give lakes.gpkg, mask.tif or probability.tif")
+    if path.suffix.lower() in RASTERS:
+        return _open_raster(path, scene, threshold)
+    lakes = read_polygons(path, "predicted lakes", empty_ok=True)
+    for beside in (path.with_name("mask.tif"), path.with_name("probability.tif")):
+        if beside.is_file():
+            grid = _grid_of(beside)
+            _check_scene(beside, grid, scene)
+            return Prediction(path, grid, beside.name, beside, lakes=grid.bring(lakes))
+    if scene is not None:
+        grid, origin = Grid(scene.crs, scene.transform, scene.shape), "scene"
+    else:
+        grid = _make_grid(path, lakes, truth, aoi)
+        origin = f"{_GRID_METRES:g} m grid around {'the polygons' if aoi is None else 'the area of interest'}"
+    return Prediction(path, grid, origin, None, lakes=grid.bring(lakes))
+
+
+def _open_raster(path: Path, scene: "Scene | None", threshold: float) -> Prediction:
+    grid = _grid_of(path)
+    _check_scene(path, grid, scene)
+    largest = 0
+    for rows in grid.strips(STRIP_ROWS):
+        codes = _read_rows(path, rows)
+        largest = max(largest, int(codes.max(where=codes != NOT_OBSERVED, initial=0)))
+    # The mapper names its files; in others, what is neither land (0) nor lake (1) is a percentage.
+    probability = "prob" in path.stem.lower() or ("mask" not in path.stem.lower() and largest > 1)
+    limit = 100 if probability else 1
+    if largest > limit:
+        kind = "lake probability in percent (0-100, 255)" if probability else "a lake mask (0, 1, 255)"
+        raise GlofgeoError(f"{path}: holds the value {largest}, so it is not {kind}; give one of the mapper's outputs")
+    # Rounded first, so that 0.07 * 100 does not become 8.
+    cut = max(1, math.ceil(round(threshold * 100, 6))) if probability else 1
+    return Prediction(path, grid, path.name, path, cut=cut, probability=probability)
+
+
+def _grid_of(path: Path) -> Grid:
+    try:
+        with rasterio.open(path) as source:
+            crs, transform, shape = source.crs, source.transform, source.shape
+            kind = f"{source.count} band{'s' * (source.count > 1)} of {source.dtypes[0]}"
+    except RasterioError as error:
+        raise GlofgeoError(f"{path}: cannot be read as a raster ({str(error).splitlines()[0]})") from None
+    if kind != "1 band of uint8":
+        raise GlofgeoError(f"{path}: has {kind}, where a mask or probability has 1 band of uint8")
+    if crs is None:
+        raise GlofgeoError(f"{path}: has no CRS; give the mapper's mask.tif or probability.tif")
+    return Grid(crs, transform, shape)
+
+
+def _check_scene(path: Path, grid: Grid, scene: "Scene | None") -> None:
+    if scene is None:
+        return
+    same = grid.crs == scene.crs and grid.shape == tuple(scene.shape)
+    if not (same and grid.transform.almost_equals(scene.transform, 1e-6)):
+        raise GlofgeoError(f"{path}: is not on the grid of {scene.id}; give the scene it was mapped from")
+
+
+def _read_rows(path: Path, rows: slice) -> npt.NDArray[np.uint8]:
+    try:
+        with rasterio.open(path) as source:
+            return source.read(1, window=Window(0, rows.start, source.width, rows.stop - rows.start))
+    except RasterioError as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise GlofgeoError(f"{path}: cannot be read ({reason}); map the scene again") from None
+
+
+def _make_grid(path: Path, lakes: GeoDataFrame, truth: GeoDataFrame, aoi: GeoDataFrame | None) -> Grid:
+    """Makes a 10 m grid, in multiples of 10 m."""
+    home = truth if lakes.empty else lakes
+    metric = home.crs.is_projected and {axis.unit_name for axis in home.crs.axis_info} == {"metre"}
+    crs = CRS.from_user_input(home.crs if metric else home.estimate_utm_crs())
+    frames = [lakes, truth] if aoi is None else [aoi]
+    outlines = [shapely.box(*frame.to_crs(crs).total_bounds) for frame in frames if not frame.empty]
+    west, south, east, north = shapely.total_bounds(outlines) / _GRID_METRES
+    cols, rows = max(east - west, 0) + 2, max(north - south, 0) + 2
+    if not rows * cols < _MOST_PIXELS:
+        what = "prediction and truth cover too much ground" if aoi is None else "the area of interest is too large"
+        raise GlofgeoError(f"{path}: {what} to compare pixel by pixel; give --scene or a smaller --aoi")
+    left, top = math.floor(west) * _GRID_METRES, math.ceil(north) * _GRID_METRES
+    shape = (math.ceil(north) - math.floor(south), math.ceil(east) - math.floor(west))
+    return Grid(crs, Affine(_GRID_METRES, 0, left, 0, -_GRID_METRES, top), shape)

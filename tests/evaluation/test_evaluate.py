@@ -1,0 +1,234 @@
+import json
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+from rich.console import Console
+
+from datasets_def import open_scene
+from glofgeo.errors import GlofgeoError
+from glofgeo.evaluation import evaluate, print_scorecard, protocol, write_scorecard
+from glofgeo.evaluation.baselines import ndwi
+
+LEFT, TOP, SIDE = 300000, 3100000, 60
+
+
+def block(left, top, right, bottom):
+    """A polygon from pixel edges."""
+    return shapely.box(LEFT + 10 * left, TOP - 10 * bottom, LEFT + 10 * right, TOP - 10 * top)
+
+
+def layer(path, polygons, crs="EPSG:32645"):
+    gpd.GeoDataFrame({"id": range(len(polygons))}, geometry=polygons, crs="EPSG:32645").to_crs(crs).to_file(path)
+    return path
+
+
+@pytest.fixture
+def place(tmp_path, write_raster):
+    """60 x 60 pixels with two true lakes, one of them predicted, a false one, and 10 rows not observed."""
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[5:15, 5:26] = 1  # more than twice the first lake
+    mask[40:44, 40:44] = 1
+    mask[50:] = 255
+    probability = np.where(mask == 255, 255, np.where(mask == 1, 60, 20)).astype(np.uint8)
+    write_raster(tmp_path / "mask.tif", mask[None], bands=("mask",), nodata=255)
+    write_raster(tmp_path / "probability.tif", probability[None], bands=("lake probability",), nodata=255)
+    layer(tmp_path / "truth.gpkg", [block(5, 5, 15, 15), block(30, 20, 36, 30), block(10, 52, 20, 58)], "EPSG:4326")
+    return tmp_path
+
+
+@pytest.fixture
+def scene(place, write_raster):
+    """Its scene: NDWI > 0 on the whole first lake and one more speck; nothing valid in column 0."""
+    image = np.full((4, SIDE, SIDE), 0.1, np.float32)
+    image[3] = 0.3
+    image[3, 5:15, 5:15] = 0.02
+    image[3, 30:32, 50:52] = 0.02
+    image[:, :, 0] = 0
+    return open_scene(write_raster(place / "scene.tif", np.round(image * 10000).astype(np.uint16)))
+
+
+def test_a_mask_is_judged_where_it_was_observed(place):
+    card = evaluate(place / "mask.tif", place / "truth.gpkg")
+    pixels = card.model.pixels
+    assert (pixels.tp, pixels.fp, pixels.fn) == (100, 126, 60)
+    assert pixels.tn == 50 * 60 - 286
+    assert card.observed_share == pytest.approx(50 / 60)
+    assert (card.true_lakes, card.not_observed, card.too_small) == (3, 1, 0)
+    noticed, drawn = card.model.lakes
+    assert (noticed.iou, noticed.found, noticed.missed, noticed.false) == (0.1, 1, 1, 1)
+    assert (drawn.iou, drawn.found, drawn.missed, drawn.false) == (0.5, 0, 2, 2)
+    assert card.ndwi is None
+    assert card.threshold is None
+
+
+def test_layer_mask_and_probability_of_one_map_get_the_same_figures(place):
+    predicted = [block(5, 5, 26, 15), block(40, 40, 44, 44)]
+    cards = [
+        evaluate(place / "mask.tif", place / "truth.gpkg"),
+        evaluate(place / "probability.tif", place / "truth.gpkg"),
+        evaluate(layer(place / "lakes.gpkg", predicted), place / "truth.gpkg"),
+        evaluate(layer(place / "lakes.geojson", predicted, "EPSG:4326"), place / "truth.gpkg"),
+    ]
+    assert all(card.model == cards[0].model for card in cards)
+    assert all(card.observed_share == cards[0].observed_share for card in cards)
+    assert cards[2].grid == "mask.tif"
+
+
+def test_the_threshold_moves_a_probability(place):
+    truth = place / "truth.gpkg"
+    assert evaluate(place / "probability.tif", truth, threshold=0.6).model.pixels.tp == 100
+    assert evaluate(place / "probability.tif", truth, threshold=0.61).model.pixels.tp == 0
+    assert evaluate(place / "probability.tif", truth, threshold=0.2).model.pixels.fn == 0
+    with pytest.raises(GlofgeoError, match="threshold"):
+        evaluate(place / "probability.tif", truth, threshold=60)
+
+
+def test_outside_the_area_nothing_counts(place):
+    area = gpd.GeoDataFrame(geometry=[block(0, 0, 30, 50)], crs="EPSG:32645").to_crs(4326)
+    card = evaluate(place / "mask.tif", place / "truth.gpkg", aoi=area)
+    pixels = card.model.pixels
+    assert (pixels.tp, pixels.fp, pixels.fn) == (100, 110, 0)
+    assert card.aoi_share == pytest.approx(30 * 50 / 3600, rel=0.05)
+    assert card.observed_share == 1
+    assert card.model.lakes[0].missed == card.model.lakes[0].false == 0
+    assert (card.true_lakes, card.not_observed) == (3, 2)
+
+
+def test_an_area_without_lakes_leaves_recall_undefined(place):
+    area = gpd.GeoDataFrame(geometry=[block(45, 0, 60, 30)], crs="EPSG:32645")
+    pixels = evaluate(place / "mask.tif", place / "truth.gpkg", aoi=area).model.pixels
+    assert pixels.recall is pixels.iou is pixels.precision is None
+    assert pixels.accuracy == 1
+
+
+def test_ndwi_stands_beside_the_model_on_the_same_pixels(place, scene):
+    card = evaluate(place / "mask.tif", place / "truth.gpkg", scene=scene)
+    assert (card.ndwi.pixels.tp, card.ndwi.pixels.fp, card.ndwi.pixels.fn) == (100, 4, 60)
+    model, water = card.model.pixels, card.ndwi.pixels
+    assert model.tp + model.fp + model.fn + model.tn == water.tp + water.fp + water.fn + water.tn == 50 * 59
+    # Four pixels are a speck, no lake.
+    assert (card.ndwi.lakes[0].found, card.ndwi.lakes[0].missed, card.ndwi.lakes[0].false) == (1, 1, 0)
+    assert card.scene == scene.id
+
+
+def test_a_scene_without_the_bands_leaves_ndwi_out(place, write_raster):
+    path = write_raster(place / "red.tif", np.full((1, SIDE, SIDE), 1000, np.uint16), bands=("B04",))
+    card = evaluate(place / "mask.tif", place / "truth.gpkg", scene=open_scene(path, bands=("B04",)))
+    assert card.ndwi is None
+    assert "B03" in card.notes[0]
+    assert str(place) not in card.notes[0]
+
+
+def test_a_layer_alone_is_judged_on_the_grid_of_the_scene(place, scene):
+    alone = place / "alone"
+    alone.mkdir()
+    lakes = layer(alone / "lakes.gpkg", [block(5, 5, 25, 15)])
+    card = evaluate(lakes, place / "truth.gpkg", scene=scene)
+    assert (card.grid, card.observed_share) == ("scene", pytest.approx(59 / 60))
+    assert (card.model.pixels.tp, card.model.pixels.fp, card.model.pixels.fn) == (100, 100, 120)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32645", "EPSG:4326"])
+def test_a_layer_alone_gets_a_grid_of_its_own(place, crs):
+    alone = place / "alone"
+    alone.mkdir()
+    pixels = evaluate(layer(alone / "lakes.gpkg", [block(5, 5, 25, 15)], crs), place / "truth.gpkg").model.pixels
+    assert (pixels.tp, pixels.fp, pixels.fn) == pytest.approx((100, 100, 120), abs=8)
+    area = gpd.GeoDataFrame(geometry=[block(30, 0, 40, 40)], crs="EPSG:32645")
+    card = evaluate(alone / "lakes.gpkg", place / "truth.gpkg", aoi=area)
+    assert (card.model.pixels.tp, card.model.pixels.fn) == (0, pytest.approx(60, abs=4))
+    assert "area of interest" in card.grid
+
+
+def test_a_map_without_lakes_is_judged(place):
+    card = evaluate(layer(place / "lakes.gpkg", []), place / "truth.gpkg")
+    assert (card.model.pixels.tp, card.model.pixels.precision, card.model.lakes[0].missed) == (0, None, 2)
+
+
+@pytest.mark.parametrize("height", [1, 7, 59, 60])
+def test_the_height_of_strips_changes_nothing(place, scene, height, monkeypatch):
+    whole = evaluate(place / "probability.tif", place / "truth.gpkg", scene=scene)
+    monkeypatch.setattr(protocol, "STRIP_ROWS", height)
+    assert evaluate(place / "probability.tif", place / "truth.gpkg", scene=scene) == whole
+
+
+def test_a_scorecard_survives_json_and_names_no_machine(place, scene):
+    card = evaluate(place / "probability.tif", place / "truth.gpkg", scene=scene)
+    values = card.to_dict()
+    write_scorecard(card, place / "out" / "card.json")
+    text = (place / "out" / "card.json").read_text()
+    assert json.loads(text) == values
+    assert [path.name for path in (place / "out").iterdir()] == ["card.json"]
+    assert str(place) not in text
+    assert values["model"]["iou"] == pytest.approx(100 / 286)
+    assert values["ndwi"]["pixels"]["tp"] == 100
+    assert (values["prediction"], values["truth"], values["threshold"]) == ("probability.tif", "truth.gpkg", 0.5)
+
+
+def test_a_scorecard_that_cannot_be_written_leaves_nothing(place):
+    (place / "taken").mkdir()
+    before = sorted(place.iterdir())
+    for target in (place / "taken", place / "mask.tif" / "card.json"):
+        with pytest.raises(GlofgeoError, match="cannot be written"):
+            write_scorecard(evaluate(place / "mask.tif", place / "truth.gpkg"), target)
+    assert sorted(place.iterdir()) == before
+
+
+def test_the_table_shows_both_methods_and_what_is_undefined(place, scene):
+    console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    area = gpd.GeoDataFrame(geometry=[block(45, 0, 60, 30)], crs="EPSG:32645")
+    print_scorecard(evaluate(place / "mask.tif", place / "truth.gpkg", scene=scene, aoi=area), console)
+    text = console.export_text()
+    assert "NDWI > 0" in text
+    assert "–" in text
+    assert "1.000" in text
+
+
+@pytest.mark.filterwarnings("ignore:'crs' was not provided")
+def test_wrong_input_is_told_in_one_line(place, scene, write_raster):
+    truth, mask = place / "truth.gpkg", place / "mask.tif"
+    (place / "notes.txt").write_text("hello")
+    (place / "broken.tif").write_bytes(b"II*\0broken")
+    odd = np.full((1, SIDE, SIDE), 7, np.uint8)
+    write_raster(place / "mask_odd.tif", odd, bands=("mask",))
+    write_raster(place / "prob_odd.tif", odd * 20, bands=("x",))
+    write_raster(place / "float.tif", odd.astype(np.float32), bands=("x",))
+    write_raster(place / "bare.tif", odd, bands=("x",), crs=None)
+    write_raster(place / "moved.tif", odd // 7, bands=("x",), origin=(LEFT + 20, TOP))
+    gpd.GeoDataFrame(geometry=[block(1, 1, 9, 9)]).to_file(place / "nowhere.shp")
+    layer(place / "elsewhere.gpkg", [block(900, 900, 950, 950)])
+    away = gpd.GeoDataFrame(geometry=[shapely.box(10, 46, 11, 47)], crs=4326)
+    cases = [
+        (place / "none.tif", truth, {}, "none.tif"),
+        (place / "notes.txt", truth, {}, "notes.txt"),
+        (place / "broken.tif", truth, {}, "broken.tif"),
+        (place / "mask_odd.tif", truth, {}, "value 7"),
+        (place / "prob_odd.tif", truth, {}, "value 140"),
+        (place / "float.tif", truth, {}, "float32"),
+        (place / "bare.tif", truth, {}, "CRS"),
+        (place / "moved.tif", truth, {"scene": scene}, "grid of scene"),
+        (mask, place / "none.gpkg", {}, "none.gpkg"),
+        (mask, place / "nowhere.shp", {}, "CRS"),
+        (mask, place / "elsewhere.gpkg", {}, "no lake lies on the grid"),
+        (mask, truth, {"aoi": away}, "area of interest"),
+    ]
+    for prediction, lakes, more, told in cases:
+        with pytest.raises(GlofgeoError, match=told) as error:
+            evaluate(prediction, lakes, **more)
+        assert "\n" not in str(error.value)
+
+
+def test_polygons_across_a_continent_are_refused(place):
+    alone = place / "alone"
+    alone.mkdir()
+    far = gpd.GeoDataFrame(geometry=[shapely.box(70, 36, 70.1, 36.1)], crs=4326)
+    far.to_file(alone / "far.gpkg")
+    with pytest.raises(GlofgeoError, match="too much ground"):
+        evaluate(alone / "far.gpkg", place / "truth.gpkg")
+
+
+def test_ndwi_is_undefined_where_nothing_is_reflected():
+    index = ndwi(np.array([0.2, 0.1, 0.0, -0.01], np.float32), np.array([0.1, 0.2, 0.0, -0.02], np.float32))
+    np.testing.assert_allclose(index, [1 / 3, -1 / 3, np.nan, np.nan], rtol=1e-6)

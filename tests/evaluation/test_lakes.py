@@ -1,0 +1,94 @@
+import numpy as np
+import shapely
+from affine import Affine
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from rasterio.crs import CRS
+from scipy.ndimage import label
+
+from glofgeo.evaluation.lakes import MIN_PIXELS, countable, match_lakes, outline_lakes
+from glofgeo.evaluation.pixels import Grid
+
+TRANSFORM = Affine(10, 0, 300000, 0, -10, 3100000)
+corners = st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(1, 12), st.integers(1, 12))
+boxes = st.lists(corners, max_size=8).map(
+    lambda found: np.array([shapely.box(x, y, x + w, y + h) for x, y, w, h in found], dtype=object)
+)
+
+
+def lakes(*rings):
+    return np.array([shapely.box(*ring) for ring in rings], dtype=object)
+
+
+def all_pairs(truth, predicted, counted, iou):
+    """The rule of the module, told with nested loops."""
+
+    def level(lake, others):
+        touching = shapely.union_all([other for other in others if lake.intersection(other).area > 0])
+        return lake.intersection(touching).area / lake.union(touching).area
+
+    found = [level(lake, predicted) >= iou for lake in truth]
+    false = 0
+    for guess in predicted:
+        over = [k for k, lake in enumerate(truth) if lake.intersection(guess).area > 0]
+        false += level(guess, truth) < iou and not any(found[k] or not counted[k] for k in over)
+    return (
+        sum(f and c for f, c in zip(found, counted, strict=True)),
+        sum(counted) - sum(f and c for f, c in zip(found, counted, strict=True)),
+        false,
+    )
+
+
+@given(boxes, boxes, st.sampled_from([0.1, 0.37, 0.5]), st.randoms(use_true_random=False))
+def test_matching_equals_all_pairs(truth, predicted, iou, random):
+    counted = np.array([random.random() < 0.8 for _ in truth], bool)
+    counts = match_lakes(truth, predicted, counted, iou)
+    # Away from the threshold itself, where the two ways of adding up areas may round apart.
+    if match_lakes(truth, predicted, counted, iou + 1e-9) == match_lakes(truth, predicted, counted, iou - 1e-9):
+        assert (counts.found, counts.missed, counts.false) == all_pairs(truth, predicted, counted, iou)
+
+
+def test_a_lake_in_pieces_is_found_once_and_no_piece_is_false():
+    truth = lakes((0, 0, 10, 10))
+    predicted = lakes(*[(x, 0, x + 0.9, 10) for x in range(10)], (50, 50, 60, 60))
+    counts = match_lakes(truth, predicted, np.array([True]), 0.5)
+    assert (counts.found, counts.missed, counts.false) == (1, 0, 1)
+
+
+def test_two_lakes_drawn_as_one_are_no_false_lake():
+    counts = match_lakes(lakes((0, 0, 4, 9), (5, 0, 9, 9)), lakes((0, 0, 9, 9)), np.ones(2, bool), 0.5)
+    assert (counts.found, counts.missed, counts.false) == (0, 2, 0)
+
+
+def test_lakes_that_only_touch_do_not_match():
+    counts = match_lakes(lakes((0, 0, 4, 4)), lakes((4, 0, 8, 4)), np.ones(1, bool), 0.1)
+    assert (counts.found, counts.missed, counts.false) == (0, 1, 1)
+
+
+@given(arrays(bool, (14, 17)))
+def test_outlines_are_the_large_components_and_cover_their_pixels(mask):
+    polygons = outline_lakes(mask, TRANSFORM)
+    components, count = label(mask, np.ones((3, 3)))
+    sizes = np.bincount(components.ravel(), minlength=count + 1)[1:]
+    large = sizes[sizes >= MIN_PIXELS]
+    # A mask without any large region has nothing the specks could be merged into; they go when they are counted.
+    areas = np.array([p.area / 100 for p in polygons if p.area >= 100 * MIN_PIXELS])
+    assert sorted(areas) == sorted(large)
+    assert all(polygon.is_valid for polygon in polygons)
+    grid = Grid(CRS.from_epsg(32645), TRANSFORM, mask.shape)
+    kept = np.array([p for p in polygons if p.area >= 100 * MIN_PIXELS], dtype=object)
+    assert (grid.burn(kept, slice(0, 14)) == np.isin(components, 1 + np.flatnonzero(sizes >= MIN_PIXELS))).all()
+
+
+def test_a_lake_counts_if_half_of_it_can_be_seen_and_it_is_large_enough():
+    grid = Grid(CRS.from_epsg(32645), Affine(1, 0, 0, 0, -1, 20), (20, 20))
+    usable = np.ones((20, 20), bool)
+    usable[:, 10:] = False  # x >= 10 is not observed
+    seen, large = countable(
+        lakes((2, 2, 8, 8), (6, 12, 12, 18), (8.5, 2, 13.5, 8), (-4, 2, 2, 8), (-2, 12, 4, 18), (3, 16, 4, 20)),
+        usable,
+        grid,
+    )
+    assert seen.tolist() == [True, True, False, False, True, True]
+    assert large.tolist() == [True] * 5 + [False]
