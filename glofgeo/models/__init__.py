@@ -1,0 +1,20 @@
+"""The network: tensors in, tensors out; knows no geography."""
+
+from glofgeo.models.checkpoint import Header, LoadedCheckpoint, load_checkpoint, read_header, save_checkpoint
+from glofgeo.models.encoder import DinoV2Encoder
+from glofgeo.models.segmenter import LakeSegmenter, build_model, require_bands
+from glofgeo.models.weights import LoadReport, load_pretrained
+
+__all__ = [
+    "DinoV2Encoder",
+    "Header",
+    "LakeSegmenter",
+    "LoadReport",
+    "LoadedCheckpoint",
+    "build_model",
+    "load_checkpoint",
+    "load_pretrained",
+    "read_header",
+    "require_bands",
+    "save_checkpoint",
+]

@@ -1,0 +1,102 @@
+"""The lake segmenter: reflectance in, lake logits out."""
+
+from collections.abc import Sequence
+
+import torch
+from segmentation_models_pytorch.base import SegmentationHead
+from segmentation_models_pytorch.base.modules import Conv2dReLU
+from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
+from torch import Tensor, nn
+
+from glofgeo.config import ModelConfig
+from glofgeo.errors import GlofgeoError
+from glofgeo.models.encoder import PATCH, DinoV2Encoder, pad_to_multiple
+
+
+class LakeSegmenter(nn.Module):
+    """DINOv2 encoder, U-Net decoder and segmentation head of one channel.
+
+    Decoder and stem use batch norm: at inference it is a fixed scale per channel, so that a pixel's answer does not
+    depend on what else its window happens to show, as it would with group or instance norm.
+
+    Attributes:
+        config: what the network is; `config.bands` names the input channels in order.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Builds the network with random weights.
+
+        Raises:
+            GlofgeoError: If the configuration does not describe a network.
+        """
+        super().__init__()
+        if len(config.decoder_channels) != 5:
+            raise GlofgeoError(f"model.decoder_channels has {len(config.decoder_channels)} values: give five")
+        self.config = config
+        self.encoder = DinoV2Encoder(
+            config.variant,
+            extra_blocks=config.extra_blocks,
+            in_channels=len(config.bands),
+            image_size=config.image_size,
+            registers=config.registers,
+            extra_init=config.extra_init,
+            stem_channels=config.stem_channels,
+        )
+        # Bilinear: from stride 3.5 to 2 the nearest neighbour would jump unevenly.
+        self.decoder = UnetDecoder(
+            self.encoder.out_channels, decoder_channels=config.decoder_channels, interpolation_mode="bilinear"
+        )
+        full, decoded = config.stem_channels[0], config.decoder_channels[-1]
+        self.fuse = Conv2dReLU(decoded + full, decoded, 3, padding=1)
+        self.head = SegmentationHead(decoded, 1)
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", torch.tensor(config.mean).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(config.std).view(1, -1, 1, 1))
+
+    def forward(self, reflectance: Tensor) -> Tensor:
+        """Returns the logit of "lake" for every pixel.
+
+        Args:
+            reflectance: ``(B, C, H, W)`` float32, surface reflectance (1.0 = 100 %), channels as in `config.bands`;
+                any height and width.
+
+        Returns:
+            ``(B, 1, H, W)`` float32.
+        """
+        height, width = reflectance.shape[-2:]
+        x = pad_to_multiple((reflectance - self.mean) / self.std, PATCH)
+        full, half = self.encoder.stem(x)
+        decoded = self.decoder([x, half, *self.encoder.pyramid(x)])
+        logits: Tensor = self.head(self.fuse(torch.cat([decoded, full], dim=1)))
+        return logits[..., :height, :width].float()
+
+
+def build_model(config: ModelConfig) -> LakeSegmenter:
+    """Builds the network that a configuration describes, with random weights.
+
+    The same torch seed gives the same weights.
+
+    Raises:
+        GlofgeoError: If the configuration does not describe a network.
+    """
+    return LakeSegmenter(config)
+
+
+def require_bands(config: ModelConfig, scene_bands: Sequence[str], scene: str) -> None:
+    """Refuses a scene that lacks a band the model reads.
+
+    Args:
+        config: the model's.
+        scene_bands: names of the bands the scene has, in any order.
+        scene: its path or id, for the message.
+
+    Raises:
+        GlofgeoError: If a band is missing.
+    """
+    missing = [band for band in config.bands if band not in scene_bands]
+    if missing:
+        raise GlofgeoError(
+            f"{scene} has no {', '.join(missing)} (it has {', '.join(scene_bands)}): "
+            f"this model reads {', '.join(config.bands)}; take another scene or a model for its bands"
+        )

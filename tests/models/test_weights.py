@@ -1,0 +1,327 @@
+import copy
+import math
+import urllib.error
+
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+
+from glofgeo.config import ModelConfig, TrainConfig
+from glofgeo.errors import GlofgeoError
+from glofgeo.models import DinoV2Encoder, build_model, load_pretrained, save_checkpoint
+from glofgeo.models.weights import band_filters
+
+BANDS = ("B02", "B03", "B04", "B08")
+WIDTH, DEPTH, HEADS, GRID = 192, 12, 3, 7
+
+
+def meta_state(depth=DEPTH, channels=3, registers=0, width=WIDTH, grid=GRID):
+    """Random weights under the names and in the shapes of Meta's published files."""
+    draw = torch.Generator().manual_seed(depth + channels)
+
+    def weights(*shape, scale=0.05):
+        return torch.randn(shape, generator=draw) * scale
+
+    state = {
+        "cls_token": weights(1, 1, width, scale=1.0),
+        "pos_embed": weights(1, grid**2 + 1, width, scale=1.0),
+        "mask_token": weights(1, width),
+        "patch_embed.proj.weight": weights(width, channels, 14, 14),
+        "patch_embed.proj.bias": weights(width),
+        "norm.weight": 1 + weights(width),
+        "norm.bias": weights(width),
+    }
+    if registers:
+        state["register_tokens"] = weights(1, registers, width, scale=1.0)
+    for i in range(depth):
+        for name in ("norm1", "norm2"):
+            state |= {f"blocks.{i}.{name}.weight": 1 + weights(width), f"blocks.{i}.{name}.bias": weights(width)}
+        for name, out, into in (
+            ("attn.qkv", 3 * width, width),
+            ("attn.proj", width, width),
+            ("mlp.fc1", 4 * width, width),
+            ("mlp.fc2", width, 4 * width),
+        ):
+            state |= {f"blocks.{i}.{name}.weight": weights(out, into), f"blocks.{i}.{name}.bias": weights(out)}
+        state |= {f"blocks.{i}.ls{n}.gamma": 0.5 + weights(width) for n in (1, 2)}
+    return state
+
+
+def hugging_face(state):
+    renamed = {}
+    for key, value in state.items():
+        key = key.replace("patch_embed.proj", "embeddings.patch_embeddings.projection")
+        if key in ("cls_token", "mask_token", "register_tokens"):
+            key = f"embeddings.{key}"
+        if key == "pos_embed":
+            key = "embeddings.position_embeddings"
+        key = key.replace("blocks.", "encoder.layer.").replace("attn.proj", "attention.output.dense")
+        key = key.replace("ls1.gamma", "layer_scale1.lambda1").replace("ls2.gamma", "layer_scale2.lambda1")
+        if key.startswith("norm."):
+            key = f"layer{key}"
+        if "attn.qkv" in key:
+            for name, part in zip(("query", "key", "value"), value.chunk(3), strict=True):
+                renamed[key.replace("attn.qkv", f"attention.attention.{name}")] = part.contiguous()
+        else:
+            renamed[key] = value
+    return renamed
+
+
+def timm_registers(state):
+    """timm keeps no class position for register models; it is part of the class token."""
+    state = dict(state)
+    state["reg_token"] = state.pop("register_tokens")
+    state["cls_token"] = state["cls_token"] + state["pos_embed"][:, :1]
+    state["pos_embed"] = state["pos_embed"][:, 1:].contiguous()
+    del state["mask_token"]
+    return state
+
+
+def reference_tokens(state, x, block):
+    """DINOv2 written out a second time, straight from the equations and Meta's weights."""
+    x = F.conv2d(x, state["patch_embed.proj.weight"], state["patch_embed.proj.bias"], stride=14)
+    _, width, rows, cols = x.shape
+    image = state["pos_embed"][:, 1:].reshape(1, GRID, GRID, width).permute(0, 3, 1, 2)
+    if (rows, cols) != (GRID, GRID):
+        if "register_tokens" in state:
+            image = F.interpolate(image, size=(rows, cols), mode="bicubic", antialias=True)
+        else:
+            image = F.interpolate(image, scale_factor=((rows + 0.1) / GRID, (cols + 0.1) / GRID), mode="bicubic")
+    x = (x + image).flatten(2).transpose(1, 2)
+    x = torch.cat([state["cls_token"] + state["pos_embed"][:, :1], state.get("register_tokens", x[:, :0]), x], 1)
+
+    def norm(x, name):
+        centred = x - x.mean(-1, keepdim=True)
+        scaled = centred / (centred.square().mean(-1, keepdim=True) + 1e-6).sqrt()
+        return scaled * state[f"{name}.weight"] + state[f"{name}.bias"]
+
+    def linear(x, name):
+        return x @ state[f"{name}.weight"].T + state[f"{name}.bias"]
+
+    for i in range(block + 1):
+        b = f"blocks.{i}"
+        qkv = linear(norm(x, f"{b}.norm1"), f"{b}.attn.qkv").unflatten(-1, (3, HEADS, -1))
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        mixed = (q @ k.transpose(-1, -2) / math.sqrt(width // HEADS)).softmax(-1) @ v
+        x = x + state[f"{b}.ls1.gamma"] * linear(mixed.transpose(1, 2).flatten(2), f"{b}.attn.proj")
+        hidden = linear(norm(x, f"{b}.norm2"), f"{b}.mlp.fc1")
+        hidden = hidden * 0.5 * (1 + torch.erf(hidden / math.sqrt(2)))
+        x = x + state[f"{b}.ls2.gamma"] * linear(hidden, f"{b}.mlp.fc2")
+    return norm(x, "norm")[:, -rows * cols :].transpose(1, 2).unflatten(2, (rows, cols))
+
+
+def encoder(in_channels=3, **settings):
+    torch.manual_seed(1)
+    return DinoV2Encoder("tiny", in_channels=in_channels, image_size=14 * GRID, **settings).eval()
+
+
+@pytest.mark.parametrize("registers", [0, 4])
+@pytest.mark.parametrize("size", [(98, 98), (70, 70), (140, 112)])
+@torch.no_grad()
+def test_tokens_are_metas(tmp_path, registers, size):
+    state = meta_state(registers=registers)
+    torch.save(state, tmp_path / "meta.pth")
+    model = encoder(registers=registers)
+    load_pretrained(model, tmp_path / "meta.pth", ("B04", "B03", "B02"))
+    x = torch.randn(1, 3, *size)
+    for block, found in zip((4, 11), model.tokens(x, (4, 11)), strict=True):
+        expected = reference_tokens(state, x, block)
+        assert (found - expected).norm() / expected.norm() < 1e-5
+
+
+LAYOUTS = {
+    "meta": lambda s: s,
+    "meta_training": lambda s: {
+        "student": {"backbone." + k.replace("blocks.", "blocks.0."): v + 1 for k, v in s.items()},
+        "teacher": {"backbone." + k.replace("blocks.", "blocks.0."): v for k, v in s.items()},
+    },
+    "hugging_face": hugging_face,
+    "hugging_face_classifier": lambda s: {
+        "classifier.weight": torch.ones(2, 2),
+        **{f"dinov2.{k}": v for k, v in hugging_face(s).items()},
+    },
+    "lightning": lambda s: {
+        "epoch": 3,
+        "state_dict": {"head.weight": torch.ones(1), **{f"model.encoder.{k}": v for k, v in s.items()}},
+        "optimizer_states": [{"state": {}}],
+    },
+    "backbone": lambda s: {f"module.backbone.{k}": v for k, v in s.items()},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("depth", [12, 13])
+@torch.no_grad()
+def test_every_layout_gives_the_same_tokens(tmp_path, layout, depth):
+    state = meta_state(depth)
+    value = LAYOUTS[layout](state)
+    torch.save(value, tmp_path / "weights.pt")
+    paths = [tmp_path / "weights.pt"]
+    if all(isinstance(v, torch.Tensor) for v in value.values()):
+        save_file(value, tmp_path / "weights.safetensors")
+        paths.append(tmp_path / "weights.safetensors")
+    x = torch.randn(1, 3, 98, 98)
+    expected = reference_tokens(state, x, depth - 1)
+    for path in paths:
+        model = encoder()
+        report = load_pretrained(model, path, ("B04", "B03", "B02"))
+        assert report.blocks == depth
+        assert report.layout == ("Hugging Face" if layout.startswith("hugging") else "Meta or timm")
+        assert bool(report.initial) == (depth == 12)
+        assert any("mask_token" in name for name in report.left_over)
+        torch.testing.assert_close(model.tokens(x, (12,))[0], expected, atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_timm_register_file_equals_metas(tmp_path):
+    state = meta_state(registers=4)
+    torch.save(state, tmp_path / "meta.pth")
+    save_file(timm_registers(state), tmp_path / "timm.safetensors")
+    models = [encoder(registers=4), encoder(registers=4)]
+    load_pretrained(models[0], tmp_path / "meta.pth", ("B04", "B03", "B02"))
+    load_pretrained(models[1], tmp_path / "timm.safetensors", ("B04", "B03", "B02"))
+    x = torch.randn(1, 3, 84, 84)
+    assert torch.equal(models[0].tokens(x, (12,))[0], models[1].tokens(x, (12,))[0])
+
+
+@torch.no_grad()
+def test_added_block_is_copied_anew_from_the_loaded_weights(tmp_path):
+    torch.save(meta_state(), tmp_path / "meta.pth")
+    model = encoder(extra_blocks=2)
+    report = load_pretrained(model, tmp_path / "meta.pth", ("B04", "B03", "B02"))
+    for block in model.blocks[12:]:
+        assert torch.equal(block.attn.qkv.weight, model.blocks[11].attn.qkv.weight)
+        assert not block.ls1.gamma.any()
+    assert {name.split(".")[1] for name in report.initial} == {"12", "13"}
+    last, added = model.tokens(torch.randn(1, 3, 56, 56), (11, 13))
+    assert torch.equal(last, added)
+
+
+@torch.no_grad()
+def test_order_of_the_bands_changes_nothing(tmp_path):
+    torch.save(meta_state(), tmp_path / "meta.pth")
+    x = torch.randn(1, 4, 98, 98)
+    order = [3, 1, 0, 2]
+    one, other = encoder(4), encoder(4)
+    load_pretrained(one, tmp_path / "meta.pth", BANDS)
+    load_pretrained(other, tmp_path / "meta.pth", [BANDS[i] for i in order])
+    torch.testing.assert_close(one.tokens(x, (12,))[0], other.tokens(x[:, order], (12,))[0], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("bands", [BANDS, ("B08", "B11", "B12"), ("B03", "B08"), ("B02", "B03", "B04", "B08", "B11")])
+def test_grey_scene_answers_as_before(bands):
+    weight = torch.randn(5, 3, 14, 14)
+    arranged = band_filters(weight, ("B04", "B03", "B02"), bands)
+    assert arranged.shape == (5, len(bands), 14, 14)
+    torch.testing.assert_close(arranged.sum(1), weight.sum(1))
+
+
+def test_colours_keep_their_filter_and_others_take_the_mean():
+    weight = torch.randn(5, 3, 14, 14)
+    red, green, blue = weight.unbind(1)
+    expected = torch.stack([blue, green, red, weight.mean(1)], 1) * 3 / 4
+    torch.testing.assert_close(band_filters(weight, ("B04", "B03", "B02"), BANDS), expected)
+
+
+def test_four_band_file_is_taken_as_it_stands(tmp_path):
+    state = meta_state(channels=4)
+    torch.save(state, tmp_path / "four.pth")
+    model = encoder(4)
+    report = load_pretrained(model, tmp_path / "four.pth", BANDS)
+    assert report.bands == BANDS
+    assert torch.equal(model.vit.patch_embed.proj.weight, state["patch_embed.proj.weight"])
+
+
+@torch.no_grad()
+def test_our_own_checkpoint_is_loaded_by_its_bands(tmp_path):
+    trained = build_model(ModelConfig("tiny", image_size=98)).eval()
+    save_checkpoint(tmp_path / "own.safetensors", trained, TrainConfig(), {})
+    order = [2, 0, 3, 1]
+    model = encoder(4)
+    report = load_pretrained(model, tmp_path / "own.safetensors", [BANDS[i] for i in order])
+    assert report.prefix == "encoder.vit."
+    x = torch.randn(1, 4, 56, 56)
+    expected = trained.encoder.tokens(x, (12,))[0]
+    torch.testing.assert_close(model.tokens(x[:, order], (12,))[0], expected, atol=1e-4, rtol=1e-4)
+
+
+def without(state, *keys):
+    return {key: value for key, value in state.items() if key not in keys}
+
+
+class Unsafe:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda p: None, "no such file"),
+        (lambda p: p.mkdir(), "cannot be read"),
+        (lambda p: p.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), "Git LFS pointer"),
+        (lambda p: p.write_text("\n<!DOCTYPE html><html></html>"), "web page"),
+        (lambda p: p.write_bytes(b"\x01\x02nothing known"), "neither safetensors nor"),
+        (lambda p: p.write_bytes(b""), "neither safetensors nor"),
+        (lambda p: torch.save({"model": Unsafe()}, p), "Python objects"),
+        (lambda p: torch.save({"epoch": 3}, p), "it holds no tensors"),
+        (lambda p: torch.save({"conv1.weight": torch.ones(1)}, p), "first tensor is conv1.weight"),
+        (lambda p: torch.save(meta_state(depth=1, width=768), p), r"holds base \(768 wide\), the encoder is tiny"),
+        (lambda p: torch.save(meta_state(depth=11), p), r"blocks.11.norm1.weight \(192,\) is missing"),
+        (lambda p: torch.save(without(meta_state(), "pos_embed"), p), r"pos_embed \(1, 49, 192\) is missing"),
+        (lambda p: torch.save(without(meta_state(), "blocks.3.ls1.gamma"), p), r"blocks.3.ls1.gamma \(192,\) is miss"),
+        (
+            lambda p: torch.save(meta_state() | {"blocks.0.mlp.fc1.bias": torch.ones(7)}, p),
+            r"blocks.0.mlp.fc1.bias should be \(768,\) and is \(7,\)",
+        ),
+        (lambda p: torch.save(meta_state(depth=1, registers=4), p), "set --model.registers 4"),
+        (lambda p: torch.save(meta_state(depth=1, grid=37), p), "set --model.image-size 518"),
+        (lambda p: torch.save(meta_state(channels=6), p), "filters read 6 bands"),
+        (
+            lambda p: torch.save(meta_state(depth=1) | {"patch_embed.proj.weight": torch.ones(192, 3, 16, 16)}, p),
+            "patches are 16 px",
+        ),
+    ],
+)
+def test_refused_files_are_told_apart_and_change_nothing(tmp_path, write, message):
+    path = tmp_path / "weights.pth"
+    write(path)
+    model = encoder(4)
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(GlofgeoError, match=message) as raised:
+        load_pretrained(model, path, BANDS)
+    assert str(path) in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
+@pytest.mark.parametrize("kept", [0.01, 0.5, 0.999])
+def test_file_cut_short_is_refused(tmp_path, name, kept):
+    path = tmp_path / name
+    (torch.save if name.endswith("pth") else save_file)(meta_state(depth=1), path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * kept)])
+    with pytest.raises(GlofgeoError, match="download it again"):
+        load_pretrained(encoder(), path, ("B04", "B03", "B02"))
+
+
+def test_bands_must_be_the_encoders():
+    with pytest.raises(GlofgeoError, match="4 input bands"):
+        load_pretrained(encoder(4), "none.pth", ("B04", "B03"))
+    with pytest.raises(GlofgeoError, match="4 input bands"):
+        load_pretrained(encoder(4), "none.pth", ("red", "green", "blue", "nir"))
+
+
+def test_without_network_the_file_to_fetch_is_named(tmp_path, monkeypatch):
+    def unreachable(url, path):
+        raise urllib.error.URLError("no network")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
+    small = DinoV2Encoder("small", registers=4)
+    with pytest.raises(GlofgeoError, match=r"dinov2_vits14_reg4_pretrain\.pth.*--weights") as raised:
+        load_pretrained(small, "dinov2")
+    assert str(tmp_path) in str(raised.value)
+    with pytest.raises(GlofgeoError, match="no published weights for tiny"):
+        load_pretrained(encoder(4), "dinov2")
