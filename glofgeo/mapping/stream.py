@@ -144,7 +144,8 @@ def torch_inference(
     model: torch.nn.Module, device: torch.device
 ) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
     """Makes a model that gives logits `(B, 1, H, W)` into the `infer` of `stream_probability`."""
-    model = model.to(device).eval()
+    # Convolutions are a tenth faster with the channels innermost.
+    model = model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
     def infer(batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):

@@ -1,0 +1,101 @@
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from PIL import Image
+
+from glofgeo.mapping.overview import _pixel_size, true_colour, write_overview
+
+UTM = (Affine(100, 0, 480_000, 0, -100, 3_100_000), "EPSG:32645")
+DEGREES = (Affine(1e-3, 0, 86.9, 0, -1e-3, 60.0), "EPSG:4326")
+LAKE = np.array([25, 240, 255])
+
+
+def draw(path, grid=UTM, shape=(300, 400), with_lake=True, hidden=False, title="S2A_MSIL2A_20231012T045701", rgb=None):
+    transform, crs = grid
+    (x0, y0), (x1, y1) = transform * (shape[1] * 0.3, shape[0] * 0.3), transform * (shape[1] * 0.6, shape[0] * 0.6)
+    geometry = [shapely.box(x0, y1, x1, y0)] if with_lake else []
+    lakes = gpd.GeoDataFrame({"area_m2": [1.25e6] * len(geometry)}, geometry=geometry, crs=crs)
+    if rgb is None:
+        rgb = np.full((*shape, 3), (120, 100, 80), np.uint8)
+    write_overview(path, rgb, lakes, transform, crs, title, np.full(shape, hidden))
+    return np.asarray(Image.open(path).convert("RGB")).astype(int)
+
+
+def share(picture, colour, tolerance=30):
+    return (np.abs(picture - colour).max(axis=-1) < tolerance).mean()
+
+
+@pytest.mark.parametrize("grid", [UTM, DEGREES])
+def test_lakes_are_outlined_on_the_ground_they_lie_on(tmp_path, grid):
+    with_lake = draw(tmp_path / "a.png", grid)
+    without = draw(tmp_path / "b.png", grid, with_lake=False)
+    rows, columns = np.nonzero(np.abs(with_lake - LAKE).max(axis=-1) < 60)
+    # The legend's sample line is in both pictures; the lake's box lies in the upper left two thirds.
+    ground = with_lake.shape[0] - 72 - 12, with_lake.shape[1] - 24
+    box = (rows < 72 + 0.65 * ground[0]) & (columns < 12 + 0.65 * ground[1])
+    assert rows[box].min() == pytest.approx(72 + 0.3 * ground[0], abs=3)
+    assert rows[box].max() == pytest.approx(72 + 0.6 * ground[0], abs=3)
+    assert columns[box].min() == pytest.approx(12 + 0.3 * ground[1], abs=3)
+    assert columns[box].max() == pytest.approx(12 + 0.6 * ground[1], abs=3)
+    assert share(with_lake, LAKE, 60) > share(without, LAKE, 60)
+
+
+def test_outlines_keep_their_colour_over_a_colourful_scene(tmp_path):
+    rgb = np.random.default_rng(0).integers(0, 200, (300, 400, 3), np.uint8)
+    rgb[..., 2] //= 2
+    assert (
+        share(draw(tmp_path / "a.png", rgb=rgb), LAKE, 10)
+        > share(draw(tmp_path / "b.png", rgb=rgb // 2, with_lake=False), LAKE, 10)
+        > 0
+    )
+
+
+def test_not_observed_is_grey_and_not_the_colour_of_land(tmp_path):
+    assert share(draw(tmp_path / "a.png", hidden=True), (163, 161, 163)) > 0.5
+    assert share(draw(tmp_path / "b.png", hidden=False), (163, 161, 163)) < 0.1
+
+
+@pytest.mark.parametrize("shape", [(60, 60), (1000, 900), (900, 90), (90, 900)])
+def test_picture_stays_small_whatever_the_scene(tmp_path, shape):
+    picture = draw(tmp_path / "overview.png", shape=shape, title="a title of a hundred letters " * 4)
+    assert max(picture.shape) < 1200
+    assert (tmp_path / "overview.png").stat().st_size < 500_000
+    assert [path.name for path in tmp_path.iterdir()] == ["overview.png"]
+
+
+def test_pixels_are_measured_on_the_ground():
+    across, down = _pixel_size(*UTM, (300, 400))
+    assert (across, down) == pytest.approx((100, 100), rel=2e-3)
+    # Source: a degree is 111.412 km of latitude and 55.800 km of longitude at 60 degrees north on WGS 84.
+    across, down = _pixel_size(*DEGREES, (2, 2))
+    assert (across, down) == pytest.approx((55.80, 111.41), rel=1e-3)
+
+
+def test_equal_maps_give_equal_pictures(tmp_path):
+    draw(tmp_path / "a.png", hidden=True)
+    draw(tmp_path / "b.png", hidden=True)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_true_colour_keeps_order_and_hue_in_scenes_with_and_without_snow():
+    rock = np.full((3, 50, 50), 0.12, np.float32) * np.array([1.2, 1.0, 0.8], np.float32)[:, None, None]
+    snowy = rock.copy()
+    snowy[:, :25] = 0.95
+    for scene, brightest in ((rock, 230), (snowy, 255)):
+        picture = true_colour(scene)
+        assert picture.shape == (50, 50, 3)
+        assert picture.dtype == np.uint8
+        red, green, blue = (int(v) for v in picture[-1, -1])
+        assert brightest >= red > green > blue > 40
+    assert (true_colour(snowy)[0, 0] == 255).all()
+
+
+def test_true_colour_is_black_where_nothing_is_known():
+    scene = np.full((3, 10, 10), 0.3, np.float32)
+    scene[1, :5] = np.nan
+    picture = true_colour(scene)
+    assert (picture[:5] == 0).all()
+    assert (picture[5:] > 0).all()
+    assert (true_colour(np.full((3, 4, 4), np.nan, np.float32)) == 0).all()

@@ -1,0 +1,126 @@
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.enums import ColorInterp
+from rasterio.windows import Window
+
+from glofgeo.mapping.rasters import finish_probability, open_strip_writer, write_mask
+
+GRIDS = [
+    (Affine(10, 0, 480_000, 0, -10, 3_100_000), CRS.from_epsg(32645)),
+    (Affine(0.000107, 0, -117.3, 0, -0.000071, 51.6), CRS.from_epsg(4326)),
+]
+SHAPE = (1300, 1100)
+TAGS = {"SCENE_ID": "S2A_MSIL2A_X", "ACQUISITION_DATETIME": "2023-10-12T04:57:01+00:00", "SOFTWARE": "glofgeo 0"}
+
+
+@pytest.fixture(scope="module")
+def percent():
+    rng = np.random.default_rng(1)
+    values = rng.integers(0, 101, SHAPE, dtype=np.uint8)
+    values[:200, :300] = 255
+    return values
+
+
+def write_probability(folder, percent, grid=GRIDS[0], rows=170):
+    strips = folder / "strips.tif"
+    with open_strip_writer(strips, percent.shape, *grid) as raster:
+        for row in range(0, percent.shape[0], rows):
+            strip = percent[row : row + rows]
+            raster.write(strip, 1, window=Window(0, row, strip.shape[1], strip.shape[0]))
+    finish_probability(strips, folder / "probability.tif", TAGS)
+    strips.unlink()
+    return folder / "probability.tif"
+
+
+def assert_cog(raster, grid):
+    assert raster.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+    assert raster.compression.name == "deflate"
+    assert raster.block_shapes == [(512, 512)]
+    assert raster.overviews(1) == [2, 4]
+    assert (raster.transform, raster.crs) == grid
+    assert raster.dtypes == ("uint8",)
+    assert raster.nodata == 255
+    assert TAGS.items() <= raster.tags().items()
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_probability_is_a_cog_on_the_grid_of_the_scene(tmp_path, percent, grid):
+    with rasterio.open(write_probability(tmp_path, percent, grid)) as raster:
+        assert_cog(raster, grid)
+        np.testing.assert_array_equal(raster.read(1), percent)
+        assert raster.descriptions == ("lake probability, percent",)
+
+
+def test_probability_is_stretched_from_0_to_100_and_tells_its_true_mean(tmp_path, percent):
+    percent = np.where(percent == 255, 255, percent // 2).astype(np.uint8)
+    with rasterio.open(write_probability(tmp_path, percent)) as raster:
+        band = raster.tags(1)
+    seen = percent[percent != 255]
+    assert float(band["STATISTICS_MINIMUM"]) == 0
+    assert float(band["STATISTICS_MAXIMUM"]) == 100
+    assert float(band["STATISTICS_MEAN"]) == pytest.approx(seen.mean(), rel=1e-5)
+    assert float(band["STATISTICS_STDDEV"]) == pytest.approx(seen.std(), rel=1e-5)
+
+
+def test_probability_seen_from_afar_is_the_mean_of_what_was_observed(tmp_path):
+    percent = np.zeros(SHAPE, np.uint8)
+    percent[100:102, 100:102] = [[100, 0], [255, 50]]
+    path = write_probability(tmp_path, percent)
+    with rasterio.open(path, overview_level=0) as overview:
+        assert overview.read(1)[50, 50] == 50
+
+
+def test_a_scene_of_which_nothing_was_observed_can_be_written(tmp_path):
+    with rasterio.open(write_probability(tmp_path, np.full((700, 600), 255, np.uint8))) as raster:
+        assert (raster.read(1) == 255).all()
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_mask_is_a_cog_with_colours(tmp_path, percent, grid):
+    mask = np.where(percent == 255, 255, percent > 50).astype(np.uint8)
+    write_mask(tmp_path / "mask.tif", mask, *grid, TAGS)
+    with rasterio.open(tmp_path / "mask.tif") as raster:
+        assert_cog(raster, grid)
+        np.testing.assert_array_equal(raster.read(1), mask)
+        assert raster.colorinterp == (ColorInterp.palette,)
+        assert raster.colormap(1)[1][:3] == (30, 144, 255)
+        assert "0 land, 1 lake" in raster.descriptions[0]
+    with rasterio.open(tmp_path / "mask.tif", overview_level=1) as overview:
+        assert set(np.unique(overview.read(1))) <= {0, 1, 255}
+
+
+def test_styles_lie_beside_the_rasters_and_nothing_else_does(tmp_path, percent):
+    write_probability(tmp_path, percent)
+    write_mask(tmp_path / "mask.tif", np.zeros(SHAPE, np.uint8), *GRIDS[0], TAGS)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"mask.tif", "mask.qml", "probability.tif", "probability.qml"}
+    assert ET.parse(tmp_path / "mask.qml").find("pipe/rasterrenderer").get("type") == "paletted"
+    assert ET.parse(tmp_path / "probability.qml").find("pipe/rasterrenderer").get("type") == "singlebandpseudocolor"
+
+
+def test_equal_maps_give_equal_bytes(tmp_path, percent):
+    mask = (percent > 50).astype(np.uint8)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        # The number of rows in a strip is a matter of the machine, not of the map.
+        write_probability(tmp_path / name, percent, rows={"a": 170, "b": 512}[name])
+        write_mask(tmp_path / name / "mask.tif", mask, *GRIDS[0], TAGS)
+    for name in ("probability.tif", "mask.tif", "mask.qml", "probability.qml"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_a_failed_write_leaves_the_earlier_file_and_no_parts(tmp_path, percent):
+    path = write_probability(tmp_path, percent)
+    before = path.read_bytes()
+    broken = tmp_path / "broken.tif"
+    broken.write_bytes(before[: len(before) // 2])
+    with pytest.raises(rasterio.errors.RasterioError):
+        finish_probability(broken, path, TAGS)
+    broken.unlink()
+    assert path.read_bytes() == before
+    assert {p.name for p in tmp_path.iterdir()} == {"probability.tif", "probability.qml"}
