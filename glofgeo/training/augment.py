@@ -1,0 +1,68 @@
+"""What may change in a crop without changing where its lakes are."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from datasets_def.bands import BANDS
+
+# Haze scatters blue more than infrared: optical depth goes with wavelength to the power -1.3, the Ångström exponent
+# of average continental aerosol (Ångström 1929, Geografiska Annaler 11, 156-166).
+_ANGSTROM = 1.3
+_REFERENCE_NM = 490.0
+
+
+class Augment(nn.Module):
+    """The eight symmetries of the square, and another sun and air, drawn for each crop of a batch.
+
+    Crop positions are the sampler's. Randomness comes from torch's global generator on the CPU.
+    """
+
+    def __init__(self, bands: Sequence[str], light: float = 0.2, band: float = 0.05, haze: float = 0.03) -> None:
+        """Sets the strengths.
+
+        Args:
+            bands: names of the channels, in order.
+            light: illumination of a crop is scaled by up to `1 + light`, or down by as much.
+            band: the same for each band on its own.
+            haze: most reflectance that haze adds at 490 nm; falls with wavelength.
+        """
+        super().__init__()
+        self.light = light
+        self.band = band
+        self.haze = haze
+        wavelengths = torch.tensor([BANDS[name].wavelength for name in bands])
+        self.spectrum: Tensor
+        self.register_buffer("spectrum", (wavelengths / _REFERENCE_NM) ** -_ANGSTROM, persistent=False)
+
+    def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Changes a batch.
+
+        Args:
+            image: float32 `(B, C, H, W)` reflectance, `H == W`.
+            mask: uint8 `(B, H, W)`; turned and flipped like the image, its values untouched.
+        """
+        turns = torch.randint(8, (len(image),)).tolist()
+        image = torch.stack([symmetry(crop, turn) for crop, turn in zip(image, turns, strict=True)])
+        mask = torch.stack([symmetry(crop, turn) for crop, turn in zip(mask, turns, strict=True)])
+        return self.relight(image), mask
+
+    def relight(self, image: Tensor) -> Tensor:
+        """Changes illumination, band calibration and haze of `(B, C, H, W)` reflectance."""
+        batch, bands = image.shape[:2]
+        light = _gains((batch, 1, 1, 1), self.light)
+        band = _gains((batch, bands, 1, 1), self.band)
+        air = self.haze * torch.rand(batch, 1, 1, 1)
+        return image * (light * band).to(image.device) + air.to(image.device) * self.spectrum.view(1, -1, 1, 1)
+
+
+def symmetry(crop: Tensor, number: int) -> Tensor:
+    """Gives one of the square's eight symmetries of `(..., H, W)`: quarter turns, from 4 on mirrored as well."""
+    crop = torch.rot90(crop, number % 4, (-2, -1))
+    return crop.flip(-1) if number >= 4 else crop
+
+
+def _gains(shape: tuple[int, ...], strength: float) -> Tensor:
+    """Draws factors between `1 / (1 + strength)` and `1 + strength`, as likely below one as above."""
+    return (1 + strength) ** (2 * torch.rand(shape) - 1)

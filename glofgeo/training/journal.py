@@ -1,0 +1,75 @@
+"""What a run leaves behind after every epoch: a row of figures and, if it is the best yet, the model."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import Callback
+
+from glofgeo.models import save_checkpoint
+from glofgeo.training.task import LakeTask
+
+FIGURES = ("val_iou", "val_dice", "val_precision", "val_recall", "val_accuracy")
+
+
+class Journal(Callback):
+    """Writes `metrics.csv` and `best.safetensors`; its state travels in `last.ckpt`, so a resumed run goes on.
+
+    Attributes:
+        best: best lake IoU so far, -1 before the first epoch.
+        rows: figures of every epoch.
+    """
+
+    def __init__(self, folder: Path, provenance: dict[str, Any]) -> None:
+        """Starts a journal.
+
+        Args:
+            folder: the run folder.
+            provenance: what to write into checkpoints, plain JSON values.
+        """
+        self.folder = folder
+        self.provenance = provenance
+        self.best = -1.0
+        self.rows: list[dict[str, float]] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """Gives plain values for `last.ckpt`."""
+        return {"best": self.best, "rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes up where `last.ckpt` was written."""
+        self.best, self.rows = state_dict["best"], state_dict["rows"]
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Writes the epoch down; `last.ckpt` follows, so a run killed in between repeats the epoch."""
+        assert isinstance(pl_module, LakeTask)
+        epoch = trainer.current_epoch + 1
+        figures = {name: float(trainer.callback_metrics[name]) for name in FIGURES}
+        losses = {name: float(trainer.callback_metrics[name]) for name in ("train_loss", "val_loss")}
+        rates = {"lr": max(group["lr"] for group in trainer.optimizers[0].param_groups)}
+        self.rows.append({"epoch": epoch, "step": trainer.global_step} | rates | losses | figures)
+        self._write_rows()
+        better = figures["val_iou"] > self.best
+        if better:
+            self.best = figures["val_iou"]
+            save_checkpoint(
+                self.folder / "best.safetensors",
+                pl_module.model,
+                pl_module.config,
+                self.provenance | {"epoch": epoch},
+                {"on": "validation ground, pixels"} | {n.removeprefix("val_"): v for n, v in figures.items()},
+            )
+        if trainer.progress_bar_callback is None:
+            told = f"epoch {epoch}/{trainer.max_epochs}  loss {losses['train_loss']:.3f}  "
+            print(f"{told}lake IoU {figures['val_iou']:.3f}{'  best' if better else ''}", flush=True)
+
+    def _write_rows(self) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=list(self.rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        partial = self.folder / ".metrics.csv.part"
+        partial.write_text(text.getvalue())
+        partial.replace(self.folder / "metrics.csv")

@@ -1,0 +1,196 @@
+"""The verb `train`: AOI, scenes and lakes in, a run folder with the best checkpoint out."""
+
+import dataclasses
+import json
+import logging
+import platform
+import signal
+import sys
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+import yaml
+from geopandas import GeoDataFrame
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from rich.console import Console
+from rich.table import Table
+
+from glofgeo import __version__
+from glofgeo.config import TrainConfig, from_dict
+from glofgeo.errors import GlofgeoError
+from glofgeo.models import LakeSegmenter, build_model, load_pretrained
+from glofgeo.training.datamodule import LakeData
+from glofgeo.training.journal import Journal
+from glofgeo.training.task import LakeTask
+
+# Decoded products are kept beside the run folders: a place that is ours to write, shared by all runs.
+CACHE = ".glofgeo-cache"
+
+console = Console()
+
+
+def train(
+    *,
+    aoi: GeoDataFrame,
+    aoi_name: str,
+    scenes: Path,
+    lakes: Path,
+    out: Path,
+    config: TrainConfig,
+    resume: Path | None = None,
+    device: str = "auto",
+) -> Path:
+    """Trains a lake segmenter.
+
+    The run folder holds `config.yaml`, `split.json` (the leakage audit), `metrics.csv`, `tensorboard/`, `last.ckpt`
+    (to resume from; written every epoch) and `best.safetensors` (of the epoch with the best lake IoU on the validation
+    ground). Nothing is written there before data, split and weights are in order.
+
+    Args:
+        aoi: where to train and validate; any CRS; columns `split` and `place` are heeded.
+        aoi_name: what to call it.
+        scenes: folder of scenes, or one scene.
+        lakes: layer of lake polygons.
+        out: the run folder, new or empty.
+        config: everything that decides the run.
+        resume: a run folder, or its `last.ckpt`, to bring to its epoch count under its own `config.yaml`; then `out`
+            and `config` are not used.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+
+    Returns:
+        Path of `best.safetensors`.
+
+    Raises:
+        GlofgeoError: If the input cannot be trained on, or the run folder cannot be used.
+        KeyboardInterrupt: After Ctrl-C, once the run folder is in order.
+    """
+    _quieten()
+    if resume is not None:
+        out = resume if resume.is_dir() else resume.parent
+        config = _config_of(out)
+    elif (out / "last.ckpt").exists() or (out / "best.safetensors").exists():
+        raise GlofgeoError(f"{out}: holds a training run; go on with --resume {out}, or name another folder")
+    data = LakeData(aoi=aoi, aoi_name=aoi_name, scenes=scenes, lakes=lakes, cache=out.parent / CACHE, config=config)
+    _print_audit(data.audit)
+    lightning.seed_everything(config.seed, workers=True, verbose=False)
+    torch.set_float32_matmul_precision("high")
+    model = _model(config, pretrained=resume is None)
+    described = data.audit | {"aoi": aoi_name, "lakes": lakes.name, "scenes": data.scene_ids}
+    if resume is None:
+        _open_folder(out, config, described)
+    elif json.loads((out / "split.json").read_text()) != described:
+        raise GlofgeoError(f"{out}: was trained on other ground (split.json); resume with the same AOI, scenes, lakes")
+    data.prepare_data()
+    data.setup("fit")
+    journal = Journal(out, provenance=_provenance(described))
+    trainer = _trainer(out, config, journal, device)
+    task = LakeTask(model, config)
+    try:
+        trainer.fit(task, datamodule=data, ckpt_path=out / "last.ckpt" if resume else None, weights_only=True)
+    except SystemExit:
+        # Lightning ends Ctrl-C and termination with exit, and leaves further Ctrl-C ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if (out / "last.ckpt").exists():
+            console.print(f"Go on with: glofgeo train --aoi {aoi_name} --resume {out}", highlight=False)
+        raise KeyboardInterrupt from None
+    best = out / "best.safetensors"
+    console.print(f"Best lake IoU {journal.best:.3f} on validation ground: {best}", highlight=False)
+    console.print(f"Map with it: glofgeo map --checkpoint {best} --scene SCENE", highlight=False)
+    return best
+
+
+def _trainer(out: Path, config: TrainConfig, journal: Journal, device: str) -> lightning.Trainer:
+    on_gpu = device in ("auto", "cuda") and torch.cuda.is_available()
+    # On a processor with bfloat16 arithmetic a step takes little more than half the time; without, it takes longer.
+    bf16 = on_gpu or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    callbacks: list[Callback] = [
+        journal,
+        EarlyStopping("val_iou", mode="max", patience=config.patience),
+        # One file, rewritten atomically after every epoch; `journal` keeps the best.
+        ModelCheckpoint(out, filename="last", save_top_k=1, enable_version_counter=False, save_on_train_epoch_end=True),
+    ]
+    terminal = sys.stdout.isatty()
+    return lightning.Trainer(
+        accelerator={"cuda": "gpu"}.get(device, device),
+        devices=1,
+        precision="bf16-mixed" if bf16 and device != "mps" else "32-true",
+        max_epochs=config.epochs,
+        gradient_clip_val=config.clip,
+        callbacks=[*callbacks, RichProgressBar()] if terminal else callbacks,
+        logger=TensorBoardLogger(out, name="tensorboard", version=""),
+        enable_progress_bar=terminal,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+    )
+
+
+def _model(config: TrainConfig, pretrained: bool) -> LakeSegmenter:
+    model = build_model(config.model)
+    if pretrained and config.weights != "none":
+        report = load_pretrained(model.encoder, config.weights, config.model.bands)
+        console.print(f"Weights: {report.loaded} tensors, {report.blocks} blocks from {report.source}", highlight=False)
+    # The decoder's convolutions are faster this way, on CPU and GPU.
+    return model.to(memory_format=torch.channels_last)
+
+
+def _config_of(folder: Path) -> TrainConfig:
+    path = folder / "config.yaml"
+    for needed in (path, folder / "split.json", folder / "last.ckpt"):
+        if not needed.exists():
+            raise GlofgeoError(f"{needed}: missing, so there is nothing to resume; give a run folder with a last.ckpt")
+    try:
+        return from_dict(TrainConfig, yaml.safe_load(path.read_text()), str(path))
+    except (yaml.YAMLError, TypeError) as error:
+        raise GlofgeoError(f"{path}: cannot be read ({str(error).splitlines()[0]}); restore it or train anew") from None
+
+
+def _open_folder(out: Path, config: TrainConfig, described: dict[str, Any]) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "config.yaml").write_text(yaml.safe_dump(dataclasses.asdict(config), sort_keys=False))
+        (out / "split.json").write_text(json.dumps(described, indent=2))
+    except OSError as error:
+        raise GlofgeoError(f"{out}: cannot be written ({error.strerror}); name another folder with --out") from None
+
+
+def _provenance(described: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "aoi": described["aoi"],
+        "lakes": described["lakes"],
+        "scenes": described["scenes"],
+        "split": {key: described[key] for key in ("how", "parts", "distance_m", "lakes_left_out")},
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {
+            "glofgeo": __version__,
+            "python": platform.python_version(),
+            "torch": str(torch.__version__),
+            "lightning": lightning.__version__,
+        },
+    }
+
+
+def _print_audit(audit: dict[str, Any]) -> None:
+    console.print(f"Ground for training and validation, split {audit['how']}:", highlight=False)
+    table = Table()
+    for column in ("part", "km2", "lakes"):
+        table.add_column(column, justify="left" if column == "part" else "right")
+    for part, facts in audit["parts"].items():
+        table.add_row(part, f"{facts['area_km2']:,.1f}", f"{facts['lakes']:,}")
+    console.print(table)
+    apart = ", ".join(f"{pair} {metres / 1000:.2f} km" for pair, metres in audit["distance_m"].items())
+    console.print(
+        f"Least distance: {apart}. Lakes reaching into two, left out: {audit['lakes_left_out']}.", highlight=False
+    )
+
+
+def _quieten() -> None:
+    """Silences what Lightning says to developers: device tips, worker counts, its own products."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")

@@ -1,0 +1,129 @@
+"""LakeTask: what a training step is, what is measured, and how the rate goes."""
+
+import math
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+from torchmetrics import MetricCollection
+from torchmetrics.classification import (
+    BinaryAccuracy,
+    BinaryF1Score,
+    BinaryJaccardIndex,
+    BinaryPrecision,
+    BinaryRecall,
+)
+
+from glofgeo.config import TrainConfig
+from glofgeo.models import LakeSegmenter
+from glofgeo.training.augment import Augment
+from glofgeo.training.losses import UNOBSERVED, LakeLoss
+
+Batch = dict[str, Tensor]
+
+
+class LakeTask(lightning.LightningModule):
+    """Trains a lake segmenter.
+
+    A batch is `{"image": float32 (B, C, H, W) reflectance, "mask": uint8 (B, H, W), 1 lake, 0 land, 255 not observed}`.
+    Figures (`val_iou`, `val_dice`, `val_precision`, `val_recall`, `val_accuracy`) are those of the lake class over all
+    observed pixels of the epoch, at probability 0.5.
+    """
+
+    def __init__(self, model: LakeSegmenter, config: TrainConfig) -> None:
+        """Takes a model that is ready to be trained.
+
+        Args:
+            model: with its pretrained weights, if any.
+            config: loss, rates and schedule.
+        """
+        super().__init__()
+        self.model = model
+        self.config = config
+        self.loss = LakeLoss(config.loss)
+        self.augment = Augment(config.model.bands)
+        figures = {
+            "iou": BinaryJaccardIndex,
+            "dice": BinaryF1Score,
+            "precision": BinaryPrecision,
+            "recall": BinaryRecall,
+            "accuracy": BinaryAccuracy,
+        }
+        self.figures = MetricCollection(
+            {name: figure(ignore_index=UNOBSERVED, validate_args=False) for name, figure in figures.items()},
+            prefix="val_",
+            compute_groups=[["iou"], ["dice", "precision", "recall", "accuracy"]],
+        )
+
+    def forward(self, reflectance: Tensor) -> Tensor:
+        """Gives lake logits `(B, 1, H, W)` for reflectance `(B, C, H, W)`."""
+        return self.model(reflectance)
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """Gives the loss of an augmented batch."""
+        image, mask = self.augment(batch["image"], batch["mask"])
+        loss: Tensor = self.loss(self(image), mask)
+        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(image))
+        return loss
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        """Counts pixels and takes the loss of a batch."""
+        logits = self(batch["image"])
+        loss = self.loss(logits, batch["mask"])
+        self.log("val_loss", loss, batch_size=len(logits))
+        # Classes, not logits: torchmetrics takes a batch of scores within 0 and 1 for probabilities.
+        self.figures.update((logits[:, 0] > 0).long(), batch["mask"].long())
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs the epoch's figures."""
+        for name, value in self.figures.compute().items():
+            self.log(name, value, prog_bar=name == "val_iou")
+        self.figures.reset()
+
+    def configure_optimizers(self) -> Any:
+        """Gives AdamW with a rate that warms up over the first steps and then falls along a cosine."""
+        config = self.config
+        steps = int(self.trainer.estimated_stepping_batches)
+        groups = parameter_groups(self.model, config.lr, config.encoder_lr if config.weights != "none" else config.lr)
+        optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, steps, config.warmup))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def rate(step: int, steps: int, warmup: float) -> float:
+    """Gives the learning rate of a step as a share of its peak.
+
+    Args:
+        step: from 0.
+        steps: all of them.
+        warmup: share of them during which the rate rises.
+    """
+    rising = max(1, round(warmup * steps))
+    if step < rising:
+        return (step + 1) / rising
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rising) / max(1, steps - rising))))
+
+
+def parameter_groups(model: LakeSegmenter, lr: float, encoder_lr: float) -> list[dict[str, Any]]:
+    """Deals every trainable parameter to one group of its own rate and decay.
+
+    Norms, biases, LayerScale, tokens and positions do not decay: they are offsets and scales, not filters.
+
+    Args:
+        model: whose parameters.
+        lr: rate of what starts at random: decoder, head, stem, pyramid, extra blocks.
+        encoder_lr: rate of the pretrained part of the transformer.
+    """
+    encoder = model.encoder
+    extra = {id(p) for block in encoder.blocks[encoder.depth :] for p in block.parameters()}
+    pretrained = {id(p) for p in encoder.vit.parameters()} - extra
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            decays = parameter.ndim > 1 and name.rsplit(".", 1)[-1] not in ("cls_token", "reg_token", "pos_embed")
+            groups.setdefault((encoder_lr if id(parameter) in pretrained else lr, decays), []).append(parameter)
+    return [
+        {"params": parameters, "lr": group_lr} | ({} if decays else {"weight_decay": 0.0})
+        for (group_lr, decays), parameters in groups.items()
+    ]

@@ -1,0 +1,115 @@
+from itertools import islice
+
+import numpy as np
+import shapely
+from affine import Affine
+from geopandas import GeoDataFrame
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shapely import box
+
+from glofgeo.training.samplers import GridWindows, Ground, LakeSampler, clip_lakes
+
+RES = 10.0
+SIDES_M = {0.003: 55, 0.01: 100, 0.05: 224, 0.5: 707, 2.0: 1414}
+
+
+def ground(rows=300, cols=400, region=None, lakes=(), scene=0, x=500000.0, y=3000000.0):
+    """Lakes are (col, row, side in m); the region is (col0, row0, col1, row1) in pixels."""
+    frame = GeoDataFrame(
+        geometry=[box(x + c * RES, y - r * RES - side, x + c * RES + side, y - r * RES) for c, r, side in lakes],
+        crs="EPSG:32645",
+    )
+    c0, r0, c1, r1 = region or (0, 0, cols, rows)
+    area = box(x + c0 * RES, y - r1 * RES, x + c1 * RES, y - r0 * RES)
+    return Ground(scene, Affine(RES, 0, x, 0, -RES, y), (rows, cols), area, clip_lakes(frame, area))
+
+
+def pixel_box(crop, side, x=500000.0, y=3000000.0):
+    return box(
+        x + crop.col * RES, y - (crop.row + side) * RES, x + (crop.col + side) * RES, y - crop.row * RES
+    )  # fmt: skip
+
+
+@settings(max_examples=50, deadline=None)
+@given(rows=st.integers(20, 300), cols=st.integers(20, 300), window=st.integers(28, 160), share=st.floats(0, 1))
+def test_windows_stay_within_their_scene_or_hold_it(rows, cols, window, share):
+    sampler = LakeSampler([ground(rows, cols, lakes=[(5, 5, 80)])], window, 40, share, 0)
+    crops = list(sampler)
+    assert len(crops) == len(sampler) == 40
+    for crop in crops:
+        for start, side in ((crop.row, rows), (crop.col, cols)):
+            assert 0 <= start <= side - window if side >= window else side - window <= start <= 0
+
+
+def test_windows_depend_on_seed_and_epoch_alone():
+    places = [ground(lakes=[(50, 60, 100), (200, 100, 500)]), ground(scene=1, lakes=[(10, 10, 60)])]
+    one, same, other = (LakeSampler(places, 56, 50, 0.5, seed) for seed in (1, 1, 2))
+    assert list(one) == list(one) == list(same) != list(other)
+    first = list(one)
+    one.set_epoch(1)
+    assert list(one) != first
+    one.set_epoch(0)
+    assert list(one) == first
+
+
+def test_every_size_class_and_every_scene_gets_its_share():
+    lakes = [(20, 20, SIDES_M[0.003])] * 30 + [(150, 50, SIDES_M[0.05])] + [(300, 150, SIDES_M[0.5])]
+    places = [ground(lakes=lakes, scene=s) for s in (0, 1)]
+    crops = list(LakeSampler(places, 42, 3000, 1.0, 0))
+    small = np.mean([c.col + 42 > 20 and c.col < 26 and c.row < 26 for c in crops])
+    large = np.mean([c.col > 250 for c in crops])
+    assert abs(small - 1 / 3) < 0.05 and abs(large - 1 / 3) < 0.05
+    assert abs(np.mean([c.scene for c in crops]) - 0.5) < 0.05
+
+
+def test_lake_windows_show_a_lake_and_are_not_always_centred_on_it():
+    place = ground(lakes=[(100, 100, 300), (300, 200, 60)])
+    crops = list(LakeSampler([place], 56, 200, 1.0, 3))
+    lakes = place.lakes.union_all()
+    assert all(pixel_box(crop, 56).intersects(lakes) for crop in crops)
+    assert np.std([crop.col for crop in crops if crop.col > 200]) > 5
+
+
+def test_uniform_windows_fall_evenly_on_the_region_only():
+    left, right = ground(region=(0, 0, 100, 300)), ground(region=(100, 0, 400, 300), scene=1)
+    crops = list(LakeSampler([left, right], 28, 2000, 0.5, 0))
+    assert abs(np.mean([crop.scene for crop in crops]) - 0.75) < 0.04
+    assert all(pixel_box(c, 28).intersects((left, right)[c.scene].region) for c in crops)
+
+
+def test_a_region_of_slivers_still_gives_windows():
+    place = ground()
+    thin = shapely.LineString([(500000, 3000000), (504000, 2997000)]).buffer(1e-3)
+    sliver = Ground(0, place.transform, place.shape, thin, place.lakes)
+    assert len(list(islice(LakeSampler([sliver], 28, 10, 0.0, 0), 10))) == 10
+
+
+def test_lakes_are_clipped_but_keep_their_size_class():
+    place = ground(region=(0, 0, 110, 300), lakes=[(100, 100, 1414), (200, 10, 100)])
+    assert len(place.lakes) == 1 and place.lakes.index[0] == 0
+    assert abs(place.lakes.area_km2[0] - 2) < 0.02
+    assert place.lakes.geometry[0].within(place.region)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    rows=st.integers(1, 200),
+    cols=st.integers(1, 200),
+    window=st.integers(14, 90),
+    corners=st.tuples(*[st.floats(0, 1)] * 4),
+)
+def test_grid_counts_every_pixel_of_the_region_exactly_once(rows, cols, window, corners):
+    c0, c1 = sorted((round(corners[0] * cols), round(corners[1] * cols)))
+    r0, r1 = sorted((round(corners[2] * rows), round(corners[3] * rows)))
+    if c0 == c1 or r0 == r1:
+        return
+    place = ground(rows, cols, region=(c0, r0, c1, r1))
+    counts = np.zeros((rows, cols), int)
+    crops = list(GridWindows([place], window))
+    for crop in crops:
+        assert crop.row >= 0 and crop.col >= 0
+        assert crop.row + window <= max(rows, window) and crop.col + window <= max(cols, window)
+        counts[crop.row + crop.skip_rows : crop.row + window, crop.col + crop.skip_cols : crop.col + window] += 1
+    assert (counts[r0:r1, c0:c1] == 1).all() and counts.max() == 1
+    assert len(crops) <= np.ceil(rows / window) * np.ceil(cols / window)

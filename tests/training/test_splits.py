@@ -1,0 +1,171 @@
+import geopandas as gpd
+import numpy as np
+import pyproj
+import pytest
+import shapely
+from geopandas import GeoDataFrame
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shapely import MultiPolygon, box
+
+from glofgeo.config import DataConfig
+from glofgeo.errors import GlofgeoError
+from glofgeo.training.splits import Split, area_km2, audit, grow, least_distance, split_aoi
+
+GEOD = pyproj.Geod(ellps="WGS84")
+
+
+def degrees(least, most):
+    return st.integers(round(least * 1000), round(most * 1000)).map(lambda number: number / 1000)
+
+
+def features(boxes, **columns):
+    return GeoDataFrame(columns, geometry=[box(*b) for b in boxes], crs="EPSG:4326")
+
+
+def lakes_on(west, south, east, north, step=0.02, side=0.002):
+    xs, ys = np.meshgrid(np.arange(west + step / 2, east, step), np.arange(south + step / 2, north, step))
+    return features([(x, y, x + side, y + side) for x, y in zip(xs.ravel(), ys.ravel(), strict=True)])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    west=degrees(-170, 160),
+    south=degrees(-60, 60),
+    width=degrees(0.06, 1.5),
+    height=degrees(0.06, 1.5),
+    seed=st.integers(0, 5),
+)
+def test_blocks_are_disjoint_buffered_and_repeatable(west, south, width, height, seed):
+    aoi = features([(west, south, west + width, south + height)])
+    lakes = lakes_on(*aoi.total_bounds)
+    ground = aoi.union_all()
+    config = DataConfig()
+    split = split_aoi(aoi, ground, lakes, config, seed)
+    told = audit(split, lakes)
+    assert set(split.parts) == {"train", "val"}
+    assert all(part["lakes"] > 0 for part in told["parts"].values())
+    assert all(part.within(ground.buffer(1e-9)) for part in split.parts.values())
+    promised = float(split.how.split(" km apart")[0].split()[-1]) * 1000
+    assert 0 < promised <= config.buffer_m
+    assert told["distance_m"]["train-val"] >= 0.98 * promised
+    again = split_aoi(aoi, ground, lakes, config, seed)
+    assert again.how == split.how and all(again.parts[name].equals(split.parts[name]) for name in split.parts)
+
+
+def test_blocks_validate_about_the_share_asked_for():
+    aoi = features([(85, 27, 87.5, 29)])
+    lakes = lakes_on(*aoi.total_bounds, step=0.05)
+    shares = []
+    for seed in range(5):
+        parts = split_aoi(aoi, aoi.union_all(), lakes, DataConfig(), seed).parts
+        shares.append(area_km2(parts["val"]) / area_km2(aoi.union_all()))
+    assert all(0.1 < share < 0.35 for share in shares) and len(set(shares)) > 1
+
+
+def test_blocks_shrink_with_the_ground_and_say_so():
+    aoi = features([(86.9, 27.8, 87.0, 27.9)])
+    split = split_aoi(aoi, aoi.union_all(), lakes_on(*aoi.total_bounds), DataConfig(), 0)
+    assert "too small for 0.25 degrees" in split.how
+    wide = features([(86, 27, 87.5, 28)])
+    assert "too small" not in split_aoi(wide, wide.union_all(), lakes_on(*wide.total_bounds), DataConfig(), 0).how
+
+
+def test_ground_that_cannot_be_split_is_refused():
+    aoi = features([(86.9, 27.8, 87.0, 27.9)])
+    one_lake = features([(86.95, 27.85, 86.951, 27.851)])
+    with pytest.raises(GlofgeoError, match="too little ground"):
+        split_aoi(aoi, aoi.union_all(), one_lake, DataConfig(), 0)
+
+
+def test_given_splits_are_taken_where_the_scenes_are():
+    aoi = features([(0, 0, 1, 1), (1, 0, 2, 1), (2, 0, 3, 1)], split=["train", "val", "test"]).to_crs("EPSG:3857")
+    lakes = lakes_on(0, 0, 3, 1, step=0.2)
+    split = split_aoi(aoi, box(0, 0, 1.5, 1), lakes, DataConfig(), 0)
+    assert set(split.parts) == {"train", "val"}
+    assert split.parts["train"].symmetric_difference(box(0, 0, 1, 1)).area < 1e-9
+    assert split.parts["val"].symmetric_difference(box(1, 0, 1.5, 1)).area < 1e-9
+    assert audit(split, lakes)["distance_m"] == {"train-val": pytest.approx(0, abs=0.01)}
+
+
+def test_only_train_given_is_split_by_blocks_and_test_stays_untouched():
+    aoi = features([(0, 0, 1, 1), (2, 0, 3, 1)], split=["train", "test"])
+    lakes = lakes_on(0, 0, 3, 1, step=0.1)
+    split = split_aoi(aoi, aoi.union_all(), lakes, DataConfig(), 0)
+    assert set(split.parts) == {"train", "val", "test"}
+    assert split.parts["test"].equals(box(2, 0, 3, 1)) and split.parts["val"].within(box(0, 0, 1, 1).buffer(1e-9))
+    audit(split, lakes)
+
+
+def test_places_are_dealt_out_whole():
+    corners = [(x, y) for x in range(5) for y in range(4)]
+    aoi = features([(x, y, x + 0.1, y + 0.1) for x, y in corners], place=[(x + y) % 7 for x, y in corners])
+    lakes = lakes_on(0, 0, 5, 4, step=0.05, side=0.01)
+    split = split_aoi(aoi, aoi.union_all(), lakes, DataConfig(), 1)
+    val = aoi.geometry.intersects(split.parts["val"])
+    train = aoi.geometry.intersects(split.parts["train"])
+    assert val.any() and train.any() and not (set(aoi.place[val]) & set(aoi.place[train]))
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"split": ["train", "valid"]}, "feature 1: split is 'valid'"),
+        ({"split": ["train", None]}, "feature 1"),
+        ({"split": ["val", "val"]}, "no AOI feature has split train"),
+        ({"split": ["train", "val"], "place": ["Imja", "Imja"]}, "place Imja"),
+    ],
+)
+def test_wrong_splits_are_named(columns, message):
+    aoi = features([(0, 0, 1, 1), (2, 0, 3, 1)], **columns)
+    with pytest.raises(GlofgeoError, match=message):
+        split_aoi(aoi, aoi.union_all(), lakes_on(0, 0, 3, 1, step=0.2), DataConfig(), 0)
+
+
+def test_features_of_different_split_must_not_overlap():
+    aoi = features([(0, 0, 1, 1), (0.5, 0, 2, 1)], split=["train", "val"])
+    with pytest.raises(GlofgeoError, match="overlap"):
+        split_aoi(aoi, aoi.union_all(), lakes_on(0, 0, 2, 1, step=0.2), DataConfig(), 0)
+
+
+def test_slivers_between_neighbours_go_to_the_part_that_judges():
+    aoi = features([(0, 0, 1.0001, 1), (1, 0, 2, 1)], split=["train", "val"])
+    split = split_aoi(aoi, aoi.union_all(), lakes_on(0, 0, 2, 1, step=0.2), DataConfig(), 0)
+    assert (split.parts["train"] & split.parts["val"]).area == 0
+    assert split.parts["val"].covers(box(1, 0, 2, 1))
+
+
+def test_a_lake_across_two_parts_is_in_neither():
+    aoi = features([(0, 0, 1, 1), (1, 0, 2, 1)], split=["train", "val"])
+    lakes = features([(0.2, 0.2, 0.3, 0.3), (0.9, 0.4, 1.1, 0.6), (1.6, 0.2, 1.7, 0.3)])
+    split = split_aoi(aoi, aoi.union_all(), lakes, DataConfig(), 0)
+    assert split.left_out == 1
+    told = audit(split, lakes)
+    assert told["lakes_left_out"] == 1 and [part["lakes"] for part in told["parts"].values()] == [1, 1]
+
+
+def test_the_audit_finds_planted_leaks():
+    lakes = features([(0.9, 0.4, 1.2, 0.6)])
+    overlapping = {"train": MultiPolygon([box(0, 0, 1.1, 1)]), "val": MultiPolygon([box(1, 0, 2, 1)])}
+    with pytest.raises(GlofgeoError, match="leak: train and val ground overlap"):
+        audit(Split(overlapping, "", 0), lakes)
+    astride = {"train": MultiPolygon([box(0, 0, 1, 1)]), "val": MultiPolygon([box(1.1, 0, 2, 1)])}
+    with pytest.raises(GlofgeoError, match="leak: 1 lakes"):
+        audit(Split(astride, "", 0), lakes)
+
+
+@settings(max_examples=30, deadline=None)
+@given(lon=degrees(-170, 170), lat=degrees(-65, 65), gap=degrees(0.001, 0.2))
+def test_distances_and_buffers_are_metres_on_the_ground(lon, lat, gap):
+    a, b = box(lon, lat, lon + 0.1, lat + 0.1), box(lon, lat + 0.1 + gap, lon + 0.1, lat + 0.2 + gap)
+    metres = GEOD.inv(lon, lat + 0.1, lon, lat + 0.1 + gap)[2]
+    assert least_distance(a, b) == pytest.approx(metres, rel=2e-3, abs=2)
+    assert least_distance(b, MultiPolygon([a, box(lon, lat - 1, lon + 0.1, lat - 0.9)])) == pytest.approx(
+        metres, rel=2e-3, abs=2
+    )
+    assert not grow(a, 0.99 * metres - 2).intersects(b) and grow(a, 1.01 * metres + 2).intersects(b)
+
+
+def test_areas_are_geodesic():
+    square = gpd.GeoSeries([shapely.Point(500000, 3000000).buffer(1000, cap_style="square")], crs="EPSG:32645")
+    assert area_km2(square.to_crs("EPSG:4326").iloc[0]) == pytest.approx(4 / 0.9996**2, rel=1e-4)
