@@ -5,6 +5,7 @@ Nothing heavy is imported before a verb runs, so that `--help` and usage errors 
 
 import sys
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +17,11 @@ from glofgeo.config import MapConfig, TrainConfig, load_preset
 from glofgeo.errors import GlofgeoError
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+
+
+class _UsageError(GlofgeoError):
+    """Flags that do not make a command together."""
+
 
 app = App(
     name="glofgeo",
@@ -36,7 +42,7 @@ def train(
     config: str = "large",
     resume: Path | None = None,
     device: Device = "auto",
-    settings: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),
+    settings: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),  # noqa: B008 (frozen)
 ) -> None:
     """Learns lakes from scenes and lake polygons.
 
@@ -68,7 +74,7 @@ def map_(
     aoi: str | None = None,
     out: Path = Path("maps"),
     device: Device = "auto",
-    settings: Annotated[MapConfig, Parameter(name="*")] = MapConfig(),
+    settings: Annotated[MapConfig, Parameter(name="*")] = MapConfig(),  # noqa: B008 (frozen)
 ) -> None:
     """Maps the lakes of scenes: rasters, a lake layer and a picture, ready for QGIS.
 
@@ -80,6 +86,8 @@ def map_(
         device: where to compute.
         settings: how to map.
     """
+    if not scene:
+        raise _UsageError("--scene names no scene: give one path or more.")
     from datasets_def.scene import open_scene
     from datasets_def.vectors import read_aoi
     from glofgeo.mapping.run import map_scene
@@ -92,7 +100,9 @@ def map_(
     for each in opened:
         each.require(bands)
     for each in opened:
-        folder = map_scene(each, loaded, out, aoi=area, settings=settings, device=device)
+        folder = map_scene(
+            each, loaded.model, out, checkpoint=loaded, aoi=area, settings=settings, device=device
+        )  # fmt: skip
         print(f"{folder / 'lakes.gpkg'}: drag it into QGIS, over mask.tif and probability.tif beside it")
 
 
@@ -118,6 +128,8 @@ def evaluate(
         json: write the figures to this file too.
         device: where to compute.
     """
+    if prediction is None and scene is None:
+        raise _UsageError("evaluate needs --prediction FILE, or --scene SCENE to map first.")
     import tempfile
 
     from datasets_def.scene import open_scene
@@ -126,18 +138,16 @@ def evaluate(
     from glofgeo.evaluation import print_scorecard, write_scorecard
 
     area = read_aoi(aoi) if aoi else None
-    if prediction is None and scene is None:
-        raise GlofgeoError("evaluate needs --prediction FILE, or --scene SCENE to map first")
     with tempfile.TemporaryDirectory() as folder:
         if prediction is None:
             from glofgeo.mapping.run import map_scene
             from glofgeo.models import load_checkpoint
 
             loaded = load_checkpoint(checkpoint or _newest_checkpoint())
-            opened = open_scene(str(scene), loaded.config.model.bands)
-            prediction = map_scene(opened, loaded, Path(folder), aoi=area, device=device) / "mask.tif"
-        else:
-            opened = open_scene(scene, ("B03", "B08")) if scene else None
+            whole = open_scene(str(scene), loaded.config.model.bands)
+            mapped = map_scene(whole, loaded.model, Path(folder), checkpoint=loaded, aoi=area, device=device)
+            prediction = mapped / "mask.tif"
+        opened = open_scene(scene, ("B03", "B08")) if scene else None
         card = compare(prediction, lakes, scene=opened, aoi=area)
     print_scorecard(card)
     if json:
@@ -164,7 +174,7 @@ def info(path: Path, /) -> None:
         path: a .safetensors checkpoint, or a scene.
     """
     if path.suffix in (".safetensors", ".pt", ".pth", ".ckpt"):
-        from glofgeo.models import describe_checkpoint
+        from glofgeo.models.checkpoint import describe_checkpoint
 
         print(describe_checkpoint(path))
     else:
@@ -186,7 +196,7 @@ def _verbs() -> str:
 
 def _apply_preset(tokens: list[str]) -> None:
     """Makes the settings that `--config` (or a resumed run's config.yaml) names the defaults of `train`."""
-    name = next((value for token, value in zip(tokens, tokens[1:], strict=False) if token == "--config"), None)
+    name = next((value for token, value in pairwise(tokens) if token == "--config"), None)
     name = name or next((token.split("=", 1)[1] for token in tokens if token.startswith("--config=")), "large")
     if tokens[:1] == ["train"]:
         app["train"].config = [Dict(load_preset(name), use_commands_as_keys=False)]
@@ -198,7 +208,7 @@ def main() -> None:
     try:
         _apply_preset(tokens)
         app(tokens, exit_on_error=False, print_error=False)
-    except CycloptsError as error:
+    except (CycloptsError, _UsageError) as error:
         verb = f" {tokens[0]}" if tokens and tokens[0] in app else ""
         _fail(2, f"{error} Verbs: {_verbs()}. `glofgeo{verb} --help` tells more.")
     except GlofgeoError as error:

@@ -57,3 +57,18 @@ def write_raster():
         return Path(path)
 
     return write
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory) -> Path:
+    """An untrained tiny model."""
+    import torch
+
+    from glofgeo.config import DataConfig, ModelConfig, TrainConfig
+    from glofgeo.models import build_model, save_checkpoint
+
+    torch.manual_seed(0)
+    config = TrainConfig(model=ModelConfig(variant="tiny", image_size=126), data=DataConfig(window=126))
+    path = tmp_path_factory.mktemp("checkpoint") / "best.safetensors"
+    save_checkpoint(path, build_model(config.model), config, {"note": "untrained"})
+    return path

@@ -120,6 +120,27 @@ def read_header(path: Path) -> Header:
     return _read_header(path)[0]
 
 
+def describe_checkpoint(path: Path) -> str:
+    """What a person wants to know of a checkpoint, in lines; raises as `load_checkpoint` does."""
+    header = load_checkpoint(path)
+    model = header.config.model
+    figures = {
+        name: f"{value:.3f}" if isinstance(value, float) else value for name, value in (header.scorecard or {}).items()
+    }
+    lines = {
+        "model": f"DINOv2 {model.variant} + {model.extra_blocks} blocks ({model.extra_init}), U-Net decoder, "
+        f"{sum(p.numel() for p in header.model.parameters()) / 1e6:.1f} M parameters",
+        "bands": ", ".join(model.bands),
+        "mean": ", ".join(f"{value:g}" for value in model.mean),
+        "std": ", ".join(f"{value:g}" for value in model.std),
+        "window": f"{header.config.data.window} pixels",
+        **{name: json.dumps(value) for name, value in header.provenance.items()},
+        "scorecard": ", ".join(f"{name} {value}" for name, value in figures.items()) or "never evaluated",
+        "sha256": header.sha256,
+    }
+    return "\n".join(f"{name:12} {value}" for name, value in lines.items())
+
+
 def _read_header(path: Path) -> tuple[Header, str]:
     """Returns the header and the text it was read from."""
     if container(path) != "safetensors":

@@ -1,0 +1,286 @@
+"""The command line as a user meets it: verbs, defaults, and one line for every wrong input."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+from shapely.geometry import box
+
+from glofgeo import cli
+
+COMMAND = Path(sys.executable).with_name("glofgeo")
+VERBS = ("demo", "evaluate", "info", "map", "train")
+
+
+def glofgeo(*words, cwd=None):
+    """Runs the installed command as a shell would."""
+    return subprocess.run([COMMAND, *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=600)
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs the command in this process: importing torch anew for every wrong input would take minutes."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["glofgeo", *map(str, words)])
+        try:
+            cli.main()
+            status = 0
+        except SystemExit as stop:
+            status = stop.code or 0
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return call
+
+
+@pytest.fixture
+def refused(run):
+    """Runs the command and returns its one line of refusal."""
+
+    def call(*words):
+        status, _, err = run(*words)
+        lines = [line for line in err.splitlines() if line.startswith("glofgeo: ")]
+        assert status == 2, err
+        assert "Traceback" not in err
+        assert len(lines) == 1
+        return lines[0]
+
+    return call
+
+
+def test_help_lists_the_verbs():
+    result = glofgeo("--help")
+    assert result.returncode == 0
+    assert all(verb in result.stdout for verb in VERBS)
+
+
+def test_help_and_usage_errors_import_nothing_heavy():
+    code = (
+        "import sys; from glofgeo import cli\n"
+        "sys.argv = ['glofgeo', *sys.argv[1:]]\n"
+        "try: cli.main()\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('torch', 'torchgeo', 'geopandas', 'rasterio', 'lightning') if m in sys.modules])"
+    )
+    for words in (["--help"], ["train", "--help"], ["nonsense"], ["map"], ["map", "--scene", "x", "--overlap", "q"]):
+        result = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+        assert result.stdout.splitlines()[-1] == "[]", words
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["melt"],
+        ["train"],
+        ["map"],
+        ["map", "--scene"],
+        ["map", "--scene", "x", "--nonsense", "1"],
+        ["train", "--aoi", "x", "--epochs", "many"],
+        ["train", "--aoi", "x", "--model.variant", "huge"],
+        ["evaluate"],
+    ],
+)
+def test_usage_errors_list_the_verbs(refused, words):
+    message = refused(*words)
+    assert all(verb in message for verb in VERBS)
+
+
+def test_configuration_comes_from_preset_file_and_flags_in_this_order(monkeypatch, run, tmp_path):
+    seen = []
+    monkeypatch.setattr("glofgeo.training.run.train", lambda **words: seen.append(words["config"]))
+    file = tmp_path / "mine.yaml"
+    file.write_text("epochs: 3\nmodel:\n  variant: small\n  bands: [B03, B08]\ndata:\n  crops: 7\n")
+    assert run("train", "--aoi", "khumbu", "--config", file, "--data.crops", "9")[0] == 0
+    assert (seen[0].epochs, seen[0].model.variant, seen[0].data.crops) == (3, "small", 9)
+    assert seen[0].model.bands == ("B03", "B08")
+    assert run("train", "--aoi", "khumbu")[0] == 0
+    assert (seen[1].model.variant, seen[1].data.window) == ("large", 518)
+    assert run("train", "--aoi", "khumbu", "--config=demo")[0] == 0
+    assert seen[2].model.variant == "tiny"
+
+
+def test_a_wrong_configuration_is_named(refused, tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("epoch: 3\n")
+    assert "epoch" in refused("train", "--aoi", "khumbu", "--config", file)
+    file.write_text("a: [")
+    assert "mine.yaml" in refused("train", "--aoi", "khumbu", "--config", file)
+    assert "nowhere.yaml" in refused("train", "--aoi", "khumbu", "--config", "nowhere.yaml")
+    assert "B99" in refused("train", "--aoi", "khumbu", "--model.bands", "B99")
+
+
+@pytest.fixture
+def map_refused(refused, checkpoint, tmp_path):
+    """Expects `map` to refuse a scene, and to leave nothing behind."""
+
+    def call(scene, *words, checkpoint=checkpoint):
+        message = refused("map", "--scene", scene, "--checkpoint", checkpoint, "--out", tmp_path / "maps", *words)
+        assert not (tmp_path / "maps").exists() or not any((tmp_path / "maps").iterdir())
+        return message
+
+    return call
+
+
+def test_wrong_scenes_are_named(map_refused, product, tmp_path, write_raster):
+    assert "gone.SAFE" in map_refused(tmp_path / "gone.SAFE")
+    (tmp_path / "folder.SAFE").mkdir()
+    assert "not a Sentinel-2 product" in map_refused(tmp_path / "folder.SAFE")
+    three = write_raster(tmp_path / "three.tif", np.full((3, 40, 40), 800, np.uint16), bands=("B02", "B03", "B04"))
+    assert "three.tif: has no band B08" in map_refused(three)
+
+    broken = shutil.copytree(product[0], tmp_path / product[0].name)
+    band = next(broken.rglob("*_B08_10m.jp2"))
+    whole = band.read_bytes()
+    band.write_bytes(whole[: len(whole) // 2])
+    assert band.name in map_refused(broken)
+    band.unlink()
+    assert band.name in map_refused(broken)
+    xml = broken / "MTD_MSIL2A.xml"
+    xml.write_text(xml.read_text()[:900])
+    assert "MTD_MSIL2A.xml: broken XML" in map_refused(broken)
+
+    archive = Path(shutil.make_archive(tmp_path / "product", "zip", product[0].parent, product[0].name))
+    archive.write_bytes(archive.read_bytes()[:-500])
+    assert "product.zip" in map_refused(archive)
+
+
+def test_wrong_areas_of_interest_are_named(map_refused, product, tmp_path):
+    here = gpd.GeoDataFrame(geometry=[box(86.9, 27.88, 86.95, 27.91)])
+    here.to_file(tmp_path / "nocrs.shp")
+    assert "nocrs.shp" in map_refused(product[0], "--aoi", tmp_path / "nocrs.shp")
+    away = gpd.GeoDataFrame(geometry=[box(10, 45, 11, 46)], crs="EPSG:4326")
+    away.to_file(tmp_path / "away.geojson")
+    assert "off this scene" in map_refused(product[0], "--aoi", tmp_path / "away.geojson")
+    away.iloc[:0].to_file(tmp_path / "empty.gpkg")
+    assert "empty.gpkg" in map_refused(product[0], "--aoi", tmp_path / "empty.gpkg")
+    assert "atlantis" in map_refused(product[0], "--aoi", "atlantis")
+
+
+def test_wrong_checkpoints_are_named(map_refused, product, tmp_path, write_raster):
+    pointer = tmp_path / "pointer.safetensors"
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
+    assert "Git LFS" in map_refused(product[0], checkpoint=pointer)
+    noise = tmp_path / "noise.safetensors"
+    noise.write_bytes(bytes(range(256)) * 8)
+    assert "noise.safetensors" in map_refused(product[0], checkpoint=noise)
+    assert "gone.safetensors" in map_refused(product[0], checkpoint=tmp_path / "gone.safetensors")
+
+
+def test_a_checkpoint_for_other_bands_is_refused(map_refused, product, tmp_path):
+    from glofgeo.config import ModelConfig, TrainConfig
+    from glofgeo.models import build_model, save_checkpoint
+
+    config = TrainConfig(model=ModelConfig(variant="tiny", image_size=126, bands=("B03", "B10")))
+    path = tmp_path / "cirrus.safetensors"
+    save_checkpoint(path, build_model(config.model), config, {})
+    message = map_refused(product[0], checkpoint=path)
+    assert "B10" in message
+    assert product[0].name in message
+
+
+def test_an_unwritable_folder_is_named(refused, product, checkpoint, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    for verb in (["map", "--scene", product[0], "--checkpoint", checkpoint], ["demo"]):
+        assert str(file) in refused(*verb, "--out", file / "maps")
+    assert file.read_text() == ""
+
+
+def test_no_checkpoint_anywhere(refused, product, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    message = refused("map", "--scene", product[0])
+    assert "no checkpoint" in message
+    assert "--checkpoint" in message
+    assert not (tmp_path / "maps").exists()
+
+
+def test_training_refuses_what_it_cannot_learn_from(refused, product, tmp_path):
+    aoi = gpd.GeoDataFrame(geometry=[box(86.9, 27.88, 86.95, 27.91)], crs="EPSG:4326")
+    aoi.to_file(tmp_path / "here.geojson")
+    away = gpd.GeoDataFrame(geometry=[box(10, 45, 11, 46)], crs="EPSG:4326")
+    away.to_file(tmp_path / "away.gpkg")
+    words = ["--config", "demo", "--out", tmp_path / "run", "--data.window", "64"]
+    base = ["train", *words, "--scenes", product[0]]
+    assert "away.gpkg" in refused(*base, "--aoi", tmp_path / "here.geojson", "--lakes", tmp_path / "away.gpkg")
+    assert "off" in refused(*base, "--aoi", tmp_path / "away.gpkg", "--lakes", product[1])
+    assert "nolakes.gpkg" in refused(*base, "--aoi", tmp_path / "here.geojson", "--lakes", tmp_path / "nolakes.gpkg")
+    empty = tmp_path / "scenes"
+    empty.mkdir()
+    base = ["train", *words, "--scenes", empty, "--aoi", tmp_path / "here.geojson", "--lakes", product[1]]
+    assert "no scene" in refused(*base)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_fault_of_ours_is_told_apart(run, monkeypatch):
+    def fail(name):
+        raise RuntimeError("the sky fell")
+
+    monkeypatch.setattr("datasets_def.vectors.read_aoi", fail)
+    status, _, err = run("train", "--aoi", "khumbu")
+    assert status == 1
+    assert "the sky fell" in err
+    assert "--debug" in err
+    with pytest.raises(RuntimeError):
+        run("train", "--aoi", "khumbu", "--debug")
+
+
+def test_the_two_commands_as_written(product, tmp_path):
+    """Everything at its default but the size of the work."""
+    scenes = tmp_path / "data" / "scenes"
+    scenes.mkdir(parents=True)
+    shutil.copytree(product[0], scenes / product[0].name)
+    shutil.copy(product[1], tmp_path / "data" / "lakes.gpkg")
+    left, low, right, high = gpd.read_file(product[1]).to_crs("EPSG:4326").total_bounds
+    middle = (left + right) / 2
+    aoi = gpd.GeoDataFrame(
+        {"split": ["train", "val"]},
+        geometry=[
+            box(left - 0.01, low - 0.01, middle, high + 0.01),
+            box(middle, low - 0.01, right + 0.01, high + 0.01),
+        ],
+        crs="EPSG:4326",
+    )
+    (tmp_path / "aoi").mkdir()
+    aoi.to_file(tmp_path / "aoi" / "himalaya.geojson")
+    small = ["--config", "demo", "--epochs", "1", "--data.crops", "4", "--data.batch-size", "2", "--data.window", "70"]
+    result = glofgeo("train", "--aoi", "himalaya.geojson", *small, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    result = glofgeo("map", "--scene", scenes / product[0].name, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    folder = tmp_path / "maps" / product[0].stem
+    expected = {"probability.tif", "mask.tif", "lakes.gpkg", "overview.png", "run.json"}
+    assert expected <= {path.name for path in folder.iterdir()}
+    record = json.loads((folder / "run.json").read_text())
+    assert (record["scene"], record["baseline"], record["cloud_mask"]) == (product[0].stem, "05.10", True)
+    assert [path.name for path in (tmp_path / "maps").iterdir()] == [product[0].stem]
+
+    words = ["--prediction", folder / "mask.tif", "--scene", product[0], "--lakes", product[1]]
+    result = glofgeo("evaluate", *words, "--json", tmp_path / "card.json", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "NDWI" in result.stdout
+    assert json.loads((tmp_path / "card.json").read_text())
+    result = glofgeo("evaluate", "--scene", product[0], "--lakes", product[1], cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["aoi", "card.json", "data", "maps", "runs"]
+
+    checkpoint = next((tmp_path / "runs").glob("*/best.safetensors"))
+    result = glofgeo("info", checkpoint)
+    assert "B02, B03, B04, B08" in result.stdout
+    result = glofgeo("info", product[0])
+    assert "05.10" in result.stdout
+
+
+def test_ready_made_areas_are_found_from_anywhere(run, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    seen = []
+    monkeypatch.setattr("glofgeo.training.run.train", lambda **words: seen.append(words["aoi"]))
+    for name in ("himalaya.geojson", "himalaya", "south_lhonak"):
+        assert run("train", "--aoi", name)[0] == 0
+    assert len(seen[0]) > 5
+    assert list(tmp_path.iterdir()) == []
