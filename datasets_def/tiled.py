@@ -19,7 +19,7 @@ def tiled_copy(path: Path, folder: Path, bands: Sequence[str] = DEFAULT_BANDS) -
     """Decodes a product once into a tiled GeoTIFF that `open_scene` opens as the same scene.
 
     The copy holds the product's own DN, its scale and offset, and the scene classification as band `SCL`. A scene that
-    is already a raster file is given back as it is; a copy that exists is used again.
+    is already a raster file is given back as it is; a copy is used again unless the product has changed since.
 
     Args:
         path: the scene.
@@ -34,7 +34,8 @@ def tiled_copy(path: Path, folder: Path, bands: Sequence[str] = DEFAULT_BANDS) -
     scene = open_scene(path, bands)
     scene.require(bands)
     out = folder / f"{scene.id}_{'-'.join(bands)}.tif"
-    if not out.exists():
+    changed = max(file.stat().st_mtime for file in [path, *path.rglob("*")])
+    if not out.exists() or out.stat().st_mtime < changed:
         folder.mkdir(parents=True, exist_ok=True)
         partial = out.with_name(f".{os.getpid()}-{out.name}")
         try:

@@ -164,12 +164,12 @@ PRESETS: dict[str, dict[str, Any]] = {
     "small": {"model": {"variant": "small"}, "data": {"batch_size": 8}, "encoder_lr": 1e-4},
     "demo": {
         "model": {"variant": "tiny"},
-        "data": {"window": 252, "batch_size": 8, "crops": 240, "workers": 0, "lake_share": 0.5},
+        "data": {"window": 252, "batch_size": 8, "crops": 200, "workers": 0, "lake_share": 0.5},
         "weights": "none",
-        "epochs": 12,
+        "epochs": 6,
         "lr": 2e-3,
         "encoder_lr": 2e-3,
-        "patience": 12,
+        "patience": 6,
     },
 }
 

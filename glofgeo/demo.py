@@ -36,7 +36,7 @@ def run(out: Path) -> None:
     console = Console()
     _clear(out)
     console.print("[bold]1/4[/] writing synthetic scenes: one place to learn from, another at two dates to map")
-    scene, lakes = write_product(out / "data" / "scenes", size=_SIZE, when=_FIRST, seed=1)
+    scene, lakes = write_product(out / "data" / "scenes", size=_SIZE, when=_FIRST, seed=0)
     lakes.rename(out / "data" / "lakes.gpkg")
     aoi = _write_aoi(open_scene(scene), out / "data" / "aoi.geojson")
     place = {"size": _SIZE, "lon": 90.25, "lat": 28.1, "seed": 2}
@@ -75,7 +75,7 @@ def _clear(out: Path) -> None:
     try:
         if out.exists() and any(out.iterdir()) and not mark.exists():
             raise GlofgeoError(f"{out}: is not empty and no earlier demo; name another folder with --out")
-        for name in ("data", "new", "run", "maps"):
+        for name in ("data", "new", "run", "maps", ".glofgeo-cache"):
             shutil.rmtree(out / name, ignore_errors=True)
         out.mkdir(parents=True, exist_ok=True)
         mark.write_text(json.dumps({"made_by": "glofgeo demo"}) + "\n")

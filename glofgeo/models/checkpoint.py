@@ -81,6 +81,8 @@ def save_checkpoint(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(tensors, part, metadata)
+        # safetensors keeps its files to their owner; a checkpoint is made to be passed on.
+        part.chmod(0o644)
         part.replace(path)
     # safetensors reports a full disk or a missing right as its own error.
     except (OSError, SafetensorError) as error:

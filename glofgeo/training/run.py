@@ -79,7 +79,7 @@ def train(
     _print_audit(data.audit)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     torch.set_float32_matmul_precision("high")
-    model = _model(config, pretrained=resume is None)
+    model, config = _start(config) if resume is None else (build_model(config.model), config)
     described = data.audit | {"aoi": aoi_name, "lakes": lakes.name, "scenes": data.scene_ids}
     if resume is None:
         _open_folder(out, config, described)
@@ -130,13 +130,24 @@ def _trainer(out: Path, config: TrainConfig, journal: Journal, device: str) -> l
     )
 
 
-def _model(config: TrainConfig, pretrained: bool) -> LakeSegmenter:
+def _start(config: TrainConfig) -> tuple[LakeSegmenter, TrainConfig]:
+    """Builds the network with its first weights; the configuration comes back with what `auto` came to."""
     model = build_model(config.model)
-    if pretrained and config.weights != "none":
-        report = load_pretrained(model.encoder, config.weights, config.model.bands)
-        console.print(f"Weights: {report.loaded} tensors, {report.blocks} blocks from {report.source}", highlight=False)
-    # The decoder's convolutions are faster this way, on CPU and GPU.
-    return model.to(memory_format=torch.channels_last)
+    source = config.weights
+    if source == "auto":
+        source = "none" if config.model.variant == "tiny" else "dinov2"
+    if source != "none":
+        try:
+            report = load_pretrained(model.encoder, source, config.model.bands)
+        except GlofgeoError as error:
+            if config.weights != "auto":
+                raise
+            console.print(f"[bold red]Training starts from random weights:[/] {error}", highlight=False)
+            source = "none"
+        else:
+            told = f"Weights: {report.loaded} tensors, {report.blocks} blocks from {report.source}"
+            console.print(told, highlight=False)
+    return model, dataclasses.replace(config, weights=source)
 
 
 def _config_of(folder: Path) -> TrainConfig:

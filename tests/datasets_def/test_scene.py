@@ -1,6 +1,8 @@
 """Opening scenes: radiometry, validity, grids, and every wrong input."""
 
+import os
 import shutil
+import time
 import zipfile
 from datetime import UTC, datetime
 
@@ -102,6 +104,14 @@ def test_a_tiled_copy_is_the_same_scene(product, tmp_path):
     np.testing.assert_array_equal(copy.load()[0], plain.load()[0])
     np.testing.assert_array_equal(copy.load()[1], plain.load()[1])
     assert [p.name for p in tmp_path.iterdir()] == [tiled_copy(product[0], tmp_path).name]
+
+
+def test_a_tiled_copy_follows_its_product(product, tmp_path):
+    path = copied(product, tmp_path)
+    first = tiled_copy(path, tmp_path / "cache").stat().st_mtime_ns
+    assert tiled_copy(path, tmp_path / "cache").stat().st_mtime_ns == first
+    os.utime(band_file(path, "B02"), (time.time() + 5, time.time() + 5))
+    assert tiled_copy(path, tmp_path / "cache").stat().st_mtime_ns > first
 
 
 def test_a_raster_with_scale_and_offset_is_believed(tmp_path, write_raster):
