@@ -1,6 +1,7 @@
 """The verb `map`: one scene in, its rasters, lake layer, picture and record out."""
 
 import json
+import math
 import os
 import platform
 import shutil
@@ -19,7 +20,7 @@ import numpy.typing as npt
 import rasterio
 import torch
 from rasterio.features import geometry_mask
-from rasterio.windows import Window, from_bounds
+from rasterio.windows import Window
 from rasterio.windows import transform as window_transform
 from rich.console import Console
 from rich.progress import (
@@ -186,10 +187,9 @@ def _area(scene: Scene, aoi: gpd.GeoDataFrame | None) -> Area:
         return Area(Window(0, 0, cols, rows))
     polygons = aoi.to_crs(scene.crs).geometry
     left, bottom, right, top = polygons.total_bounds
-    window = from_bounds(left, bottom, right, top, scene.transform).round_offsets("floor")
-    c0, r0 = max(int(window.col_off), 0), max(int(window.row_off), 0)
-    (c1, r1) = (float(v) for v in ~scene.transform * (right, bottom))
-    c1, r1 = min(int(np.ceil(c1)), cols), min(int(np.ceil(r1)), rows)
+    (x0, y0), (x1, y1) = ~scene.transform * (left, top), ~scene.transform * (right, bottom)
+    c0, r0 = max(math.floor(x0), 0), max(math.floor(y0), 0)
+    c1, r1 = min(math.ceil(x1), cols), min(math.ceil(y1), rows)
     if c0 >= c1 or r0 >= r1:
         raise GlofgeoError(f"{scene.path}: the area of interest lies off this scene; check both in QGIS")
     cut = Window(c0, r0, c1 - c0, r1 - r0)
