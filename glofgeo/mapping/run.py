@@ -32,6 +32,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 from shapely.geometry import box
 
@@ -243,14 +244,9 @@ class _Rate(ProgressColumn):
 @contextmanager
 def _progress(title: str, windows: int) -> Iterator[Callable[[int], None]]:
     count = TextColumn("{task.completed}/{task.total} windows")
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        count,
-        _Rate(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
+    # A product's name is as long as a terminal is wide; its first part holds the date.
+    name = TextColumn("{task.description}", table_column=Column(max_width=27, overflow="ellipsis", no_wrap=True))
+    columns = (name, BarColumn(12), count, _Rate(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(title, total=windows)
         yield lambda done: progress.advance(task, done)

@@ -1,0 +1,158 @@
+"""What a mapped scene leaves on disk, whatever the model."""
+
+import json
+import sqlite3
+
+import geopandas as gpd
+import numpy as np
+import pyogrio
+import pytest
+import rasterio
+import torch
+from pyproj import Geod
+from rasterio.transform import from_origin
+from shapely.geometry import box
+
+from datasets_def import open_scene
+from glofgeo.config import MapConfig, ModelConfig
+from glofgeo.errors import GlofgeoError
+from glofgeo.mapping import map_scene
+
+FILES = {"probability.tif", "probability.qml", "mask.tif", "mask.qml", "lakes.gpkg", "overview.png", "run.json"}
+
+
+class DarkInInfrared(torch.nn.Module):
+    """Calls a pixel lake if its B08 is below 0.05: a model whose answer is known."""
+
+    config = ModelConfig(variant="tiny", image_size=70)
+
+    def forward(self, reflectance):
+        return (0.05 - reflectance[:, 3:4]) * 400
+
+
+@pytest.fixture
+def mapped(product, tmp_path):
+    return map_scene(open_scene(product[0]), DarkInInfrared(), tmp_path)
+
+
+def read(path):
+    with rasterio.open(path) as source:
+        return source.read(1)
+
+
+def test_rasters_lie_on_the_scenes_grid_and_say_what_was_observed(product, mapped):
+    scene = open_scene(product[0])
+    image, valid = scene.load()
+    assert {path.name for path in mapped.iterdir()} == FILES
+    for name in ("mask.tif", "probability.tif"):
+        with rasterio.open(mapped / name) as source:
+            assert (source.crs, source.transform, source.shape) == (scene.crs, scene.transform, scene.shape)
+            assert source.nodata == 255
+            assert source.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+            assert source.tags()["SCENE_ID"] == scene.id
+        assert ((read(mapped / name) == 255) == ~valid).all()
+    sure = valid & (np.abs(image[3] - 0.05) > 0.002)
+    probability = read(mapped / "probability.tif")
+    np.testing.assert_array_equal(probability[sure] > 50, image[3][sure] < 0.05)
+
+
+def test_the_layer_agrees_with_the_mask_and_names_its_scene(product, mapped):
+    scene, lakes = open_scene(product[0]), gpd.read_file(mapped / "lakes.gpkg", layer="lakes")
+    mask = read(mapped / "mask.tif")
+    assert lakes.crs == scene.crs
+    assert lakes.n_px.sum() == (mask == 1).sum()
+    assert (lakes.n_px >= 5).all()
+    assert set(lakes.scene_id) == {scene.id}
+    assert set(lakes.proc_baseline) == {"05.10"}
+    assert {time.to_pydatetime().replace(tzinfo=None) for time in lakes.acq_datetime} == {
+        scene.datetime.replace(tzinfo=None)
+    }
+    assert lakes.prob_mean.between(0.5, 1).all()
+    assert lakes.area_m2.sum() == pytest.approx((mask == 1).sum() * 100, rel=0.15)
+    record = json.loads((mapped / "run.json").read_text())
+    assert record["lakes"] == len(lakes)
+    assert record["observed_share"] == pytest.approx((mask != 255).mean(), abs=1e-5)
+
+
+def test_gdal_and_qgis_both_see_the_style(mapped):
+    assert "layer_styles" in [name for name, _ in pyogrio.list_layers(mapped / "lakes.gpkg")]
+    with sqlite3.connect(mapped / "lakes.gpkg") as database:
+        rows = database.execute(
+            "SELECT f_table_schema, f_geometry_column, useAsDefault FROM layer_styles WHERE f_table_name = 'lakes'"
+        ).fetchall()
+        geometry = database.execute(
+            "SELECT column_name FROM gpkg_geometry_columns WHERE table_name = 'lakes'"
+        ).fetchone()
+    assert rows == [("", geometry[0], 1)]
+
+
+def test_a_rerun_replaces_and_leaves_nothing_else(product, mapped, tmp_path):
+    (mapped / "note.txt").write_text("of the first run")
+    before = (mapped / "mask.tif").read_bytes()
+    again = map_scene(open_scene(product[0]), DarkInInfrared(), tmp_path)
+    assert again == mapped
+    assert {path.name for path in again.iterdir()} == FILES
+    assert (again / "mask.tif").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [mapped.name]
+
+
+def test_a_failure_keeps_the_earlier_map_and_nothing_half_done(product, mapped, tmp_path):
+    class Broken(DarkInInfrared):
+        def forward(self, reflectance):
+            raise RuntimeError("out of memory")
+
+    before = (mapped / "run.json").read_bytes()
+    with pytest.raises(RuntimeError):
+        map_scene(open_scene(product[0]), Broken(), tmp_path)
+    assert (mapped / "run.json").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [mapped.name]
+
+
+def test_an_area_of_interest_cuts_the_map_on_the_scenes_pixels(product, mapped, tmp_path):
+    scene = open_scene(product[0])
+    x, y = scene.transform * (57.3, 101.7)
+    aoi = gpd.GeoDataFrame(geometry=[box(x, y - 908, x + 1204, y)], crs=scene.crs)
+    cut = map_scene(scene, DarkInInfrared(), tmp_path / "cut", aoi=aoi.to_crs("EPSG:4326"))
+    whole = read(mapped / "mask.tif")
+    with rasterio.open(cut / "mask.tif") as source:
+        col, row = (round(v) for v in ~scene.transform * (source.transform.c, source.transform.f))
+        assert (col, row) == (57, 101)
+        inside = source.read(1)
+    part = whole[row : row + inside.shape[0], col : col + inside.shape[1]]
+    assert inside.shape == (92, 121)
+    kept = inside[2:-2, 2:-2]
+    # A lake that the cut leaves fewer than five pixels of is gone, so only what remains must agree.
+    assert (kept == part[2:-2, 2:-2]).mean() > 0.995
+    assert (inside[-1] == 255).mean() > 0.9
+
+
+def test_areas_are_right_on_a_geographic_grid(tmp_path, write_raster):
+    array = np.full((4, 120, 160), 2000, np.uint16)
+    array[3, 40:70, 50:90] = 100
+    array[:, 0, 0] = 60
+    path = write_raster(tmp_path / "degrees.tif", array, crs="EPSG:4326", origin=(-111.9, 57.1), pixel=1e-4)
+    lakes = gpd.read_file(
+        map_scene(open_scene(path), DarkInInfrared(), tmp_path / "maps") / "lakes.gpkg", layer="lakes"
+    )
+    grid = from_origin(-111.9, 57.1, 1e-4, 1e-4)
+    corners = [grid * corner for corner in ((50, 40), (90, 40), (90, 70), (50, 70))]
+    true_area = abs(Geod(ellps="WGS84").polygon_area_perimeter(*zip(*corners, strict=True))[0])
+    assert len(lakes) == 1
+    # The outline cuts the four corner pixels, and runs along pixel edges else.
+    assert lakes.area_m2[0] == pytest.approx(true_area, rel=0.01)
+
+
+def test_lakes_below_the_smallest_area_are_dropped(tmp_path, write_raster):
+    array = np.full((4, 60, 60), 2000, np.uint16)
+    array[3, 10:12, 10:12] = array[3, 30:33, 30:33] = 100
+    array[:, 0, 0] = 60
+    scene = open_scene(write_raster(tmp_path / "ponds.tif", array))
+    for least, expected in ((500.0, 1), (300.0, 2), (2000.0, 0)):
+        out = map_scene(scene, DarkInInfrared(), tmp_path / "maps", settings=MapConfig(min_area=least))
+        assert len(gpd.read_file(out / "lakes.gpkg", layer="lakes")) == expected
+
+
+def test_a_scene_opened_with_other_bands_is_refused(product, tmp_path):
+    with pytest.raises(GlofgeoError, match="in this order"):
+        map_scene(open_scene(product[0], ("B08", "B04", "B03", "B02")), DarkInInfrared(), tmp_path / "maps")
+    assert not (tmp_path / "maps").exists()
