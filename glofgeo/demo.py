@@ -33,7 +33,7 @@ def run(out: Path) -> None:
     Raises:
         GlofgeoError: If the folder holds something else or cannot be written.
     """
-    console = Console()
+    console = Console(soft_wrap=True)
     _clear(out)
     console.print("[bold]1/4[/] writing synthetic scenes: one place to learn from, another at two dates to map")
     scene, lakes = write_product(out / "data" / "scenes", size=_SIZE, when=_FIRST, seed=0)
@@ -64,8 +64,8 @@ def run(out: Path) -> None:
     console.print("\nThese lakes and their terrain are simulated: the figures say that the parts work together,")
     console.print("nothing about skill in the Himalaya. Look at")
     for folder in folders:
-        console.print(f"  {folder / 'overview.png'}", soft_wrap=True)
-    console.print(f"and drag {folders[0] / 'lakes.gpkg'} into QGIS,", soft_wrap=True)
+        console.print(f"  {folder / 'overview.png'}")
+    console.print(f"and drag {folders[0] / 'lakes.gpkg'} into QGIS,")
     console.print("over mask.tif and probability.tif beside it.")
 
 

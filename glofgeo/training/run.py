@@ -31,7 +31,7 @@ from glofgeo.training.task import LakeTask
 # Decoded products are kept beside the run folders: a place that is ours to write, shared by all runs.
 CACHE = ".glofgeo-cache"
 
-console = Console()
+console = Console(soft_wrap=True)
 
 
 def train(

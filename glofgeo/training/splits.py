@@ -52,7 +52,8 @@ class Split:
 def split_aoi(aoi: GeoDataFrame, ground: BaseGeometry, lakes: GeoDataFrame, config: DataConfig, seed: int) -> Split:
     """Deals out the ground that an AOI and the scenes share.
 
-    By the AOI's `split` column where it has one. Without it, or where nothing validates, ground is dealt out in places
+    By the AOI's `split` column where it has one. Without it, or where nothing validates (no feature does, or no scene
+    shows one that does), ground is dealt out in places
     (features with the same `place`, if there is such a column) or in blocks, with a buffer taken out of the training
     part; blocks and buffer shrink until both parts have a lake.
 
@@ -75,8 +76,10 @@ def split_aoi(aoi: GeoDataFrame, ground: BaseGeometry, lakes: GeoDataFrame, conf
         given = {"train": aoi.union_all()}
         parts = {"train": _areas(given["train"] & ground)}
         how = ""
-    if "val" not in given and not parts["train"].is_empty:
-        train, val, dealt = _deal(aoi, parts["train"], lakes, config, seed)
+    unseen = "val" in parts and parts["val"].is_empty
+    if ("val" not in given or unseen) and not parts["train"].is_empty:
+        train, val, dealt = _deal(aoi[aoi["split"] == "train"] if unseen else aoi, parts["train"], lakes, config, seed)
+        dealt = f"no scene shows its val part, so its train part is dealt out {dealt}" if unseen else dealt
         parts |= {"train": train, "val": val}
         how = f"{how}; {dealt}".lstrip("; ")
     parts = {name: parts[name] for name in PARTS if name in parts and not parts[name].is_empty}

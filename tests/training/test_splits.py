@@ -97,6 +97,16 @@ def test_only_train_given_is_split_by_blocks_and_test_stays_untouched():
     audit(split, lakes)
 
 
+def test_a_val_part_that_no_scene_shows_is_replaced_by_blocks_of_the_train_part():
+    aoi = features([(0, 0, 1, 1), (2, 0, 3, 1), (4, 0, 5, 1)], split=["train", "val", "test"])
+    lakes = lakes_on(0, 0, 5, 1, step=0.1)
+    split = split_aoi(aoi, box(0, 0, 1, 1), lakes, DataConfig(), 0)
+    assert set(split.parts) == {"train", "val"}
+    assert split.parts["val"].within(box(0, 0, 1, 1).buffer(1e-9))
+    assert "no scene shows its val part" in split.how
+    audit(split, lakes)
+
+
 def test_places_are_dealt_out_whole():
     corners = [(x, y) for x in range(5) for y in range(4)]
     aoi = features([(x, y, x + 0.1, y + 0.1) for x, y in corners], place=[(x + y) % 7 for x, y in corners])

@@ -174,13 +174,13 @@ def test_input_that_does_not_fit_together_is_told_before_anything_is_written(pla
     elsewhere.to_file(tmp_path / "far.gpkg")
     west = gpd.read_file(folder / "lakes.gpkg").cx[: LEFT + 2560, :]
     west.to_file(tmp_path / "west.gpkg")
-    no_val = aoi.assign(geometry=[aoi.geometry[0], far.iloc[1]])
+    no_train = aoi.assign(geometry=[far.iloc[0], aoi.geometry[1]])
     known = {"aoi": aoi, "lakes": folder / "lakes.gpkg"}
     wrong = [
         ({"aoi": aoi.set_geometry(far)}, "lies off all 1 scenes"),
         ({"lakes": tmp_path / "far.gpkg"}, "none of its 18 lakes"),
         ({"lakes": tmp_path / "west.gpkg"}, "no lake in the val part"),
-        ({"aoi": no_val}, "shows its val part"),
+        ({"aoi": no_train}, "shows its train part"),
         ({"lakes": tmp_path / "absent.gpkg"}, "absent.gpkg"),
         ({"scenes": tmp_path / "nowhere"}, "nowhere"),
         ({"resume": tmp_path / "norun"}, "nothing to resume"),
