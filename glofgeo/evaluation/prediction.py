@@ -42,6 +42,8 @@ class Prediction:
         cut: raster value from which on a pixel is lake.
         probability: whether that value is a percentage.
         lakes: predicted polygons in the grid's CRS; None where the raster itself is the prediction.
+        offset: (row, col) of the grid's first pixel on the scene, where there is one: a map of an area of interest is
+            cut out of its scene.
     """
 
     path: Path
@@ -51,6 +53,7 @@ class Prediction:
     cut: int = 1
     probability: bool = False
     lakes: Polygons | None = None
+    offset: tuple[int, int] = (0, 0)
 
     def strip(self, rows: slice) -> tuple[Mask, Mask]:
         """Gives what is lake and what is observed on a strip, each `(rows, cols)`.
@@ -92,8 +95,8 @@ def open_prediction(
     for beside in (path.with_name("mask.tif"), path.with_name("probability.tif")):
         if beside.is_file():
             grid = _grid_of(beside)
-            _check_scene(beside, grid, scene)
-            return Prediction(path, grid, beside.name, beside, lakes=grid.bring(lakes))
+            offset = _offset(beside, grid, scene)
+            return Prediction(path, grid, beside.name, beside, lakes=grid.bring(lakes), offset=offset)
     if scene is not None:
         grid, origin = Grid(scene.crs, scene.transform, scene.shape), "scene"
     else:
@@ -104,7 +107,7 @@ def open_prediction(
 
 def _open_raster(path: Path, scene: "Scene | None", threshold: float) -> Prediction:
     grid = _grid_of(path)
-    _check_scene(path, grid, scene)
+    offset = _offset(path, grid, scene)
     largest = 0
     for rows in grid.strips(STRIP_ROWS):
         codes = _read_rows(path, rows)
@@ -117,7 +120,7 @@ def _open_raster(path: Path, scene: "Scene | None", threshold: float) -> Predict
         raise GlofgeoError(f"{path}: holds the value {largest}, so it is not {kind}; give one of the mapper's outputs")
     # Rounded first, so that 0.07 * 100 does not become 8.
     cut = max(1, math.ceil(round(threshold * 100, 6))) if probability else 1
-    return Prediction(path, grid, path.name, path, cut=cut, probability=probability)
+    return Prediction(path, grid, path.name, path, cut=cut, probability=probability, offset=offset)
 
 
 def _grid_of(path: Path) -> Grid:
@@ -134,12 +137,16 @@ def _grid_of(path: Path) -> Grid:
     return Grid(crs, transform, shape)
 
 
-def _check_scene(path: Path, grid: Grid, scene: "Scene | None") -> None:
+def _offset(path: Path, grid: Grid, scene: "Scene | None") -> tuple[int, int]:
+    """Finds the grid's first pixel (row, col) on the scene's grid, of which it may be a part."""
     if scene is None:
-        return
-    same = grid.crs == scene.crs and grid.shape == tuple(scene.shape)
-    if not (same and grid.transform.almost_equals(scene.transform, 1e-6)):
+        return 0, 0
+    col, row = (round(v) for v in ~scene.transform * (grid.transform.c, grid.transform.f))
+    expected = scene.transform * Affine.translation(col, row)
+    inside = row >= 0 and col >= 0 and row + grid.shape[0] <= scene.shape[0] and col + grid.shape[1] <= scene.shape[1]
+    if not (grid.crs == scene.crs and inside and grid.transform.almost_equals(expected, 1e-6)):
         raise GlofgeoError(f"{path}: is not on the grid of {scene.id}; give the scene it was mapped from")
+    return row, col
 
 
 def _read_rows(path: Path, rows: slice) -> npt.NDArray[np.uint8]:

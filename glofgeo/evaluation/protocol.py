@@ -116,7 +116,8 @@ def _walk(
     for rows in grid.strips(STRIP_ROWS):
         truth = grid.burn(true_lakes, rows)
         lake, observed = judged.strip(rows)
-        window = Window(0, rows.start, grid.shape[1], rows.stop - rows.start)
+        top, left = judged.offset
+        window = Window(left, top + rows.start, grid.shape[1], rows.stop - rows.start)
         if scene is not None:
             observed = observed & scene.valid(window)
         covered = np.ones_like(truth) if area is None else grid.burn(area, rows)

@@ -3,6 +3,7 @@ import json
 import geopandas as gpd
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from rich.console import Console
 
@@ -61,6 +62,20 @@ def test_a_mask_is_judged_where_it_was_observed(place):
     assert (drawn.iou, drawn.found, drawn.missed, drawn.false) == (0.5, 0, 2, 2)
     assert card.ndwi is None
     assert card.threshold is None
+
+
+def test_a_map_cut_out_of_its_scene_is_judged_like_that_part_of_a_whole_map(place, scene, write_raster):
+    with rasterio.open(place / "mask.tif") as source:
+        part = source.read()[:, 3:47, 2:41]
+    (place / "cut").mkdir()
+    origin = (LEFT + 20, TOP - 30)
+    cut = write_raster(place / "cut" / "mask.tif", part, bands=("mask",), nodata=255, origin=origin)
+    area = gpd.GeoDataFrame(geometry=[block(2, 3, 41, 47)], crs="EPSG:32645")
+    whole = evaluate(place / "mask.tif", place / "truth.gpkg", scene=scene, aoi=area)
+    card = evaluate(cut, place / "truth.gpkg", scene=scene)
+    assert card.model.pixels == whole.model.pixels
+    assert card.ndwi.pixels == whole.ndwi.pixels
+    assert card.ndwi.pixels.tp > 0
 
 
 def test_layer_mask_and_probability_of_one_map_get_the_same_figures(place):
