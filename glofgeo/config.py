@@ -109,10 +109,20 @@ class TrainConfig:
         loss: weights of the loss.
         weights: `auto` (`dinov2` where it can be had, else random, and says so), `dinov2` (Meta's, fetched through
             timm), `none` (random), or a file.
+        tune: what learns beside decoder, stem and extra blocks: `full`, the whole transformer; `frozen`, none of it;
+            `lora`, low-rank additions to its attention, merged into plain weights in best.safetensors.
+        lora_rank: rank of these additions.
+        lora_alpha: they are scaled by `lora_alpha / lora_rank`.
         epochs: passes of `data.crops` crops.
-        lr: peak learning rate of decoder, stem and extra blocks.
-        encoder_lr: the same for the pretrained blocks.
-        weight_decay: AdamW's.
+        lr: peak learning rate of decoder, stem, extra blocks and low-rank additions.
+        encoder_lr: the same for the last pretrained block.
+        layer_decay: factor on `encoder_lr` from each pretrained block to the one before it; 1 gives all the same.
+            Without pretrained weights, neither applies.
+        weight_decay: AdamW's; norms, biases, LayerScale, tokens and positions have none.
+        drop_path: probability that a training sample skips the last block; it falls linearly to 0 at the first.
+        grad_checkpoint: compute the transformer blocks again in the backward pass: about a third more time, a fraction
+            of the memory.
+        compile: translate the network with torch.compile: a slow start, then faster steps.
         warmup: share of all steps during which the rate rises.
         patience: epochs without a better lake IoU before training stops.
         clip: gradient norm above which gradients are scaled down.
@@ -123,14 +133,30 @@ class TrainConfig:
     data: DataConfig = field(default_factory=DataConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     weights: str = "auto"
+    tune: Literal["full", "frozen", "lora"] = "full"
+    lora_rank: int = 8
+    lora_alpha: float = 16.0
     epochs: int = 50
     lr: float = 5e-4
     encoder_lr: float = 5e-5
+    layer_decay: float = 0.9
     weight_decay: float = 0.05
+    drop_path: float = 0.0
+    grad_checkpoint: bool = False
+    compile: bool = False
     warmup: float = 0.05
     patience: int = 10
     clip: float = 1.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuses values that cannot be meant."""
+        if self.lora_rank < 1:
+            raise GlofgeoError(f"--lora-rank {self.lora_rank}: give 1 or more, or --tune frozen")
+        if not 0 < self.layer_decay <= 1:
+            raise GlofgeoError(f"--layer-decay {self.layer_decay}: give a factor above 0, up to 1")
+        if not 0 <= self.drop_path < 1:
+            raise GlofgeoError(f"--drop-path {self.drop_path}: give a probability from 0 to below 1")
 
 
 @dataclass(frozen=True)

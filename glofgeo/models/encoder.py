@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from segmentation_models_pytorch.base.modules import Conv2dReLU
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from glofgeo.config import Variant
 from glofgeo.errors import GlofgeoError
@@ -65,6 +66,7 @@ class DinoV2Encoder(nn.Module):
         stem: convolutions at full and half resolution.
         out_channels: channels of the maps that `forward` returns, the input's first.
         pyramid_blocks: the blocks (0-based) behind the maps of stride 3.5, 7, 14 and 28.
+        grad_checkpoint: whether training keeps only what goes into each block and computes the rest again.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class DinoV2Encoder(nn.Module):
         self.extra_init = extra_init
         self.grid = image_size // PATCH
         self.registers = registers
+        self.grad_checkpoint = False
         # init_values: LayerScale as DINOv2's published configuration starts it.
         self.vit = VisionTransformer(
             img_size=image_size,
@@ -202,7 +205,10 @@ class DinoV2Encoder(nn.Module):
 
         found: dict[int, Tensor] = {}
         for number, block in enumerate(self.vit.blocks[: max(blocks) + 1]):
-            sequence = block(sequence)
+            if self.grad_checkpoint and self.training:
+                sequence = checkpoint(block, sequence, use_reentrant=False)
+            else:
+                sequence = block(sequence)
             if number in blocks:
                 normed = self.vit.norm(sequence)[:, 1 + self.registers :]
                 found[number] = normed.transpose(1, 2).unflatten(2, (rows, cols))

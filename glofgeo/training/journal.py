@@ -9,6 +9,7 @@ import lightning
 from lightning.pytorch.callbacks import Callback
 
 from glofgeo.models import save_checkpoint
+from glofgeo.training.adapt import merged
 from glofgeo.training.task import LakeTask
 
 FIGURES = ("val_iou", "val_dice", "val_precision", "val_recall", "val_accuracy")
@@ -56,7 +57,7 @@ class Journal(Callback):
             self.best = figures["val_iou"]
             save_checkpoint(
                 self.folder / "best.safetensors",
-                pl_module.model,
+                merged(pl_module.model),
                 pl_module.config,
                 self.provenance | {"epoch": epoch},
                 {"on": "validation ground, pixels"} | {n.removeprefix("val_"): v for n, v in figures.items()},

@@ -80,7 +80,7 @@ def train(
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     torch.set_float32_matmul_precision("high")
     model, config = _start(config) if resume is None else (build_model(config.model), config)
-    described = data.audit | {"aoi": aoi_name, "lakes": lakes.name, "scenes": data.scene_ids}
+    described = data.audit | {"aoi": Path(aoi_name).name, "lakes": lakes.name, "scenes": data.scene_ids}
     if resume is None:
         _open_folder(out, config, described)
     elif json.loads((out / "split.json").read_text()) != described:
@@ -136,11 +136,13 @@ def _start(config: TrainConfig) -> tuple[LakeSegmenter, TrainConfig]:
     source = config.weights
     if source == "auto":
         source = "none" if config.model.variant == "tiny" else "dinov2"
+    if source == "none" and config.tune != "full":
+        raise GlofgeoError(f"--tune {config.tune} keeps pretrained weights, and there are none: give --weights FILE")
     if source != "none":
         try:
             report = load_pretrained(model.encoder, source, config.model.bands)
         except GlofgeoError as error:
-            if config.weights != "auto":
+            if config.weights != "auto" or config.tune != "full":
                 raise
             console.print(f"[bold red]Training starts from random weights:[/] {error}", highlight=False)
             source = "none"

@@ -1,7 +1,7 @@
 """LakeTask: what a training step is, what is measured, and how the rate goes."""
 
 import math
-from typing import Any
+from typing import Any, Self
 
 import lightning
 import torch
@@ -17,6 +17,7 @@ from torchmetrics.classification import (
 
 from glofgeo.config import TrainConfig
 from glofgeo.models import LakeSegmenter
+from glofgeo.training.adapt import adapt, keep_still, layer_of
 from glofgeo.training.augment import Augment
 from glofgeo.training.losses import UNOBSERVED, LakeLoss
 
@@ -32,13 +33,14 @@ class LakeTask(lightning.LightningModule):
     """
 
     def __init__(self, model: LakeSegmenter, config: TrainConfig) -> None:
-        """Takes a model that is ready to be trained.
+        """Takes a model and adapts it.
 
         Args:
-            model: with its pretrained weights, if any.
-            config: loss, rates and schedule.
+            model: with its pretrained weights, if any; is changed in place as `config.tune` and its like ask.
+            config: what learns, loss, rates and schedule.
         """
         super().__init__()
+        adapt(model, config)
         self.model = model
         self.config = config
         self.loss = LakeLoss(config.loss)
@@ -55,6 +57,14 @@ class LakeTask(lightning.LightningModule):
             prefix="val_",
             compute_groups=[["iou"], ["dice", "precision", "recall", "accuracy"]],
         )
+        self.train()
+
+    def train(self, mode: bool = True) -> Self:
+        """Sets training mode, from which a frozen transformer is exempt."""
+        super().train(mode)
+        if self.config.tune == "frozen":
+            keep_still(self.model.encoder)
+        return self
 
     def forward(self, reflectance: Tensor) -> Tensor:
         """Gives lake logits `(B, 1, H, W)` for reflectance `(B, C, H, W)`."""
@@ -85,7 +95,10 @@ class LakeTask(lightning.LightningModule):
         """Gives AdamW with a rate that warms up over the first steps and then falls along a cosine."""
         config = self.config
         steps = int(self.trainer.estimated_stepping_batches)
-        groups = parameter_groups(self.model, config.lr, config.encoder_lr if config.weights != "none" else config.lr)
+        if config.weights == "none":
+            groups = parameter_groups(self.model, config.lr, config.lr)
+        else:
+            groups = parameter_groups(self.model, config.lr, config.encoder_lr, config.layer_decay)
         optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, steps, config.warmup))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
@@ -105,24 +118,28 @@ def rate(step: int, steps: int, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rising) / max(1, steps - rising))))
 
 
-def parameter_groups(model: LakeSegmenter, lr: float, encoder_lr: float) -> list[dict[str, Any]]:
+def parameter_groups(
+    model: LakeSegmenter, lr: float, encoder_lr: float, layer_decay: float = 1.0
+) -> list[dict[str, Any]]:
     """Deals every trainable parameter to one group of its own rate and decay.
 
     Norms, biases, LayerScale, tokens and positions do not decay: they are offsets and scales, not filters.
 
     Args:
         model: whose parameters.
-        lr: rate of what starts at random: decoder, head, stem, pyramid, extra blocks.
-        encoder_lr: rate of the pretrained part of the transformer.
+        lr: rate of what starts anew: decoder, head, stem, pyramid, extra blocks, low-rank additions.
+        encoder_lr: rate of the last pretrained block.
+        layer_decay: factor from each pretrained block to the one before it, down to the embeddings (Clark et al. 2020,
+            arXiv 2003.10555).
     """
-    encoder = model.encoder
-    extra = {id(p) for block in encoder.blocks[encoder.depth :] for p in block.parameters()}
-    pretrained = {id(p) for p in encoder.vit.parameters()} - extra
+    depth = model.encoder.depth
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             decays = parameter.ndim > 1 and name.rsplit(".", 1)[-1] not in ("cls_token", "reg_token", "pos_embed")
-            groups.setdefault((encoder_lr if id(parameter) in pretrained else lr, decays), []).append(parameter)
+            layer = layer_of(name, depth)
+            own_lr = lr if layer is None else encoder_lr * layer_decay ** (depth - layer)
+            groups.setdefault((own_lr, decays), []).append(parameter)
     return [
         {"params": parameters, "lr": group_lr} | ({} if decays else {"weight_decay": 0.0})
         for (group_lr, decays), parameters in groups.items()
