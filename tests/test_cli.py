@@ -265,7 +265,7 @@ def test_the_two_commands_as_written(product, tmp_path):
     assert result.returncode == 0, result.stderr
     assert "NDWI" in result.stdout
     assert json.loads((tmp_path / "card.json").read_text())
-    result = glofgeo("evaluate", "--scene", product[0], "--lakes", product[1], cwd=tmp_path)
+    result = glofgeo("evaluate", "--scene", product[0], "--lakes", product[1], "--aoi", "himalaya", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["aoi", "card.json", "data", "maps", "runs"]
 

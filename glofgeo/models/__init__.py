@@ -2,6 +2,7 @@
 
 from glofgeo.models.checkpoint import Header, LoadedCheckpoint, load_checkpoint, read_header, save_checkpoint
 from glofgeo.models.encoder import DinoV2Encoder
+from glofgeo.models.registry import register_encoders
 from glofgeo.models.segmenter import LakeSegmenter, build_model, require_bands
 from glofgeo.models.weights import LoadReport, load_pretrained
 
@@ -18,3 +19,5 @@ __all__ = [
     "require_bands",
     "save_checkpoint",
 ]
+
+register_encoders()

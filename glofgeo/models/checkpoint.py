@@ -136,11 +136,15 @@ def describe_checkpoint(path: Path) -> str:
         "mean": ", ".join(f"{value:g}" for value in model.mean),
         "std": ", ".join(f"{value:g}" for value in model.std),
         "window": f"{header.config.data.window} pixels",
-        **{name: json.dumps(value) for name, value in header.provenance.items()},
+        **{name: _short(json.dumps(value)) for name, value in header.provenance.items()},
         "scorecard": ", ".join(f"{name} {value}" for name, value in figures.items()) or "never evaluated",
         "sha256": header.sha256,
     }
     return "\n".join(f"{name:12} {value}" for name, value in lines.items())
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 100 else text[:99] + "…"
 
 
 def _read_header(path: Path) -> tuple[Header, str]:
