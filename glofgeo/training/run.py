@@ -23,7 +23,7 @@ from rich.table import Table
 from glofgeo import __version__
 from glofgeo.config import TrainConfig, from_dict
 from glofgeo.errors import GlofgeoError
-from glofgeo.models import LakeSegmenter, build_model, load_pretrained
+from glofgeo.models import LakeSegmenter, LoadReport, build_model, load_pretrained
 from glofgeo.training.datamodule import LakeData
 from glofgeo.training.journal import Journal
 from glofgeo.training.task import LakeTask
@@ -147,8 +147,7 @@ def _start(config: TrainConfig) -> tuple[LakeSegmenter, TrainConfig]:
             console.print(f"[bold red]Training starts from random weights:[/] {error}", highlight=False)
             source = "none"
         else:
-            told = f"Weights: {report.loaded} tensors, {report.blocks} blocks from {report.source}"
-            console.print(told, highlight=False)
+            _print_weights(report)
     return model, dataclasses.replace(config, weights=source)
 
 
@@ -186,6 +185,17 @@ def _provenance(described: dict[str, Any]) -> dict[str, Any]:
             "lightning": lightning.__version__,
         },
     }
+
+
+def _print_weights(report: LoadReport) -> None:
+    console.print(f"Weights from {report.source}:", highlight=False)
+    table = Table(show_header=False)
+    table.add_row("layout", f"{report.layout}, prefix {report.prefix!r}" if report.prefix else report.layout)
+    table.add_row("blocks", str(report.blocks))
+    table.add_row("loaded", f"{report.loaded} tensors, {report.renamed} of them under another name")
+    for title, names in (("left at initial value", report.initial), ("left over", report.left_over)):
+        table.add_row(title, f"{len(names)}: {', '.join(names[:3])}{', …' if len(names) > 3 else ''}" if names else "0")
+    console.print(table, highlight=False)
 
 
 def _print_audit(audit: dict[str, Any]) -> None:

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 import math
 from itertools import pairwise
@@ -283,3 +284,17 @@ def test_the_rate_rises_then_falls_to_nothing():
     assert rates[0] == pytest.approx(0.1) and max(rates) == rates[9] == 1.0
     assert all(a >= b for a, b in pairwise(rates[9:])) and rates[-1] < 1e-3
     assert rate(0, 1, 0.0) == 1.0
+
+
+def test_a_weight_file_is_told_in_a_table(place, tmp_path, capsys):
+    folder, aoi = place
+    source = build_model(ModelConfig(variant="tiny", extra_blocks=0, image_size=112)).encoder.vit.state_dict()
+    torch.save({"teacher": {f"backbone.{name}": tensor for name, tensor in source.items()}}, tmp_path / "old.pth")
+    given = {"aoi": aoi, "aoi_name": "here", "scenes": folder / "scenes", "lakes": folder / "lakes.gpkg"}
+    settings = dataclasses.replace(config(1, crops=2), weights=str(tmp_path / "old.pth"))
+    train(**given, out=tmp_path / "run", config=settings, device="cpu")
+    said = capsys.readouterr().out
+    assert "old.pth" in said
+    for row in ("layout", "blocks", "loaded", "left at initial value", "left over"):
+        assert row in said
+    assert f"{len(source)} tensors" in said
