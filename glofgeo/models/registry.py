@@ -1,20 +1,19 @@
 """The encoder under names that segmentation_models_pytorch (smp) knows, so that its other decoders can be tried.
 
-    smp.create_model("fpn", "glofgeo-dinov2-large", in_channels=4, encoder_weights=None, classes=1, upsampling=3.5)
+    smp.create_model("fpn", "glofgeo-dinov2-large", in_channels=4, encoder_weights=None, classes=1)
 
-Inputs are multiples of 28 px and normalised by the caller. Strides are 2, 3.5, 7, 14 and 28 where smp thinks of 2, 4,
-8, 16 and 32, so the answer has the input's size with
-
-- `unet` and `segformer`, as they come;
-- `fpn` and `upernet` with `upsampling=3.5`, `pspnet` with `upsampling=7`;
-- `pan` with `upsampling=3.5` and `encoder_output_stride=32`, from 224 px on.
-
-Without `upsampling` theirs is larger by 8 to 7. `linknet`, `manet` and `unetplusplus` double sizes on the way and fail
-between strides 3.5 and 2, `deeplabv3` and `deeplabv3plus` dilate convolutions, and `dpt` takes timm's names only.
+Input is normalised by the caller. The transformer's maps of stride 3.5, 7, 14 and 28 are resampled to the strides that
+smp's decoders take for granted, 4, 8, 16 and 32, so that `unet`, `unetplusplus`, `manet`, `linknet`, `fpn`, `pspnet`,
+`upernet` and `segformer` work as they come, and `pan` with `encoder_output_stride=32` from 256 px on. Any size runs, multiples of 28
+without padding; `unet` and `segformer` answer in the input's size, the others in the next multiple of 32 (224, 448 and
+all multiples of 224 are both). `deeplabv3` and `deeplabv3plus` dilate convolutions and are refused; `dpt` takes timm's
+names only.
 """
 
+import math
 from typing import get_args
 
+import torch.nn.functional as F
 from segmentation_models_pytorch.encoders import encoders
 from torch import Tensor, nn
 
@@ -28,7 +27,8 @@ STEM_CHANNELS = (16, 32)
 class SmpEncoder(DinoV2Encoder):
     """The encoder as smp builds one: with three channels first, then with as many as asked for."""
 
-    output_stride = 28
+    # What smp demands sides to be multiples of.
+    output_stride = 1
 
     def __init__(self, variant: Variant, depth: int, output_stride: int) -> None:
         """Builds the encoder with random weights; `load_pretrained` takes it as it takes any other.
@@ -36,7 +36,7 @@ class SmpEncoder(DinoV2Encoder):
         Args:
             variant: size of the transformer.
             depth: how many maps the decoder reads, 1 to 5.
-            output_stride: 32, which stands for the transformer's own 28.
+            output_stride: 32.
 
         Raises:
             GlofgeoError: If the decoder wants a depth or a stride that the transformer does not have.
@@ -59,8 +59,19 @@ class SmpEncoder(DinoV2Encoder):
         self.out_channels = [in_channels, *self.out_channels[1:]]
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Returns the input and as many maps as the decoder reads; see `DinoV2Encoder.forward`."""
-        return super().forward(x)[: len(self.out_channels)]
+        """Returns the input and as many maps as the decoder reads, each twice as large as the next.
+
+        Args:
+            x: ``(B, C, H, W)`` float, normalised reflectance.
+
+        Returns:
+            The input, then maps of ``32 / stride`` times ``ceil(H / 32)`` rows and ``ceil(W / 32)`` columns, for
+            strides 2, 4, 8, 16 and 32.
+        """
+        least = [math.ceil(side / 32) for side in x.shape[-2:]]
+        maps = super().forward(x)[1 : len(self.out_channels)]
+        sizes = [[side * 2 ** (4 - level) for side in least] for level in range(len(maps))]
+        return [x, *(F.interpolate(m, size, mode="bilinear") for m, size in zip(maps, sizes, strict=True))]
 
 
 def register_encoders() -> None:
