@@ -4,9 +4,9 @@
 
 Input is normalised by the caller. The transformer's maps of stride 3.5, 7, 14 and 28 are resampled to the strides that
 smp's decoders take for granted, 4, 8, 16 and 32, so that `unet`, `unetplusplus`, `manet`, `linknet`, `fpn`, `pspnet`,
-`upernet` and `segformer` work as they come, and `pan` with `encoder_output_stride=32` from 256 px on. Any size runs, multiples of 28
-without padding; `unet` and `segformer` answer in the input's size, the others in the next multiple of 32 (224, 448 and
-all multiples of 224 are both). `deeplabv3` and `deeplabv3plus` dilate convolutions and are refused; `dpt` takes timm's
+`upernet` and `segformer` work as they come, and `pan` with `encoder_output_stride=32` from 256 px on. Any size runs,
+multiples of 28 without padding; `unet` and `segformer` answer in the input's size, the others in the next multiple of
+32 (multiples of 224 are both). `deeplabv3` and `deeplabv3plus` dilate convolutions and are refused; `dpt` takes timm's
 names only.
 """
 
