@@ -58,6 +58,22 @@ def is_safe(path: Path) -> bool:
     return path.is_dir() or path.suffix.lower() == ".zip"
 
 
+def check_image(path: str) -> None:
+    """Checks that a JPEG 2000 file has its end, because decoders fill the tiles of one cut short with zeros, silently.
+
+    In Sentinel-2 products the code stream is the last box of the file and closes with the marker EOC (ISO/IEC 15444-1,
+    annex A). Members of a zip archive are not checked: an archive cut short does not open.
+
+    Raises:
+        GlofgeoError: If it has not.
+    """
+    if path.endswith(".jp2") and not path.startswith("/vsi"):
+        with Path(path).open("rb") as file:
+            file.seek(-2, 2)
+            if file.read() != b"\xff\xd9":
+                raise GlofgeoError(f"{path}: cut short (its end is missing); fetch the product again")
+
+
 def read_product(path: Path) -> SafeProduct:
     """Reads the metadata of a `.SAFE` folder or of a zipped one; no pixel is touched.
 

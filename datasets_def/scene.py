@@ -16,7 +16,7 @@ from rasterio.windows import Window
 
 from datasets_def.bands import BANDS, DEFAULT_BANDS
 from datasets_def.raster import read_raster
-from datasets_def.safe import SafeProduct, is_safe, read_product
+from datasets_def.safe import SafeProduct, check_image, is_safe, read_product
 from glofgeo.errors import GlofgeoError
 
 # Scene classification classes that say nothing about the ground: no data, saturated or defective, cloud of medium and
@@ -191,6 +191,7 @@ class Scene:
         bottom, right = top + int(window.height), left + int(window.width)
         coarse = Window.from_slices((top // factor, -(-bottom // factor)), (left // factor, -(-right // factor)))
         try:
+            check_image(path)
             with rasterio.open(path) as source:
                 expected = tuple(-(-side // factor) for side in self.shape)
                 if source.shape != expected:

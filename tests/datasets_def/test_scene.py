@@ -180,11 +180,21 @@ def test_a_missing_band_file_is_named_when_it_is_read(product, tmp_path):
     refuses(path, "_B03_10m.jp2", "missing")
 
 
-def test_a_truncated_band_file_is_named(product, tmp_path):
-    path = copied(product, tmp_path)
-    file = band_file(path, "B04")
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    refuses(path, "_B04_10m.jp2")
+@pytest.fixture(scope="module")
+def blocks(tmp_path_factory):
+    """A product of four JPEG 2000 blocks: a decoder that fills missing blocks with zeros would go unnoticed."""
+    return write_product(tmp_path_factory.mktemp("blocks"), size=1100, seed=2)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 200, 0.1, 0.5, 0.99, -1000, -1])
+def test_a_truncated_band_file_is_named(blocks, tmp_path, kept):
+    path = copied(blocks, tmp_path)
+    for file in (band_file(path, "B04"), next(path.rglob("*_SCL_20m.jp2"))):
+        whole = file.read_bytes()
+        file.write_bytes(whole[: int(kept * len(whole)) if isinstance(kept, float) else kept])
+        refuses(path, file.name)
+        file.write_bytes(whole)
+    assert open_scene(path).load()[1].any()
 
 
 def test_broken_metadata_are_named(product, tmp_path):
