@@ -7,8 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from datasets_def.folder import find_scenes
     from datasets_def.lakes import GlacialLakes
-    from datasets_def.scene import Scene, find_scenes, open_scene
+    from datasets_def.scene import Scene, open_scene
     from datasets_def.sentinel2 import Sentinel2
     from datasets_def.tiled import tiled_copy
     from datasets_def.vectors import read_aoi, read_polygons
@@ -28,7 +29,7 @@ _HOME = {
     "GlacialLakes": "lakes",
     "Scene": "scene",
     "Sentinel2": "sentinel2",
-    "find_scenes": "scene",
+    "find_scenes": "folder",
     "open_scene": "scene",
     "read_aoi": "vectors",
     "read_polygons": "vectors",

@@ -23,7 +23,6 @@ from glofgeo.errors import GlofgeoError
 # high probability, thin cirrus. Dark area (2), cloud shadow (3), water (6), unclassified (7) and snow (11) stay: lakes
 # lie there. Source: Sentinel-2 L2A product definition, SCL table.
 UNOBSERVED_CLASSES = (0, 1, 8, 9, 10)
-CLOUD_SHADOW_CLASS = 3
 
 Image = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -231,39 +230,6 @@ def open_scene(path: str | Path, bands: Sequence[str] = DEFAULT_BANDS, resolutio
     if is_safe(path):
         return _scene_of_product(path, read_product(path), tuple(bands), resolution)
     return _scene_of_raster(path, tuple(bands))
-
-
-def find_scenes(path: str | Path) -> list[Path]:
-    """Lists the scenes below a folder: `.SAFE` folders, zipped ones, and `.tif`, `.tiff`, `.vrt` files.
-
-    A path that is itself a scene gives itself. Hidden folders are passed over.
-
-    Raises:
-        GlofgeoError: If the path does not exist or holds no scene.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise GlofgeoError(f"{path}: no such folder; put scenes there or name another with --scenes")
-    if path.is_file() or path.suffix == ".SAFE" or any(path.glob("MTD_MSIL*.xml")):
-        return [path]
-    found: list[Path] = []
-    for child in sorted(path.iterdir()):
-        if child.name.startswith("."):
-            continue
-        if child.suffix == ".SAFE" or child.suffix.lower() in (".zip", ".tif", ".tiff", ".vrt"):
-            found.append(child)
-        elif child.is_dir():
-            found += [p for p in [child] if any(child.glob("MTD_MSIL*.xml"))] or _find_below(child)
-    if not found:
-        raise GlofgeoError(f"{path}: holds no scene (.SAFE, .zip, .tif or .vrt); put scenes there")
-    return found
-
-
-def _find_below(folder: Path) -> list[Path]:
-    try:
-        return find_scenes(folder)
-    except GlofgeoError:
-        return []
 
 
 def _scene_of_product(path: Path, product: SafeProduct, bands: tuple[str, ...], resolution: int) -> Scene:

@@ -15,7 +15,8 @@ from torchgeo.datasets import RasterDataset
 from torchgeo.datasets.utils import GeoSlice
 
 from datasets_def.bands import DEFAULT_BANDS
-from datasets_def.scene import Scene, find_scenes, open_scene
+from datasets_def.folder import find_scenes
+from datasets_def.scene import Scene, open_scene
 from glofgeo.errors import GlofgeoError
 
 
