@@ -24,14 +24,14 @@ from datasets_def.bands import DEFAULT_BANDS
 from datasets_def.scene import Image, Mask, Scene, open_scene
 from datasets_def.synthetic import write_product
 from datasets_def.vectors import read_polygons
-from glofgeo.config import LossConfig, ModelConfig
+from glofgeo.config import NOT_OBSERVED, LossConfig, ModelConfig
 from glofgeo.evaluation.lakes import countable, match_lakes, outline_lakes
 from glofgeo.evaluation.pixels import Grid, PixelCounts, Polygons, count_pixels
 from glofgeo.mapping.stream import Area, stream_probability, torch_inference
 from glofgeo.mapping.windows import plan_windows
 from glofgeo.models import LakeSegmenter, build_model
 from glofgeo.training.augment import Augment
-from glofgeo.training.losses import UNOBSERVED, LakeLoss
+from glofgeo.training.losses import LakeLoss
 from glofgeo.training.task import parameter_groups, rate
 
 WINDOW = 126
@@ -125,7 +125,7 @@ def train(model: LakeSegmenter, place: Place, steps: int, seed: int) -> None:
     loss, augment = LakeLoss(LossConfig()), Augment(model.config.bands)
     optimizer = torch.optim.AdamW(parameter_groups(model, LR, LR), weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, steps, 0.05))
-    target = np.where(place.valid, place.truth, UNOBSERVED).astype(np.uint8)
+    target = np.where(place.valid, place.truth, NOT_OBSERVED).astype(np.uint8)
     model.train()
     for _ in range(steps):
         windows = [draw(crops, place) for _ in range(BATCH)]

@@ -14,6 +14,9 @@ from glofgeo.errors import GlofgeoError
 Variant = Literal["tiny", "small", "base", "large"]
 T = TypeVar("T")
 
+# In every mask, probability raster and training target: the ground was not seen there, or is not to be judged.
+NOT_OBSERVED = 255
+
 
 @dataclass(frozen=True)
 class ModelConfig:

@@ -16,13 +16,13 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from datasets_def.vectors import read_polygons
+from glofgeo.config import NOT_OBSERVED
 from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation.pixels import STRIP_ROWS, Grid, Mask, Polygons
 
 if TYPE_CHECKING:
     from datasets_def.scene import Scene
 
-NOT_OBSERVED = 255
 RASTERS = (".tif", ".tiff", ".vrt")
 
 _GRID_METRES = 10.0

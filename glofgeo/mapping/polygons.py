@@ -22,7 +22,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from shapely.affinity import affine_transform
 
-NOT_OBSERVED = 255
+from glofgeo.config import NOT_OBSERVED
 
 # Width in pixels of the ring in which observed pixels are counted; also the margin of the crop a lake is drawn on.
 _RING = 3

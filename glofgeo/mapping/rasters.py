@@ -13,9 +13,9 @@ from rasterio.io import DatasetWriter
 from rasterio.shutil import copy as copy_raster
 from rasterio.windows import Window
 
+from glofgeo.config import NOT_OBSERVED
 from glofgeo.inventory.styles import mask_qml, probability_qml
 
-NOT_OBSERVED = 255
 _BLOCK = 512
 
 # Red, green, blue of land and lake, for viewers that do not read the style beside the file.

@@ -38,13 +38,13 @@ from shapely.geometry import box
 
 from datasets_def.scene import Scene
 from glofgeo import __version__
-from glofgeo.config import MapConfig
+from glofgeo.config import NOT_OBSERVED, MapConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.inventory import describe_lakes, geodesic_size, write_lakes
 from glofgeo.mapping.overview import true_colour, write_overview
 from glofgeo.mapping.polygons import clean_mask, lake_polygons
 from glofgeo.mapping.rasters import finish_probability, open_strip_writer, write_mask
-from glofgeo.mapping.stream import NOT_OBSERVED, Area, Strip, stream_probability, torch_inference
+from glofgeo.mapping.stream import Area, Strip, stream_probability, torch_inference
 from glofgeo.mapping.thumbnail import Thumbnail
 from glofgeo.mapping.windows import plan_windows
 from glofgeo.models import Header, LakeSegmenter, require_bands

@@ -11,10 +11,9 @@ import torch
 from rasterio.windows import Window
 
 from datasets_def.scene import Scene
+from glofgeo.config import NOT_OBSERVED
 from glofgeo.mapping.blend import RollingBlend
 from glofgeo.mapping.windows import WindowPlan
-
-NOT_OBSERVED = 255
 
 # Rows of one read: the block height of 10 m JPEG 2000 files, so that every block is decoded once.
 _READ_ROWS = 1024

@@ -15,9 +15,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from datasets_def import GlacialLakes, Scene, Sentinel2, find_scenes, open_scene, tiled_copy
-from glofgeo.config import TrainConfig
+from glofgeo.config import NOT_OBSERVED, TrainConfig
 from glofgeo.errors import GlofgeoError
-from glofgeo.training.losses import UNOBSERVED
 from glofgeo.training.samplers import Crop, GridWindows, Ground, LakeSampler, clip_lakes
 from glofgeo.training.splits import WGS84, audit, split_aoi
 
@@ -62,15 +61,15 @@ class LakeCrops(Dataset[dict[str, Tensor]]):
         query = (slice(x, x + self.window * xres, xres), slice(y - self.window * yres, y, yres))
         seen = scene[query]
         mask = self.lakes[crop.scene][query]["mask"].to(torch.uint8)
-        mask[~seen["valid"]] = UNOBSERVED
-        mask[: crop.skip_rows] = UNOBSERVED
-        mask[:, : crop.skip_cols] = UNOBSERVED
+        mask[~seen["valid"]] = NOT_OBSERVED
+        mask[: crop.skip_rows] = NOT_OBSERVED
+        mask[:, : crop.skip_cols] = NOT_OBSERVED
         bounds = shapely.box(x, query[1].start, query[0].stop, y)
         region = self.regions[crop.scene]
         if not region.contains(bounds):
             inside = region.intersection(bounds)
             outside = geometry_mask([inside], mask.shape, from_origin(x, y, xres, yres)) if inside.area else True
-            mask[torch.from_numpy(np.broadcast_to(outside, mask.shape).copy())] = UNOBSERVED
+            mask[torch.from_numpy(np.broadcast_to(outside, mask.shape).copy())] = NOT_OBSERVED
         return {"image": seen["image"], "mask": mask}
 
 

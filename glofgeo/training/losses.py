@@ -4,9 +4,7 @@ import torch.nn.functional as F
 from segmentation_models_pytorch.losses import DiceLoss, LovaszLoss
 from torch import Tensor, nn
 
-from glofgeo.config import LossConfig
-
-UNOBSERVED = 255
+from glofgeo.config import NOT_OBSERVED, LossConfig
 
 
 class LakeLoss(nn.Module):
@@ -20,8 +18,8 @@ class LakeLoss(nn.Module):
     def __init__(self, config: LossConfig) -> None:
         super().__init__()
         self.config = config
-        self.lovasz = LovaszLoss("binary", per_image=True, ignore_index=UNOBSERVED)
-        self.dice = DiceLoss("binary", ignore_index=UNOBSERVED)
+        self.lovasz = LovaszLoss("binary", per_image=True, ignore_index=NOT_OBSERVED)
+        self.dice = DiceLoss("binary", ignore_index=NOT_OBSERVED)
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """Returns the loss of a batch.
@@ -33,7 +31,7 @@ class LakeLoss(nn.Module):
         Returns:
             A float32 scalar.
         """
-        observed = target != UNOBSERVED
+        observed = target != NOT_OBSERVED
         # Cut out before any arithmetic, so that not even an infinity under a cloud gets through.
         scores = logits[:, 0].float().masked_fill(~observed, 0.0)
         seen = observed.flatten(1).any(dim=1)

@@ -96,7 +96,8 @@ def train(
         # Lightning ends Ctrl-C and termination with exit, and leaves further Ctrl-C ignored.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if (out / "last.ckpt").exists():
-            console.print(f"Go on with: glofgeo train --aoi {aoi_name} --resume {out}", highlight=False)
+            given = f"--aoi {aoi_name} --scenes {scenes} --lakes {lakes}"
+            console.print(f"Go on with: glofgeo train {given} --resume {out}", highlight=False)
         raise KeyboardInterrupt from None
     best = out / "best.safetensors"
     console.print(f"Best lake IoU {journal.best:.3f} on validation ground: {best}", highlight=False)

@@ -15,11 +15,11 @@ from torchmetrics.classification import (
     BinaryRecall,
 )
 
-from glofgeo.config import TrainConfig
+from glofgeo.config import NOT_OBSERVED, TrainConfig
 from glofgeo.models import LakeSegmenter
 from glofgeo.training.adapt import adapt, keep_still, layer_of
 from glofgeo.training.augment import Augment
-from glofgeo.training.losses import UNOBSERVED, LakeLoss
+from glofgeo.training.losses import LakeLoss
 
 Batch = dict[str, Tensor]
 
@@ -53,7 +53,7 @@ class LakeTask(lightning.LightningModule):
             "accuracy": BinaryAccuracy,
         }
         self.figures = MetricCollection(
-            {name: figure(ignore_index=UNOBSERVED, validate_args=False) for name, figure in figures.items()},
+            {name: figure(ignore_index=NOT_OBSERVED, validate_args=False) for name, figure in figures.items()},
             prefix="val_",
             compute_groups=[["iou"], ["dice", "precision", "recall", "accuracy"]],
         )
