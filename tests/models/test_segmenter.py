@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 from glofgeo.config import ModelConfig
 from glofgeo.errors import GlofgeoError
@@ -16,13 +17,24 @@ def model(**settings):
 MODEL = model()
 
 
-@pytest.mark.parametrize("size", [(98, 98), (131, 200), (30, 30), (14, 15), (5, 9), (518, 518)])
+SIZES = [(98, 98), (131, 200), (30, 30), (14, 15), (5, 9), (518, 518), (99, 1036), (1035, 211), (500, 333)]
+
+
+@pytest.mark.parametrize("size", SIZES)
 @torch.inference_mode()
 def test_logits_have_the_size_of_the_input(size):
     logits = MODEL(torch.rand(1, 4, *size))
     assert logits.shape == (1, 1, *size)
     assert logits.dtype == torch.float32
     assert logits.isfinite().all()
+
+
+@pytest.mark.parametrize(("size", "pad"), [((45, 61), (9, 11)), ((98, 113), (13, 0)), ((139, 70), (0, 1))])
+@torch.inference_mode()
+def test_an_odd_size_answers_as_its_reflection_does_there(size, pad):
+    x = torch.rand(1, 4, *size)
+    reflected = F.pad(x, (0, pad[0], 0, pad[1]), mode="reflect")
+    assert torch.equal(MODEL(x), MODEL(reflected)[..., : size[0], : size[1]])
 
 
 @torch.inference_mode()

@@ -1,6 +1,7 @@
 import copy
 import math
 import urllib.error
+from functools import partial
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from safetensors.torch import save_file
 from glofgeo.config import ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.models import DinoV2Encoder, build_model, load_pretrained, save_checkpoint
+from glofgeo.models.encoder import SIZES, Size
 from glofgeo.models.weights import band_filters
 
 BANDS = ("B02", "B03", "B04", "B08")
@@ -111,9 +113,9 @@ def reference_tokens(state, x, block):
     return norm(x, "norm")[:, -rows * cols :].transpose(1, 2).unflatten(2, (rows, cols))
 
 
-def encoder(in_channels=3, **settings):
+def encoder(in_channels=3, variant="tiny", **settings):
     torch.manual_seed(1)
-    return DinoV2Encoder("tiny", in_channels=in_channels, image_size=14 * GRID, **settings).eval()
+    return DinoV2Encoder(variant, in_channels=in_channels, image_size=14 * GRID, **settings).eval()
 
 
 @pytest.mark.parametrize("registers", [0, 4])
@@ -130,47 +132,69 @@ def test_tokens_are_metas(tmp_path, registers, size):
         assert (found - expected).norm() / expected.norm() < 1e-5
 
 
+def without(state, *keys):
+    return {key: value for key, value in state.items() if key not in keys}
+
+
+def under(prefix, state):
+    return {prefix + key: value for key, value in state.items()}
+
+
+def segmentation_head():
+    return {
+        "decoder.blocks.0.conv1.0.weight": torch.ones(8, 8, 3, 3),
+        "segmentation_head.0.weight": torch.ones(1, 8, 3, 3),
+    }
+
+
+PREFIXES = ("encoder.", "backbone.", "module.", "teacher.", "model.", "module.backbone.")
 LAYOUTS = {
-    "meta": lambda s: s,
-    "meta_training": lambda s: {
+    "meta.pth": lambda s: s,
+    "meta_training.pth": lambda s: {
         "student": {"backbone." + k.replace("blocks.", "blocks.0."): v + 1 for k, v in s.items()},
         "teacher": {"backbone." + k.replace("blocks.", "blocks.0."): v for k, v in s.items()},
     },
-    "hugging_face": hugging_face,
-    "hugging_face_classifier": lambda s: {
-        "classifier.weight": torch.ones(2, 2),
-        **{f"dinov2.{k}": v for k, v in hugging_face(s).items()},
-    },
-    "lightning": lambda s: {
+    "timm.safetensors": lambda s: without(s, "mask_token"),
+    "hugging_face.safetensors": hugging_face,
+    "hugging_face_classifier.safetensors": lambda s: under("dinov2.", hugging_face(s)),
+    "lightning.ckpt": lambda s: {
         "epoch": 3,
-        "state_dict": {"head.weight": torch.ones(1), **{f"model.encoder.{k}": v for k, v in s.items()}},
+        "state_dict": under("model.encoder.", s),
         "optimizer_states": [{"state": {}}],
     },
-    "backbone": lambda s: {f"module.backbone.{k}": v for k, v in s.items()},
+    **{f"{prefix}pt": partial(under, prefix) for prefix in PREFIXES},
 }
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("depth", [12, 13])
+@pytest.fixture(scope="module")
+def deep():
+    """An encoder as deep as `large`, 24 + 1 blocks, and as narrow as will do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SIZES, "narrow", Size(48, 24, HEADS, (8, 8, 8, 8)))
+        yield encoder(variant="narrow")
+
+
+@pytest.mark.parametrize("head", [False, True], ids=["bare", "head"])
+@pytest.mark.parametrize("file", LAYOUTS)
+@pytest.mark.parametrize("depth", [24, 25])
 @torch.no_grad()
-def test_every_layout_gives_the_same_tokens(tmp_path, layout, depth):
-    state = meta_state(depth)
-    value = LAYOUTS[layout](state)
-    torch.save(value, tmp_path / "weights.pt")
-    paths = [tmp_path / "weights.pt"]
-    if all(isinstance(v, torch.Tensor) for v in value.values()):
-        save_file(value, tmp_path / "weights.safetensors")
-        paths.append(tmp_path / "weights.safetensors")
+def test_every_layout_gives_the_same_tokens(tmp_path, deep, file, depth, head):
+    state = meta_state(depth, width=48)
+    # A head stands among the transformer's tensors, under their prefix, or beside them.
+    value = LAYOUTS[file](state | segmentation_head()) | segmentation_head() if head else LAYOUTS[file](state)
+    (save_file if file.endswith("safetensors") else torch.save)(value, tmp_path / file)
+    # What a load leaves out shows in the tokens.
+    for parameter in deep.vit.parameters():
+        parameter.fill_(math.nan)
+    report = load_pretrained(deep, tmp_path / file, ("B04", "B03", "B02"))
+    assert report.blocks == depth
+    assert report.layout == ("Hugging Face" if file.startswith("hugging") else "Meta or timm")
+    assert bool(report.initial) == (depth == 24)
+    assert any("mask_token" in name for name in report.left_over) == (file != "timm.safetensors")
+    assert any("segmentation_head" in name for name in report.left_over) == head
     x = torch.randn(1, 3, 98, 98)
     expected = reference_tokens(state, x, depth - 1)
-    for path in paths:
-        model = encoder()
-        report = load_pretrained(model, path, ("B04", "B03", "B02"))
-        assert report.blocks == depth
-        assert report.layout == ("Hugging Face" if layout.startswith("hugging") else "Meta or timm")
-        assert bool(report.initial) == (depth == 12)
-        assert any("mask_token" in name for name in report.left_over)
-        torch.testing.assert_close(model.tokens(x, (12,))[0], expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(deep.tokens(x, (24,))[0], expected, atol=1e-4, rtol=1e-4)
 
 
 @torch.no_grad()
@@ -244,10 +268,6 @@ def test_our_own_checkpoint_is_loaded_by_its_bands(tmp_path):
     x = torch.randn(1, 4, 56, 56)
     expected = trained.encoder.tokens(x, (12,))[0]
     torch.testing.assert_close(model.tokens(x[:, order], (12,))[0], expected, atol=1e-4, rtol=1e-4)
-
-
-def without(state, *keys):
-    return {key: value for key, value in state.items() if key not in keys}
 
 
 class Unsafe:
