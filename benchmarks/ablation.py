@@ -27,7 +27,8 @@ from datasets_def.vectors import read_polygons
 from glofgeo.config import NOT_OBSERVED, LossConfig, ModelConfig
 from glofgeo.evaluation.lakes import countable, match_lakes, outline_lakes
 from glofgeo.evaluation.pixels import Grid, PixelCounts, Polygons, count_pixels
-from glofgeo.mapping.stream import Area, stream_probability, torch_inference
+from glofgeo.mapping.inference import Batcher, torch_inference
+from glofgeo.mapping.stream import Area, stream_probability
 from glofgeo.mapping.windows import plan_windows
 from glofgeo.models import LakeSegmenter, build_model
 from glofgeo.training.augment import Augment
@@ -179,8 +180,7 @@ def predict(model: LakeSegmenter, scene: Scene) -> Mask:
         open_scene(scene.path, model.config.bands),
         Area(Window(0, 0, scene.shape[1], scene.shape[0])),
         plan_windows(scene.shape, WINDOW, WINDOW // 4),
-        torch_inference(model, torch.device("cpu")),
-        BATCH,
+        Batcher(torch_inference(model, torch.device("cpu")), BATCH),
         write,
         look=lambda first, strip: None,
         advance=lambda windows: None,

@@ -1,6 +1,7 @@
 """Scene: one acquisition on its own grid, whatever container holds it."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +24,8 @@ from glofgeo.errors import GlofgeoError
 # high probability, thin cirrus. Dark area (2), cloud shadow (3), water (6), unclassified (7) and snow (11) stay: lakes
 # lie there. Source: Sentinel-2 L2A product definition, SCL table.
 UNOBSERVED_CLASSES = (0, 1, 8, 9, 10)
+
+_OBSERVED_CLASS = ~np.isin(np.arange(256), UNOBSERVED_CLASSES)
 
 Image = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -108,7 +111,7 @@ class Scene:
             bool `(H, W)`.
         """
         if self.classification is not None:
-            return ~np.isin(self.classes(window), UNOBSERVED_CLASSES)
+            return _OBSERVED_CLASS[self.classes(window)]
         return self._has_data(self.numbers(window, self.bands))
 
     def classes(self, window: Window | None = None) -> npt.NDArray[np.uint8]:
@@ -124,18 +127,42 @@ class Scene:
     def load(self, window: Window | None = None, bands: Sequence[str] | None = None) -> tuple[Image, Mask]:
         """Reads reflectance and validity in one pass over the files; a nodata pixel of any band is not valid."""
         bands = tuple(self.bands if bands is None else bands)
-        numbers = self.numbers(window, bands)
+        numbers, valid = self.load_numbers(window, bands)
+        return self.reflectance(numbers, bands), valid
+
+    def load_numbers(
+        self, window: Window | None = None, bands: Sequence[str] | None = None
+    ) -> tuple[npt.NDArray[Any], Mask]:
+        """Like `load`, with digital numbers as stored, which take half the memory; see `reflectance`."""
+        numbers = self.numbers(window, self.bands if bands is None else bands)
         valid = self._has_data(numbers)
         if self.classification is not None:
             valid &= self.valid(window)
+        return numbers, valid
+
+    def reflectance(
+        self, numbers: npt.NDArray[Any], bands: Sequence[str] | None = None, out: Image | None = None
+    ) -> Image:
+        """Turns digital numbers into reflectance.
+
+        Args:
+            numbers: `(C, H, W)` as `numbers` reads them.
+            bands: their names; by default the scene's.
+            out: float32 `(C, H, W)` to write into.
+
+        Returns:
+            float32 `(C, H, W)`, 1.0 = 100 %, always finite: what is no number becomes 0, and is not valid.
+        """
+        bands = self.bands if bands is None else bands
         offsets, divisors = (
             np.array([[[getattr(self.layers[b], name)]] for b in bands], np.float32)
             for name in ("offset", "quantification")
         )
-        image = numbers.astype(np.float32)
-        image += offsets
+        image: Image = np.add(numbers, offsets, out=out, dtype=np.float32, casting="same_kind")
         image /= divisors
-        return image, valid
+        if numbers.dtype.kind == "f":
+            np.nan_to_num(image, copy=False, posinf=0, neginf=0)
+        return image
 
     @property
     def has_cloud_mask(self) -> bool:
@@ -163,7 +190,12 @@ class Scene:
         return self._read_layer([self.layers[band] for band in bands], window)
 
     def _has_data(self, numbers: npt.NDArray[Any]) -> Mask:
-        return (np.isfinite(numbers) & (numbers != self.nodata)).all(axis=0)
+        there = numbers[0] != self.nodata
+        for plane in numbers[1:]:
+            there &= plane != self.nodata
+        if numbers.dtype.kind == "f":
+            there &= np.isfinite(numbers).all(axis=0)
+        return there
 
     def _read_layer(self, layers: list[Layer], window: Window | None) -> npt.NDArray[Any]:
         """Reads layers as `(C, H, W)` DN on the scene's grid, opening each file once."""
@@ -175,13 +207,20 @@ class Scene:
             or (window.col_off + window.width > cols or window.row_off + window.height > rows)
         ):
             raise ValueError(f"{window} reaches beyond the scene's {rows} x {cols} pixels")
-        out: list[npt.NDArray[Any]] = [np.empty(0)] * len(layers)
-        for path in dict.fromkeys(layer.path for layer in layers):
-            where = [i for i, layer in enumerate(layers) if layer.path == path]
-            block = self._read_file(path, [layers[i].index for i in where], layers[where[0]].factor, window)
-            for i, plane in zip(where, block, strict=True):
-                out[i] = plane
-        return np.stack(out)
+        paths = dict.fromkeys(layer.path for layer in layers)
+        files = {path: [i for i, layer in enumerate(layers) if layer.path == path] for path in paths}
+        read = [
+            (path, [layers[i].index for i in where], layers[where[0]].factor, window) for path, where in files.items()
+        ]
+        if len(files) == 1:
+            return self._read_file(*read[0])
+        # Bands lie in files of their own, and decoding one leaves other cores idle.
+        with ThreadPoolExecutor(len(files)) as pool:
+            blocks = list(pool.map(lambda task: self._read_file(*task), read))
+        out = np.empty((len(layers), *blocks[0].shape[1:]), np.result_type(*blocks))
+        for where, block in zip(files.values(), blocks, strict=True):
+            out[where] = block
+        return out
 
     def _read_file(self, path: str, indexes: list[int], factor: int, window: Window) -> npt.NDArray[Any]:
         if path.startswith("!"):
@@ -191,7 +230,8 @@ class Scene:
         coarse = Window.from_slices((top // factor, -(-bottom // factor)), (left // factor, -(-right // factor)))
         try:
             check_image(path)
-            with rasterio.open(path) as source:
+            # A thread of its own has settings of its own.
+            with rasterio.Env(GDAL_NUM_THREADS="ALL_CPUS"), rasterio.open(path) as source:
                 expected = tuple(-(-side // factor) for side in self.shape)
                 if source.shape != expected:
                     raise GlofgeoError(

@@ -7,7 +7,7 @@ import sys
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict
@@ -15,6 +15,10 @@ from cyclopts.config import Dict
 from glofgeo import __version__
 from glofgeo.config import MapConfig, TrainConfig, load_preset
 from glofgeo.errors import GlofgeoError
+
+if TYPE_CHECKING:
+    from glofgeo.mapping.run import Segmenter
+    from glofgeo.models import Header
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
@@ -69,41 +73,44 @@ def train(
 @app.command(name="map")
 def map_(
     *,
-    scene: Annotated[list[Path], Parameter(consume_multiple=True)],
+    scene: Annotated[list[str], Parameter(consume_multiple=True)],
     checkpoint: Path | None = None,
     aoi: str | None = None,
     out: Path = Path("maps"),
     device: Device = "auto",
+    overwrite: bool = False,
     settings: Annotated[MapConfig, Parameter(name="*")] = MapConfig(),  # noqa: B008 (frozen)
 ) -> None:
     """Maps the lakes of scenes: rasters, a lake layer and a picture, ready for QGIS.
 
     Args:
-        scene: .SAFE folders, zipped ones, or band-described GeoTIFFs.
-        checkpoint: model to use; by default the newest runs/*/best.safetensors.
+        scene: .SAFE folders, zipped ones, band-described GeoTIFFs, folders of these, or @list.txt with one a line.
+        checkpoint: model to use, .safetensors or an exported .onnx; by default the newest runs/*/best.safetensors.
         aoi: map only within this area of interest.
-        out: folder; each scene gets a folder of its own in it.
+        out: folder; each scene gets a folder of its own in it, and several get lakes.gpkg with the lakes of all.
         device: where to compute.
+        overwrite: map again what the same model has mapped with the same settings.
         settings: how to map.
     """
     if not scene:
         raise _UsageError("--scene names no scene: give one path or more.")
-    from datasets_def.scene import open_scene
     from datasets_def.vectors import read_aoi
-    from glofgeo.mapping.run import map_scene
-    from glofgeo.models import load_checkpoint
+    from glofgeo.mapping.many import list_scenes, map_scenes
 
+    paths = list_scenes(scene)
     area = read_aoi(aoi) if aoi else None
-    loaded = load_checkpoint(checkpoint or _newest_checkpoint())
-    bands = loaded.config.model.bands
-    opened = [open_scene(path, bands) for path in scene]
-    for each in opened:
-        each.require(bands)
-    for each in opened:
-        folder = map_scene(
-            each, loaded.model, out, checkpoint=loaded, aoi=area, settings=settings, device=device
-        )  # fmt: skip
+    model, header = _load_model(checkpoint or _newest_checkpoint())
+    report = map_scenes(paths, model, header, out, aoi=area, settings=settings, device=device, overwrite=overwrite)
+    for folder in report.kept:
+        print(f"{folder / 'lakes.gpkg'}: mapped before with this model and these settings (--overwrite maps it again)")
+    for folder in report.mapped:
         print(f"{folder / 'lakes.gpkg'}: drag it into QGIS, over mask.tif and probability.tif beside it")
+    if report.combined:
+        print(f"{report.combined}: the lakes of all {len(report.mapped + report.kept)} scenes in one layer")
+    for path in report.outside:
+        print(f"{path}: lies off the area of interest")
+    if report.failed:
+        _report_failures(report.failed, len(paths))
 
 
 @app.command
@@ -141,11 +148,10 @@ def evaluate(
     with tempfile.TemporaryDirectory() as folder:
         if prediction is None:
             from glofgeo.mapping.run import map_scene
-            from glofgeo.models import load_checkpoint
 
-            loaded = load_checkpoint(checkpoint or _newest_checkpoint())
-            whole = open_scene(str(scene), loaded.config.model.bands)
-            mapped = map_scene(whole, loaded.model, Path(folder), checkpoint=loaded, aoi=area, device=device)
+            model, header = _load_model(checkpoint or _newest_checkpoint())
+            whole = open_scene(str(scene), model.config.bands)
+            mapped = map_scene(whole, model, Path(folder), checkpoint=header, aoi=area, device=device)
             prediction = mapped / "mask.tif"
         opened = open_scene(scene, ("B03", "B08")) if scene else None
         card = compare(prediction, lakes, scene=opened, aoi=area)
@@ -167,6 +173,37 @@ def demo(*, out: Path = Path("demo")) -> None:
 
 
 @app.command
+def export(
+    *,
+    checkpoint: Path | None = None,
+    format: Literal["onnx"] = "onnx",
+    out: Path | None = None,
+    scene: Path | None = None,
+) -> None:
+    """Writes a trained model for other programs: the QGIS plugin Deepness, ONNX Runtime.
+
+    Args:
+        checkpoint: model to export; by default the newest runs/*/best.safetensors.
+        format: onnx, one file.
+        out: folder; by default the checkpoint's.
+        scene: also write this scene as the single layer that Deepness wants.
+    """
+    from datasets_def.scene import open_scene
+    from glofgeo.mapping.stack import write_stack
+    from glofgeo.models import export_onnx, load_checkpoint
+
+    source = checkpoint or _newest_checkpoint()
+    loaded = load_checkpoint(source)
+    bands = loaded.config.model.bands
+    folder = out or source.parent
+    if scene:
+        print(f"{write_stack(open_scene(scene, bands), folder, bands)}: the layer to give Deepness in QGIS")
+    path = folder / f"{source.stem}.{format}"
+    export_onnx(loaded, path)
+    print(f"{path}: the model, for Deepness and ONNX Runtime")
+
+
+@app.command
 def info(path: Path, /) -> None:
     """Tells what a checkpoint or a scene is.
 
@@ -181,6 +218,30 @@ def info(path: Path, /) -> None:
         from datasets_def.scene import describe_scene
 
         print(describe_scene(path))
+
+
+def _report_failures(failed: dict[str, Exception], scenes: int) -> None:
+    """Ends with the only scene's own error, or with a line for each of several and status 1."""
+    if scenes == 1:
+        raise next(iter(failed.values()))
+    for path, error in failed.items():
+        if "--debug" in sys.argv:
+            import traceback
+
+            traceback.print_exception(error)
+        ours = "" if isinstance(error, GlofgeoError) else f" ({type(error).__name__}: a fault of glofgeo)"
+        print(f"glofgeo: {path}: {' '.join(str(error).split())}{ours}", file=sys.stderr)
+    _fail(1, f"{len(failed)} of {scenes} scenes failed; the others are done")
+
+
+def _load_model(path: Path) -> "tuple[Segmenter, Header]":
+    from glofgeo.models import load_checkpoint, load_onnx
+
+    if path.suffix == ".onnx":
+        exported = load_onnx(path)
+        return exported, exported.header
+    loaded = load_checkpoint(path)
+    return loaded.model, loaded
 
 
 def _newest_checkpoint() -> Path:

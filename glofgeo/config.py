@@ -171,20 +171,29 @@ class MapConfig:
         min_area: smallest lake and smallest island that is kept, in square metres (five pixels of 10 m, the least that
             inventories from Sentinel-2 map: Lesi et al. 2022, ESSD 14:5489).
         overlap: pixels that neighbouring windows share at the least.
-        batch_size: windows inferred at once.
+        batch_size: windows inferred at once, or `auto`; halved while memory does not hold them.
+        tta: average the answers to the eight symmetries of each window: eight times the work.
+        skip_dry: leave out windows in which no pixel could be water (B03 and B08 tell); see docs/mapping.md for what
+            that costs.
+        compile: translate the network with torch.compile: a slow start, then faster windows.
     """
 
     threshold: float = 0.5
     min_area: float = 500.0
     overlap: int = 64
-    batch_size: int = 4
+    batch_size: int | Literal["auto"] = "auto"
+    tta: bool = False
+    skip_dry: bool = False
+    compile: bool = False
 
     def __post_init__(self) -> None:
         """Refuses values that cannot be meant."""
         if not 0 < self.threshold < 1:
             raise GlofgeoError(f"--threshold {self.threshold}: give a probability between 0 and 1")
-        if self.min_area < 0 or self.overlap < 0 or self.batch_size < 1:
-            raise GlofgeoError("--min-area and --overlap cannot be negative, and --batch-size is at least 1")
+        if self.min_area < 0 or self.overlap < 0:
+            raise GlofgeoError("--min-area and --overlap cannot be negative")
+        if self.batch_size != "auto" and self.batch_size < 1:
+            raise GlofgeoError(f"--batch-size {self.batch_size}: give 1 or more, or auto")
 
 
 # What `--config` knows by name; every field not named here keeps its default.

@@ -1,6 +1,7 @@
 """What a lake layer is: the attributes of a lake, the GeoPackage, and how QGIS shows it."""
 
 from glofgeo.inventory.attributes import COLUMNS, describe_lakes, geodesic_size, lake_ids
+from glofgeo.inventory.combine import combine_lakes
 from glofgeo.inventory.geopackage import write_lakes
 
-__all__ = ["COLUMNS", "describe_lakes", "geodesic_size", "lake_ids", "write_lakes"]
+__all__ = ["COLUMNS", "combine_lakes", "describe_lakes", "geodesic_size", "lake_ids", "write_lakes"]

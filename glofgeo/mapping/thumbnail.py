@@ -1,5 +1,7 @@
 """A small picture of a scene, gathered strip by strip while it is read."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from affine import Affine
@@ -20,23 +22,33 @@ class Thumbnail:
         self.step = max(1, -(-max(shape) // _SIDE))
         self.shape = (max(1, shape[0] // self.step), max(1, shape[1] // self.step))
         self._sum = np.zeros((channels, *self.shape), np.float64)
-        self._valid = np.zeros(self.shape, np.int64)
+        self._valid = np.zeros(self.shape, np.float64)
         self._count = np.zeros(self.shape, np.int64)
 
-    def add(self, first: int, image: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_]) -> None:
-        """Adds rows from `first` on: float32 `(C, rows, cols)` and bool `(rows, cols)`."""
-        rows = np.arange(first, first + image.shape[1]) // self.step
-        keep = rows < self.shape[0]
-        rows, lefts = rows[keep], np.arange(self.shape[1]) * self.step
-        width = min(image.shape[2], self.shape[1] * self.step)
-        for channel, plane in zip(self._sum, image[:, keep, :width], strict=True):
-            np.add.at(channel, rows, np.add.reduceat(plane, lefts, axis=1))
-        np.add.at(self._valid, rows, np.add.reduceat(valid[keep, :width], lefts, axis=1, dtype=np.int64))
-        np.add.at(self._count, rows, np.add.reduceat(np.ones((len(rows), width), np.int64), lefts, axis=1))
+    def add(self, first: int, planes: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> None:
+        """Adds rows from `first` on: `(C, rows, cols)` of any number type, and bool `(rows, cols)`."""
+        end = min(first + len(valid), self.shape[0] * self.step) - first
+        if end <= 0:
+            return
+        width = self.shape[1] * self.step
+        # Rows are added up before columns: along rows numpy adds whole lines at once.
+        tops = np.r_[0, np.arange(-first % self.step or self.step, end, self.step)]
+        rows = slice(first // self.step, first // self.step + len(tops))
+        lefts = np.arange(0, min(width, valid.shape[1]), self.step)
 
-    def image(self) -> npt.NDArray[np.float32]:
-        """Mean reflectance, float32 `(C, H, W)`."""
-        return (self._sum / np.maximum(self._count, 1)).astype(np.float32)
+        def blocks(plane: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+            lines = np.add.reduceat(plane[:end, :width], tops, axis=0, dtype=np.float32)
+            return np.add.reduceat(lines, lefts, axis=1)
+
+        for channel, plane in zip(self._sum, planes, strict=True):
+            channel[rows] += blocks(plane)
+        self._valid[rows] += blocks(valid)
+        heights = np.diff(np.r_[tops, end])
+        self._count[rows] += heights[:, None] * np.diff(np.r_[lefts, min(width, valid.shape[1])])
+
+    def image(self) -> npt.NDArray[np.float64]:
+        """Means, `(C, H, W)`."""
+        return self._sum / np.maximum(self._count, 1)
 
     def not_observed(self) -> npt.NDArray[np.bool_]:
         """Blocks of which most was not observed, bool `(H, W)`."""

@@ -12,13 +12,15 @@ class WindowPlan:
 
     Attributes:
         shape: (rows, cols) of the grid.
-        height: of every window; at most the grid's.
-        width: of every window; at most the grid's.
+        window: side in pixels that a model is given; a smaller grid is continued by reflection up to it.
+        height: of the part of a window that lies on the grid; at most the grid's.
+        width: likewise.
         tops: first row of each row of windows, ascending.
         lefts: first column of each column of windows, ascending.
     """
 
     shape: tuple[int, int]
+    window: int
     height: int
     width: int
     tops: tuple[int, ...]
@@ -28,12 +30,19 @@ class WindowPlan:
         """Number of windows."""
         return len(self.tops) * len(self.lefts)
 
+    @property
+    def on_grid(self) -> tuple[slice, slice]:
+        """Rows and columns of a window that lie on the grid: all of them, or the middle where the grid is smaller."""
+        top, left = (self.window - self.height) // 2, (self.window - self.width) // 2
+        return slice(top, top + self.height), slice(left, left + self.width)
+
 
 def plan_windows(shape: tuple[int, int], window: int, overlap: int) -> WindowPlan:
     """Covers a grid with as few windows as the overlap allows.
 
     The windows are spread evenly, so the first and the last touch the edges and every pair of neighbours shares at
-    least `overlap` pixels. A grid smaller than the window gets one window of its own size.
+    least `overlap` pixels. Seen from the opposite corner the plan is the same, but for one pixel in the middle where
+    an even number of gaps shares an odd number of pixels. A grid smaller than the window gets one window.
 
     Args:
         shape: (rows, cols), each at least 1.
@@ -47,7 +56,7 @@ def plan_windows(shape: tuple[int, int], window: int, overlap: int) -> WindowPla
         raise ValueError(f"overlap {overlap} must lie between 0 and the window's {window} pixels")
     height, width = (min(window, side) for side in shape)
     tops, lefts = (_starts(side, window, overlap) for side in shape)
-    return WindowPlan(shape, height, width, tops, lefts)
+    return WindowPlan(shape, window, height, width, tops, lefts)
 
 
 def _starts(length: int, window: int, overlap: int) -> tuple[int, ...]:
@@ -55,7 +64,12 @@ def _starts(length: int, window: int, overlap: int) -> tuple[int, ...]:
     if slack <= 0:
         return (0,)
     gaps = -(-slack // (window - overlap))
-    return tuple(slack * i // gaps for i in range(gaps + 1))
+    half, odd = divmod(gaps, 2)
+    # The middle gap of an odd number takes what the two halves cannot share equally.
+    middle = slack // gaps + (slack - slack // gaps) % 2 if odd else 0
+    side = (slack - middle) // 2
+    left = [-(-side * i // half) if half else 0 for i in range(half + 1)]
+    return (*left, *(slack - start for start in reversed(left if odd else left[:-1])))
 
 
 def blend_weights(starts: tuple[int, ...], window: int, length: int) -> npt.NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from glofgeo.models.checkpoint import Header, LoadedCheckpoint, load_checkpoint, read_header, save_checkpoint
 from glofgeo.models.encoder import DinoV2Encoder
+from glofgeo.models.onnx import OnnxSegmenter, export_onnx, load_onnx
 from glofgeo.models.registry import register_encoders
 from glofgeo.models.segmenter import LakeSegmenter, build_model, require_bands
 from glofgeo.models.weights import LoadReport, load_pretrained
@@ -12,8 +13,11 @@ __all__ = [
     "LakeSegmenter",
     "LoadReport",
     "LoadedCheckpoint",
+    "OnnxSegmenter",
     "build_model",
+    "export_onnx",
     "load_checkpoint",
+    "load_onnx",
     "load_pretrained",
     "read_header",
     "require_bands",

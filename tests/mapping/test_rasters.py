@@ -1,14 +1,19 @@
+"""The rasters are Cloud-Optimized GeoTIFFs on the scene's grid, say what they show, and are never half there."""
+
 import xml.etree.ElementTree as ET
+from zlib import crc32
 
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
-from glofgeo.mapping.rasters import finish_probability, open_strip_writer, write_mask
+from glofgeo.mapping import rasters
+from glofgeo.mapping.rasters import describe_probability, open_strip_writer, require_pixels
 
 GRIDS = [
     (Affine(10, 0, 480_000, 0, -10, 3_100_000), CRS.from_epsg(32645)),
@@ -26,15 +31,30 @@ def percent():
     return values
 
 
-def write_probability(folder, percent, grid=GRIDS[0], rows=170):
+def write_strips(folder, percent, grid=GRIDS[0], rows=170):
     strips = folder / "strips.tif"
     with open_strip_writer(strips, percent.shape, *grid) as raster:
         for row in range(0, percent.shape[0], rows):
             strip = percent[row : row + rows]
             raster.write(strip, 1, window=Window(0, row, strip.shape[1], strip.shape[0]))
-    finish_probability(strips, folder / "probability.tif", TAGS)
+    return strips
+
+
+def write_probability(folder, percent, grid=GRIDS[0], rows=170):
+    strips = write_strips(folder, percent, grid, rows)
+    describe_probability(strips, TAGS)
+    rasters.write_probability(folder / "probability.tif", strips)
     strips.unlink()
     return folder / "probability.tif"
+
+
+def write_mask(folder, percent, grid=GRIDS[0]):
+    strips = write_strips(folder, percent, grid)
+    rasters.write_mask(
+        folder / "mask.tif", strips, lambda first, rows: np.where(rows == 255, 255, rows > 50).astype(np.uint8), TAGS
+    )
+    strips.unlink()
+    return folder / "mask.tif"
 
 
 def assert_cog(raster, grid):
@@ -82,11 +102,9 @@ def test_a_scene_of_which_nothing_was_observed_can_be_written(tmp_path):
 
 @pytest.mark.parametrize("grid", GRIDS)
 def test_mask_is_a_cog_with_colours(tmp_path, percent, grid):
-    mask = np.where(percent == 255, 255, percent > 50).astype(np.uint8)
-    write_mask(tmp_path / "mask.tif", mask, *grid, TAGS)
-    with rasterio.open(tmp_path / "mask.tif") as raster:
+    with rasterio.open(write_mask(tmp_path, percent, grid)) as raster:
         assert_cog(raster, grid)
-        np.testing.assert_array_equal(raster.read(1), mask)
+        np.testing.assert_array_equal(raster.read(1), np.where(percent == 255, 255, percent > 50))
         assert raster.colorinterp == (ColorInterp.palette,)
         assert raster.colormap(1)[1][:3] == (30, 144, 255)
         assert "0 land, 1 lake" in raster.descriptions[0]
@@ -96,7 +114,7 @@ def test_mask_is_a_cog_with_colours(tmp_path, percent, grid):
 
 def test_styles_lie_beside_the_rasters_and_nothing_else_does(tmp_path, percent):
     write_probability(tmp_path, percent)
-    write_mask(tmp_path / "mask.tif", np.zeros(SHAPE, np.uint8), *GRIDS[0], TAGS)
+    write_mask(tmp_path, percent)
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"mask.tif", "mask.qml", "probability.tif", "probability.qml"}
     assert ET.parse(tmp_path / "mask.qml").find("pipe/rasterrenderer").get("type") == "paletted"
@@ -104,12 +122,11 @@ def test_styles_lie_beside_the_rasters_and_nothing_else_does(tmp_path, percent):
 
 
 def test_equal_maps_give_equal_bytes(tmp_path, percent):
-    mask = (percent > 50).astype(np.uint8)
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         # The number of rows in a strip is a matter of the machine, not of the map.
         write_probability(tmp_path / name, percent, rows={"a": 170, "b": 512}[name])
-        write_mask(tmp_path / name / "mask.tif", mask, *GRIDS[0], TAGS)
+        write_mask(tmp_path / name, percent)
     for name in ("probability.tif", "mask.tif", "mask.qml", "probability.qml"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -119,8 +136,17 @@ def test_a_failed_write_leaves_the_earlier_file_and_no_parts(tmp_path, percent):
     before = path.read_bytes()
     broken = tmp_path / "broken.tif"
     broken.write_bytes(before[: len(before) // 2])
-    with pytest.raises(rasterio.errors.RasterioError):
-        finish_probability(broken, path, TAGS)
+    with pytest.raises((rasterio.errors.RasterioError, CPLE_BaseError)):
+        rasters.write_probability(path, broken)
     broken.unlink()
     assert path.read_bytes() == before
     assert {p.name for p in tmp_path.iterdir()} == {"probability.tif", "probability.qml"}
+
+
+def test_pixels_that_did_not_reach_the_disk_are_noticed(tmp_path, percent):
+    strips = write_strips(tmp_path, percent)
+    require_pixels(strips, crc32(percent.tobytes()))
+    percent[-1, -1] ^= 1
+    with pytest.raises(OSError, match=r"strips\.tif"):
+        require_pixels(strips, crc32(percent.tobytes()))
+    percent[-1, -1] ^= 1

@@ -99,7 +99,7 @@ def test_a_rerun_replaces_and_leaves_nothing_else(product, mapped, tmp_path):
 def test_a_failure_keeps_the_earlier_map_and_nothing_half_done(product, mapped, tmp_path):
     class Broken(DarkInInfrared):
         def forward(self, reflectance):
-            raise RuntimeError("out of memory")
+            raise RuntimeError("the sky fell")
 
     before = (mapped / "run.json").read_bytes()
     with pytest.raises(RuntimeError):

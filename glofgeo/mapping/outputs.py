@@ -1,0 +1,104 @@
+"""From a scene's probability to everything that lies in its folder, but for `run.json`."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from affine import Affine
+from rasterio.windows import Window
+from shapely.geometry import box
+
+from datasets_def.scene import Scene
+from glofgeo import __version__
+from glofgeo.config import MapConfig
+from glofgeo.inventory import describe_lakes, geodesic_size, write_lakes
+from glofgeo.mapping.components import LakeRuns
+from glofgeo.mapping.overview import true_colour, write_overview
+from glofgeo.mapping.polygons import lake_polygons
+from glofgeo.mapping.rasters import describe_probability, require_pixels, write_mask, write_probability
+from glofgeo.mapping.thumbnail import Thumbnail
+
+
+def write_outputs(
+    folder: Path,
+    strips: Path,
+    checksum: int,
+    runs: LakeRuns,
+    thumbnail: Thumbnail,
+    scene: Scene,
+    transform: Affine,
+    settings: MapConfig,
+) -> gpd.GeoDataFrame:
+    """Writes rasters, lake layer and picture.
+
+    Args:
+        folder: where to.
+        strips: closed file of `open_strip_writer` with the whole probability; it is removed.
+        checksum: CRC-32 of its pixels, row by row.
+        runs: of the same probability.
+        thumbnail: digital numbers of red, green and blue of the same area.
+        scene: that was mapped.
+        transform: of the rasters.
+        settings: threshold and smallest lake.
+
+    Returns:
+        The lakes, as `describe_lakes` gives them.
+
+    Raises:
+        OSError: If the disk took less than was written.
+    """
+    require_pixels(strips, checksum)
+    describe_probability(strips, _tags(scene))
+    cleaned = runs.clean(max(1, round(settings.min_area / _pixel_area(scene))))
+    with ThreadPoolExecutor(2) as pool, rasterio.open(strips) as source:
+        rasters = [
+            pool.submit(write_probability, folder / "probability.tif", strips),
+            pool.submit(write_mask, folder / "mask.tif", strips, cleaned.mask, _tags(scene)),
+        ]
+
+        def read(window: Window) -> npt.NDArray[np.uint8]:
+            percent: npt.NDArray[np.uint8] = source.read(1, window=window)
+            return percent
+
+        outlines = lake_polygons(read, cleaned.lakes, transform, scene.crs, threshold=settings.threshold)
+        lakes = describe_lakes(
+            outlines, transform, scene_id=scene.id, acquired=scene.datetime, baseline=scene.baseline
+        )  # fmt: skip
+        write_lakes(folder / "lakes.gpkg", lakes)
+        write_overview(
+            folder / "overview.png", true_colour(_picture(thumbnail, scene)), lakes,
+            thumbnail.transform(transform), scene.crs, scene.id, thumbnail.not_observed(),
+        )  # fmt: skip
+        for raster in rasters:
+            raster.result()
+    strips.unlink()
+    return lakes
+
+
+def shown_bands(scene: Scene) -> list[int]:
+    """Positions of red, green and blue among the scene's bands; three times the first where one is missing."""
+    if not {"B04", "B03", "B02"} <= set(scene.bands):
+        return [0, 0, 0]
+    return [scene.bands.index(band) for band in ("B04", "B03", "B02")]
+
+
+def _picture(thumbnail: Thumbnail, scene: Scene) -> npt.NDArray[np.float32]:
+    return scene.reflectance(thumbnail.image(), [scene.bands[i] for i in shown_bands(scene)])
+
+
+def _tags(scene: Scene) -> dict[str, str]:
+    tags = {"SCENE_ID": scene.id, "SOFTWARE": f"glofgeo {__version__}"}
+    if scene.datetime:
+        tags["ACQUISITION_DATETIME"] = scene.datetime.isoformat()
+    return tags
+
+
+def _pixel_area(scene: Scene) -> float:
+    """Area in square metres of the pixel in the scene's middle."""
+    rows, cols = scene.shape
+    x, y = scene.transform * (cols // 2, rows // 2)
+    pixel = gpd.GeoSeries([box(x, y + scene.transform.e, x + scene.transform.a, y)], crs=scene.crs)
+    return float(geodesic_size(pixel.to_crs("EPSG:4326"))[0][0])

@@ -1,0 +1,272 @@
+"""A trained model as one ONNX file, for ONNX Runtime and for the QGIS plugin Deepness.
+
+The graph takes reflectance and gives probability. Deepness feeds any network `(DN / 255 - mean) / std`, DN being the
+layer's numbers (0.6.5, `processing/models/preprocessing_utils.py`). On the stack that `glofgeo.mapping.stack` writes,
+`STACK_OFFSET` and `STACK_SCALE` taken for mean and std make that reflectance, so that one file serves both.
+"""
+
+import contextlib
+import hashlib
+import json
+import math
+import mmap
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from glofgeo.config import MapConfig, ModelConfig, TrainConfig, from_dict
+from glofgeo.errors import GlofgeoError
+from glofgeo.models.checkpoint import Header, LoadedCheckpoint
+from glofgeo.models.encoder import PATCH
+from glofgeo.models.segmenter import LakeSegmenter, build_model
+
+FORMAT = 1
+
+# A stack's DN = STACK_SCALE * reflectance + STACK_OFFSET, as in products of baseline 04.00 and later; 0 is nodata.
+STACK_SCALE = 10000
+STACK_OFFSET = 1000
+
+# What a protobuf file, and so an ONNX file without others beside it, can hold.
+_LARGEST = 2**31 - 2**24
+
+_HEADER_KEY = "glofgeo"
+_DIGEST_KEY = "glofgeo_sha256"
+_DIGEST_LENGTH = 64
+
+
+@dataclass(frozen=True)
+class OnnxSegmenter:
+    """An exported model in ONNX Runtime.
+
+    Attributes:
+        header: what the checkpoint says of itself; its `config.data.window` and `config.model.image_size` are those
+            of the graph.
+        session: `onnxruntime.InferenceSession`.
+    """
+
+    header: Header
+    session: Any
+
+    @property
+    def config(self) -> ModelConfig:
+        """What the network is; `config.bands` names the input channels in order."""
+        return self.header.config.model
+
+    @property
+    def window(self) -> int:
+        """Height and width in pixels that the graph takes, no other."""
+        return self.header.config.data.window
+
+    @property
+    def sha256(self) -> str:
+        """The checkpoint's, from which the file was exported."""
+        return self.header.sha256
+
+    def __call__(self, reflectance: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Gives the probability of "lake" for every pixel.
+
+        Args:
+            reflectance: float32 `(B, C, H, W)`, 1.0 = 100 %, channels as in `config.bands`, H = W = `window`.
+
+        Returns:
+            float32 `(B, H, W)`, 0-1.
+
+        Raises:
+            ValueError: If it has another shape.
+        """
+        expected = (len(self.config.bands), self.window, self.window)
+        if reflectance.ndim != 4 or reflectance.shape[1:] != expected:
+            raise ValueError(f"{reflectance.shape}: this model takes (B, {', '.join(map(str, expected))})")
+        (probability,) = self.session.run(None, {"reflectance": reflectance})
+        return probability[:, 0]
+
+
+class _Probability(nn.Module):
+    """Reflectance `(B, C, H, W)` -> probability `(B, 1, H, W)`."""
+
+    def __init__(self, model: LakeSegmenter) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, reflectance: Tensor) -> Tensor:
+        return self.model(reflectance).sigmoid()
+
+
+def export_onnx(loaded: LoadedCheckpoint, path: Path) -> None:
+    """Writes a model as one ONNX file, weights inside; `path` holds the whole of it afterwards or what it held before.
+
+    Input `reflectance`, float32 `(batch, C, window, window)`, 1.0 = 100 %; output `probability`, float32
+    `(batch, 1, window, window)`. Any batch; the window is that of training, rounded down to a multiple of 14, so that
+    nothing is padded. Metadata: what Deepness reads, and under `glofgeo` the checkpoint's header.
+
+    Args:
+        loaded: the checkpoint.
+        path: ends in `.onnx`; its folder is made.
+
+    Raises:
+        GlofgeoError: If the extra `onnx` is not installed, the weights exceed 2 GB, or the file cannot be written.
+    """
+    _require_extra("onnx", "onnxscript")
+    size = sum(tensor.nbytes for tensor in loaded.model.state_dict().values())
+    if size > _LARGEST:
+        raise GlofgeoError(f"{path}: {size / 1e9:.1f} GB of weights, one ONNX file holds 2: export a smaller model")
+    window = max(loaded.config.data.window // PATCH, 1) * PATCH
+    model = _for_window(loaded.model, window)
+    config = replace(loaded.config, model=model.config, data=replace(loaded.config.data, window=window))
+    header = Header(config, loaded.provenance, loaded.scorecard, loaded.sha256)
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Before the minute that tracing takes.
+        part.touch()
+        program = _trace(model, window)
+        program.model.metadata_props.update(_deepness_metadata(config) | {_HEADER_KEY: _header_text(header)})
+        program.save(part, external_data=False)
+        _seal(part)
+        part.replace(path)
+    except OSError as error:
+        raise GlofgeoError(f"{path}: cannot write the model ({error}): is there space and the right?") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+def load_onnx(path: Path) -> OnnxSegmenter:
+    """Opens an exported model in ONNX Runtime, on the GPU where its GPU package is installed.
+
+    Raises:
+        GlofgeoError: If the extra `onnx` is not installed, there is no such file, or it is no ONNX file, not exported
+            by glofgeo, of a newer format, cut short, or changed since it was written.
+    """
+    _require_extra("onnxruntime")
+    import onnxruntime
+
+    if not path.is_file():
+        raise GlofgeoError(f"{path}: no such file: check the path")
+    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
+    providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
+    try:
+        session = onnxruntime.InferenceSession(path, providers=providers)
+    # onnxruntime's errors share no base of their own.
+    except Exception as error:
+        raise GlofgeoError(
+            f"{path}: not an ONNX file, or cut short: copy it again, or write it with `glofgeo export`"
+        ) from error
+    metadata = session.get_modelmeta().custom_metadata_map
+    if _HEADER_KEY not in metadata:
+        raise GlofgeoError(f"{path}: ONNX, but not exported by glofgeo: write it with `glofgeo export`")
+    header = _read_header(metadata[_HEADER_KEY], path)
+    if metadata.get(_DIGEST_KEY) != _digest(path):
+        raise GlofgeoError(f"{path}: its bytes changed since it was written (SHA-256 differs): copy it again")
+    return OnnxSegmenter(header, session)
+
+
+def _for_window(model: LakeSegmenter, window: int) -> LakeSegmenter:
+    """The same network, its weights shared, with the position embedding stored for this window.
+
+    Interpolating the embedding is then no part of the graph.
+    """
+    side = window // PATCH
+    tensors = model.state_dict()
+    with torch.no_grad():
+        tensors["encoder.vit.pos_embed"] = model.encoder._positions(side, side).flatten(1, 2)
+    with torch.device("meta"):
+        same = build_model(replace(model.config, image_size=window))
+    same.load_state_dict(tensors, assign=True)
+    return same.eval()
+
+
+def _trace(model: LakeSegmenter, window: int) -> Any:
+    """Translates the network; returns torch's ONNXProgram."""
+    # Of two, because a batch of one would be taken for fixed.
+    example = torch.zeros(2, len(model.config.bands), window, window)
+    program = torch.onnx.export(
+        _Probability(model).eval(),
+        (example,),
+        dynamo=True,
+        input_names=["reflectance"],
+        output_names=["probability"],
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        verbose=False,
+    )
+    assert program is not None
+    # Each node carries the stack of calls that made it, with the paths of the machine.
+    for node in program.model.graph:
+        node.metadata_props.clear()
+    return program
+
+
+def _deepness_metadata(config: TrainConfig) -> dict[str, str]:
+    """What Deepness 0.6.5 asks a model for, JSON values (its `processing/models/model_base.py`)."""
+    bands, window = len(config.model.bands), config.data.window
+    settings = MapConfig()
+    values = {
+        "model_type": "Segmentor",
+        "class_names": {0: "background", 1: "lake"},
+        # Centimetres a pixel.
+        "resolution": 1000,
+        # The first is the name in its code, the second that in its manual.
+        "tile_size": window,
+        "tiles_size": window,
+        "tiles_overlap": math.ceil(100 * min(settings.overlap, window // 2) / window),
+        "standardization_mean": [STACK_OFFSET / 255] * bands,
+        "standardization_std": [STACK_SCALE / 255] * bands,
+        "seg_thresh": settings.threshold,
+        # The size of a median filter: any but 0 removes small lakes.
+        "seg_small_segment": 0,
+    }
+    return {name: json.dumps(value) for name, value in values.items()}
+
+
+def _header_text(header: Header) -> str:
+    return json.dumps({"format": FORMAT, **asdict(header)})
+
+
+def _read_header(text: str, path: Path) -> Header:
+    try:
+        values = json.loads(text)
+        version = int(values["format"])
+        if version > FORMAT:
+            raise GlofgeoError(f"{path}: export format {version}, this glofgeo reads up to {FORMAT}: update glofgeo")
+        config = from_dict(TrainConfig, values["config"], str(path))
+        return Header(config, values["provenance"], values["scorecard"], values["sha256"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise GlofgeoError(f"{path}: its glofgeo header is damaged: copy the file again") from error
+
+
+def _seal(path: Path) -> None:
+    """Appends one more metadata entry to an ONNX file: the SHA-256 of all bytes before that value.
+
+    Protobuf messages written one after another are one message: https://protobuf.dev/programming-guides/encoding/
+    """
+    import onnx
+
+    entry = onnx.StringStringEntryProto(key=_DIGEST_KEY, value="0" * _DIGEST_LENGTH)
+    with path.open("ab") as file:
+        file.write(onnx.ModelProto(metadata_props=[entry]).SerializeToString())
+    digest = _digest(path)
+    with path.open("r+b") as file:
+        file.seek(-_DIGEST_LENGTH, 2)
+        file.write(digest.encode())
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file without the digest at its end."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        view = memoryview(content)
+        digest = hashlib.sha256(view[:-_DIGEST_LENGTH]).hexdigest()
+        view.release()
+    return digest
+
+
+def _require_extra(*packages: str) -> None:
+    from importlib.util import find_spec
+
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        raise GlofgeoError(f'{", ".join(missing)} is not installed: pip install "glofgeo[onnx]"')

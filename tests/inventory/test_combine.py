@@ -1,0 +1,283 @@
+from datetime import UTC, datetime, timedelta
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+from affine import Affine
+from geopandas.testing import assert_geodataframe_equal
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glofgeo.errors import GlofgeoError
+from glofgeo.inventory import COLUMNS, combine_lakes, describe_lakes, write_lakes
+
+few = settings(max_examples=15)
+
+NOON = datetime(2024, 10, 15, 4, 57, 1, tzinfo=UTC)
+PIXEL = Affine(10, 0, 0, 0, -10, 0)
+
+# Neighbouring tiles that overlap by some 10 km: across the border of the zones at 84 degrees east, and within 45N.
+WEST = ("EPSG:32644", shapely.box(699_960, 3_000_000, 809_760, 3_109_800))
+EAST = ("EPSG:32645", shapely.box(199_980, 3_000_000, 309_780, 3_109_800))
+FAR_EAST = ("EPSG:32645", shapely.box(299_940, 3_000_000, 409_740, 3_109_800))
+
+
+def lake(longitude, latitude, width, height=None):
+    """An ellipse of this many metres across, in EPSG:4326."""
+    plane = f"+proj=laea +lon_0={longitude} +lat_0={latitude} +datum=WGS84"
+    disc = shapely.Point(0, 0).buffer(0.5, quad_segs=90)
+    ellipse = shapely.transform(disc, lambda xy: xy * [width, height or width])
+    return gpd.GeoSeries([ellipse], crs=plane).to_crs("EPSG:4326").item()
+
+
+def layer(outlines, crs="EPSG:32645", *, scene="S2A_X", acquired=NOON, baseline="05.11", **known):
+    known = {"prob_mean": 0.9, "prob_p10": 0.6, "valid_frac": 1.0, "touches_edge": False} | known
+    shapes = [shapely.multipolygons(shapely.get_parts(outline)) for outline in outlines]
+    frame = gpd.GeoDataFrame({"n_px": [round(shape.area / 100) for shape in shapes]}, geometry=shapes, crs=crs)
+    frame = frame.assign(**known)
+    return describe_lakes(frame, PIXEL, scene_id=scene, acquired=acquired, baseline=baseline)
+
+
+def seen(lakes, tile, scene, **known):
+    """What a scene of the tile shows of lakes in EPSG:4326: corners snap to its grid, its border cuts."""
+    crs, frame = tile
+    there = shapely.set_precision(gpd.GeoSeries(lakes, crs="EPSG:4326").to_crs(crs).to_numpy(), 10)
+    shown = [part for cut in shapely.intersection(there, frame) for part in shapely.get_parts(cut)]
+    shown = [part for part in shown if part.area >= 500]
+    cut = [part.intersects(frame.boundary) for part in shown]
+    return layer(shown, crs, scene=scene, **{"touches_edge": cut} | known)
+
+
+def equal(one, other):
+    assert_geodataframe_equal(one, other, check_like=False)
+    return True
+
+
+def area_of(lakes):
+    return layer(lakes, "EPSG:4326").area_m2.sum()
+
+
+square = shapely.box(400_000, 3_050_000, 400_300, 3_050_300)
+
+
+def moved(shape, x=0.0, y=0.0):
+    return shapely.transform(shape, lambda xy: xy + np.array([x, y]))
+
+
+@few
+@given(
+    st.floats(83.9, 84.2), st.floats(27.3, 27.9), st.integers(800, 4000), st.integers(800, 4000)
+)  # fmt: skip
+def test_lake_seen_from_two_zones_occurs_once_and_whole(longitude, latitude, width, height):
+    true = lake(longitude, latitude, width, height)
+    found = combine_lakes([seen([true], WEST, "A"), seen([true], EAST, "B")])
+    assert len(found) == 1
+    assert found.crs == "EPSG:4326"
+    assert found.area_m2.item() == pytest.approx(area_of([true]), rel=0.01)
+    assert found.scene_id.item() in {"A", "B"}
+    assert not found.touches_edge.item()
+
+
+def test_lake_that_every_tile_cuts_becomes_one():
+    true = lake(84.05, 27.6, 40_000, 3000)
+    west = seen([true], WEST, "B", acquired=NOON + timedelta(seconds=9), prob_mean=0.8, prob_p10=0.7, valid_frac=0.5)
+    east = seen([true], EAST, "A", prob_mean=0.95, prob_p10=0.4, valid_frac=0.7, baseline="05.10")
+    (found,) = combine_lakes([west, east]).itertuples()
+    assert west.touches_edge.item()
+    assert east.touches_edge.item()
+    assert found.area_m2 == pytest.approx(area_of([true]), rel=0.01)
+    assert found.perim_m == pytest.approx(layer([true], "EPSG:4326").perim_m.item(), rel=0.01)
+    assert found.n_px == pytest.approx(found.area_m2 / 100, rel=0.01)
+    assert found.area_unc_m2 == pytest.approx(0.3436 * found.perim_m * 10, rel=0.01)
+    share = west.area_m2.item() / (west.area_m2.item() + east.area_m2.item())
+    assert found.prob_mean == pytest.approx(0.8 * share + 0.95 * (1 - share))
+    assert (found.prob_p10, found.valid_frac) == (0.4, 0.7)
+    assert (found.scene_id, found.proc_baseline) == ("A + B", "05.10 + 05.11")
+    assert found.acq_datetime == pd.Timestamp(NOON)
+    assert found.touches_edge
+    assert found.lake_id == "GL084050E27600N"
+
+
+def test_lake_across_180_degrees_occurs_once():
+    middle = gpd.GeoSeries([shapely.Point(180, 66)], crs="EPSG:4326").to_crs("EPSG:32660").item()
+    disc = gpd.GeoSeries([middle.buffer(500)], crs="EPSG:32660")
+    other = layer(disc.to_crs("EPSG:32601"), "EPSG:32601", scene="B")
+    assert len(combine_lakes([layer(disc, "EPSG:32660"), other])) == 1
+
+
+# Scenes of some lakes: each tile at one or two dates, and one of unknown time.
+@st.composite
+def scenes(draw):
+    place = st.tuples(st.floats(83.8, 85.2), st.floats(27.2, 28.0), st.integers(100, 20_000), st.integers(100, 5000))
+    discs = [lake(*values) for values in draw(st.lists(place, min_size=1, max_size=6))]
+    lakes = list(shapely.get_parts(shapely.union_all(discs)))
+    days = draw(st.sampled_from([(0, 0, 0), (0, 0, 1), (0, None, 0), (None, None, 0)]))
+    return lakes, [
+        seen(lakes, tile, name, acquired=None if day is None else NOON + timedelta(days=day))
+        for tile, name, day in zip((WEST, EAST, FAR_EAST), "CAB", days, strict=True)
+    ]
+
+
+@few
+@given(scenes(), st.permutations(range(3)))
+def test_order_of_the_layers_does_not_matter(world, order):
+    _, layers = world
+    assert equal(combine_lakes([layers[i] for i in order]), combine_lakes(layers))
+
+
+@few
+@given(scenes())
+def test_combining_twice_changes_nothing(world):
+    once = combine_lakes(world[1])
+    assert equal(combine_lakes([once]), once)
+
+
+@few
+@given(scenes())
+def test_names_are_unique_within_a_date_and_rows_sorted(world):
+    found = combine_lakes(world[1])
+    day = found.acq_datetime.dt.strftime("%Y-%m-%d").fillna("unknown " + found.scene_id)
+    keys = list(zip(day, found.lake_id, strict=True))
+    assert keys == sorted(set(keys))
+    assert found.geometry.is_valid.all()
+    assert (found.geom_type == "MultiPolygon").all()
+
+
+@few
+@given(scenes())
+def test_every_lake_of_a_date_is_there_with_its_area(world):
+    lakes, layers = world
+    found = combine_lakes([one.assign(acq_datetime=pd.Timestamp(NOON)) for one in layers])
+    frames = [gpd.GeoSeries([frame.segmentize(1000)], crs=crs).to_crs("EPSG:4326") for crs, frame in
+              (WEST, EAST, FAR_EAST)]  # fmt: skip
+    within = shapely.intersection(shapely.union_all(lakes), shapely.union_all([frame.item() for frame in frames]))
+    parts = [part for part in shapely.get_parts(within) if not part.is_empty]
+    # A corner that snaps to a grid of 10 m moves by up to 7 m.
+    assert found.area_m2.sum() == pytest.approx(area_of(parts), rel=0.02, abs=2000)
+    # And where it was, to a pixel or so (in degrees); a piece under the minimum area may be missing.
+    for one, other in ((found.union_all(), within), (within, found.union_all())):
+        assert shapely.area(one - other.buffer(2e-4)) < 1e-7
+
+
+@few
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=12))
+def test_lakes_that_lie_apart_all_stay(owners):
+    shapes = [moved(square, 400 * i) for i in range(len(owners))]
+    layers = [layer([s for s, o in zip(shapes, owners, strict=True) if o == n], scene=f"S{n}") for n in range(3)]
+    found = combine_lakes(layers)
+    assert len(found) == len(owners)
+    assert found.area_m2.sum() == pytest.approx(sum(one.area_m2.sum() for one in layers))
+    assert found.crs == "EPSG:32645"
+
+
+def test_neighbours_that_overlap_by_registration_noise_are_two_lakes():
+    first, second = layer([square], scene="A"), layer([moved(square, 295)], scene="B")
+    assert len(combine_lakes([first, second])) == 2
+
+
+def test_dates_and_scenes_of_unknown_time_keep_their_lakes():
+    again = layer([square], scene="B", acquired=NOON + timedelta(days=5))
+    same_day = layer([square], scene="C", acquired=NOON.replace(hour=23))
+    unknown = [layer([square], scene=name, acquired=None, baseline=None) for name in "DE"]
+    found = combine_lakes([*unknown, again, same_day, layer([square], scene="A")])
+    assert list(found.scene_id) == ["A", "B", "D", "E"]
+    assert found.lake_id.nunique() == 1
+    assert found.proc_baseline.isna().tolist() == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "winner"),
+    [
+        ({"valid_frac": 0.9, "n_px": 99}, {"valid_frac": 1.0, "n_px": 9}, "B"),
+        ({"valid_frac": 1.0, "n_px": 9}, {"valid_frac": 1.0, "n_px": 99}, "B"),
+        ({"valid_frac": 1.0, "n_px": 9}, {"valid_frac": 1.0, "n_px": 9}, "A"),
+        ({"touches_edge": True}, {"valid_frac": 0.2}, "B"),
+    ],
+)
+def test_scene_that_shows_a_lake_best_is_kept(first, second, winner):
+    layers = [layer([square], scene="A", **first), layer([moved(square, 5, 5)], scene="B", **second)]
+    for order in (layers, layers[::-1]):
+        assert equal(combine_lakes(order), layers["AB".index(winner)])
+
+
+def test_lakes_of_one_layer_are_never_joined():
+    both = layer([square, moved(square, 150)], touches_edge=True)
+    assert equal(combine_lakes([both]), both)
+
+
+@pytest.mark.parametrize("better", ["one", "two"])
+def test_scene_may_show_two_lakes_where_another_shows_one(better):
+    two = [shapely.box(0, 0, 140, 300), shapely.box(160, 0, 300, 300)]
+    two = layer([moved(part, 400_000, 3_050_000) for part in two], scene="two", valid_frac=0.9 + (better == "two"))
+    one = layer([square], scene="one", valid_frac=0.9 + (better == "one"))
+    assert set(combine_lakes([one, two]).scene_id) == {better}
+    assert len(combine_lakes([one, two])) == (2 if better == "two" else 1)
+
+
+def test_scene_that_shows_a_bay_does_not_replace_the_lake():
+    large = shapely.union_all([square, moved(shapely.box(0, 0, 3000, 3000), 400_200, 3_050_200)])
+    bay = layer([square], scene="A")
+    found = combine_lakes([bay, layer([large], scene="B", valid_frac=0.5)])
+    assert found.scene_id.tolist() == ["B"]
+    cut = combine_lakes([bay, layer([large], scene="B", touches_edge=True)])
+    assert cut.scene_id.tolist() == ["A + B"]
+    assert cut.area_m2.item() >= layer([large]).area_m2.item()
+
+
+def test_scene_that_misses_one_of_the_linked_lakes_does_not_stand_for_it():
+    left, right = moved(square, -250), moved(square, 250)
+    layers = [layer([left], scene="A"), layer([square], scene="B", valid_frac=0.9), layer([right], scene="C")]
+    # A and C do not see each other's part; B sees both.
+    assert len(combine_lakes(layers)) == 1
+    assert combine_lakes(layers).scene_id.item() == "B"
+
+
+def test_island_stays_in_a_lake_put_together():
+    island = moved(shapely.box(100, 100, 200, 200), 400_000, 3_050_000)
+    parts = [square - island, moved(square, 150) - island]
+    layers = [layer([part], scene=name, touches_edge=True) for part, name in zip(parts, "AB", strict=True)]
+    found = combine_lakes(layers)
+    assert found.area_m2.item() == pytest.approx(layer([shapely.union_all(parts)]).area_m2.item())
+    assert shapely.get_num_interior_rings(shapely.get_parts(found.geometry.item())).sum() == 1
+
+
+def test_names_stay_unless_two_lakes_share_one():
+    small, large, named = (
+        layer([moved(shapely.box(0, 0, 350, 350), 400_000, 3_051_000)], scene="A"),
+        layer([moved(shapely.box(0, 0, 400, 400), 400_000, 3_050_000)], scene="B"),
+        layer([moved(square, y=2000)], scene="C"),
+    )
+    small, large = (one.assign(lake_id="GL086925E27898N") for one in (small, large))
+    named = named.assign(lake_id="GL086925E27898Na")
+    found = combine_lakes([small, large, named]).set_index("scene_id").lake_id.to_dict()
+    assert found == {"A": "GL086925E27898Nb", "B": "GL086925E27898N", "C": "GL086925E27898Na"}
+
+
+def test_columns_and_types_hold_without_lakes_and_from_file(tmp_path):
+    some = layer([square], scene="A")
+    for found in (combine_lakes([]), combine_lakes([some[:0], some[:0]]), combine_lakes([some, some[:0]])):
+        assert list(found.columns) == [*COLUMNS, "geometry"]
+        assert (found.dtypes == some.dtypes).all()
+    assert combine_lakes([some[:0]]).crs == some.crs
+    assert combine_lakes([some[:0], some[:0].to_crs("EPSG:32644")]).crs == "EPSG:4326"
+
+    unknown = layer([square], scene="B", acquired=None, baseline=None)
+    layers = [some, some[:0], unknown]
+    for i, one in enumerate(layers):
+        write_lakes(tmp_path / f"{i}.gpkg", one)
+    back = combine_lakes([gpd.read_file(tmp_path / f"{i}.gpkg", layer="lakes") for i in range(3)])
+    assert equal(back, combine_lakes(layers))
+    write_lakes(tmp_path / "all.gpkg", back)
+    assert len(gpd.read_file(tmp_path / "all.gpkg", layer="lakes_points")) == 2
+
+
+def test_wrong_layers_are_refused():
+    one = layer([square], scene="A")
+    with pytest.raises(GlofgeoError, match="lacks prob_mean, n_px"):
+        combine_lakes([one.drop(columns=["n_px", "prob_mean"])])
+    with pytest.raises(GlofgeoError, match="lacks a coordinate reference system"):
+        combine_lakes([one.set_crs(None, allow_override=True)])
+    with pytest.raises(GlofgeoError, match="scene A occurs in two"):
+        combine_lakes([one, one])

@@ -1,0 +1,141 @@
+"""Many scenes in one call: each on its own, none twice, and one layer of all."""
+
+import dataclasses
+import json
+import os
+import shutil
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import rasterio
+
+from glofgeo.config import MapConfig
+from glofgeo.errors import GlofgeoError
+from glofgeo.mapping.many import list_scenes, map_scenes
+from glofgeo.models import load_checkpoint
+
+
+@pytest.fixture
+def loaded(checkpoint):
+    return load_checkpoint(checkpoint)
+
+
+@pytest.fixture
+def scenes(tmp_path, write_raster):
+    """Three scenes of 80 x 90 pixels, side by side."""
+    folder = tmp_path / "scenes"
+    folder.mkdir()
+    for i in range(3):
+        array = np.random.default_rng(i).integers(1000, 4000, (4, 80, 90)).astype(np.uint16)
+        write_raster(folder / f"scene{i}.tif", array, scale=1e-4, origin=(300000 + 900 * i, 3100000),
+                     ACQUISITION_DATETIME="2024-10-15T04:57:01+00:00")  # fmt: skip
+    return sorted(folder.iterdir())
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_scenes_are_found_by_path_folder_and_list(tmp_path, scenes):
+    listed = tmp_path / "list.txt"
+    listed.write_text(f"# two of them\n{scenes[2]}\n\n  {scenes[0]}  \n")
+    assert list_scenes([str(scenes[1]), f"@{listed}"]) == [scenes[1], scenes[2], scenes[0]]
+    assert list_scenes([str(tmp_path / "scenes"), str(scenes[1])]) == scenes
+    with pytest.raises(GlofgeoError, match=r"none\.txt"):
+        list_scenes([f"@{tmp_path / 'none.txt'}"])
+    listed.write_text("# nothing\n")
+    with pytest.raises(GlofgeoError, match="lists no scene"):
+        list_scenes([f"@{listed}"])
+
+
+def test_each_scene_has_its_folder_and_all_share_a_layer(tmp_path, loaded, scenes):
+    report = map_scenes(scenes, loaded.model, loaded, tmp_path / "maps")
+    assert names(tmp_path / "maps") == ["lakes.gpkg", "scene0", "scene1", "scene2"]
+    assert report.mapped == [tmp_path / "maps" / path.stem for path in scenes]
+    assert report.combined == tmp_path / "maps" / "lakes.gpkg"
+    parts = [gpd.read_file(folder / "lakes.gpkg", layer="lakes") for folder in report.mapped]
+    combined = gpd.read_file(report.combined, layer="lakes")
+    # The scenes do not overlap, so nothing may be lost.
+    assert combined.area_m2.sum() == pytest.approx(sum(part.area_m2.sum() for part in parts))
+    assert len(combined) == sum(map(len, parts)) > 0
+
+
+def test_a_rerun_maps_only_what_is_not_there(tmp_path, loaded, scenes):
+    out = tmp_path / "maps"
+    map_scenes(scenes, loaded.model, loaded, out)
+    before = {path: path.stat().st_mtime_ns for path in out.glob("*/*")}
+    report = map_scenes(scenes, loaded.model, loaded, out)
+    assert (len(report.kept), report.mapped) == (3, [])
+    assert {path: path.stat().st_mtime_ns for path in out.glob("*/*")} == before
+
+    shutil.rmtree(out / "scene1")
+    (out / "scene2" / "mask.tif").unlink()
+    report = map_scenes(scenes, loaded.model, loaded, out)
+    assert [folder.name for folder in report.mapped] == ["scene1", "scene2"]
+    assert len(map_scenes(scenes, loaded.model, loaded, out, overwrite=True).mapped) == 3
+
+
+def test_what_changes_the_answer_is_mapped_again(tmp_path, loaded, scenes):
+    out = tmp_path / "maps"
+    scene = [scenes[0]]
+
+    def mapped(**words):
+        header = words.pop("header", loaded)
+        return len(map_scenes(scene, loaded.model, header, out, **words).mapped) == 1
+
+    assert mapped()
+    assert not mapped()
+    assert not mapped(settings=MapConfig(batch_size=1)), "the size of a batch changes nothing"
+    assert mapped(settings=MapConfig(threshold=0.6))
+    assert mapped(settings=MapConfig(tta=True))
+    assert mapped(header=dataclasses.replace(loaded, sha256="another"))
+    with rasterio.open(scene[0]) as source:
+        left, bottom, right, top = source.bounds
+        crs = source.crs
+    aoi = gpd.GeoDataFrame(geometry=gpd.GeoSeries.from_wkt(
+        [f"POLYGON (({left} {bottom}, {right} {bottom}, {right} {top}, {left} {bottom}))"]), crs=crs)  # fmt: skip
+    assert mapped(aoi=aoi)
+    assert not mapped(aoi=aoi)
+    os.utime(scene[0], (1, 1))
+    assert mapped(aoi=aoi)
+
+
+def test_a_scene_that_fails_does_not_stop_the_others(tmp_path, loaded, scenes):
+    whole = scenes[1].read_bytes()
+    scenes[1].write_bytes(whole[: len(whole) // 2])
+    gone = tmp_path / "gone.tif"
+    report = map_scenes([*scenes, gone], loaded.model, loaded, tmp_path / "maps")
+    assert [folder.name for folder in report.mapped] == ["scene0", "scene2"]
+    assert set(report.failed) == {str(scenes[1]), str(gone)}
+    assert names(tmp_path / "maps") == ["lakes.gpkg", "scene0", "scene2"]
+
+
+def test_scenes_off_the_area_are_passed_over(tmp_path, loaded, scenes):
+    with rasterio.open(scenes[1]) as source:
+        left, bottom, right, top = source.bounds
+        crs = source.crs
+    inside = f"POLYGON (({left + 100} {bottom}, {right - 100} {bottom}, {right - 100} {top}, {left + 100} {bottom}))"
+    aoi = gpd.GeoDataFrame(geometry=gpd.GeoSeries.from_wkt([inside]), crs=crs)
+    report = map_scenes(scenes, loaded.model, loaded, tmp_path / "maps", aoi=aoi)
+    assert [folder.name for folder in report.mapped] == ["scene1"]
+    assert report.outside == [scenes[0], scenes[2]]
+    with pytest.raises(GlofgeoError, match="off this scene"):
+        map_scenes([scenes[0], scenes[2]], loaded.model, loaded, tmp_path / "maps", aoi=aoi)
+
+
+def test_two_scenes_of_one_name_are_refused(tmp_path, loaded, scenes):
+    twin = tmp_path / "scene0.tif"
+    shutil.copy(scenes[0], twin)
+    with pytest.raises(GlofgeoError, match="same name"):
+        map_scenes([scenes[0], twin], loaded.model, loaded, tmp_path / "maps")
+    assert not (tmp_path / "maps").exists()
+
+
+def test_the_record_tells_what_decided_the_map(tmp_path, loaded, scenes):
+    map_scenes(scenes[:1], loaded.model, loaded, tmp_path / "maps", settings=MapConfig(threshold=0.4))
+    record = json.loads((tmp_path / "maps" / "scene0" / "run.json").read_text())
+    assert record["checkpoint_sha256"] == loaded.sha256
+    assert record["settings"]["threshold"] == 0.4
+    assert record["settings"]["batch_size"] >= 1
+    assert record["peak_memory_mib"] > 0

@@ -1,0 +1,297 @@
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import rasterio
+import torch
+from rasterio.windows import Window
+from torch import nn
+
+import glofgeo.models.onnx as exporter
+from datasets_def.scene import open_scene
+from datasets_def.synthetic import write_product
+from glofgeo import cli
+from glofgeo.config import DataConfig, ModelConfig, TrainConfig
+from glofgeo.errors import GlofgeoError
+from glofgeo.mapping.stack import write_stack
+from glofgeo.models import build_model, export_onnx, load_checkpoint, load_onnx, save_checkpoint
+
+# A window that is no multiple of 14, and a position embedding stored for another size than it.
+CONFIG = TrainConfig(model=ModelConfig("tiny", image_size=70), data=DataConfig(window=128))
+WINDOW = 126
+COMMAND = Path(sys.executable).with_name("glofgeo")
+
+
+@torch.no_grad()
+def opinionated():
+    """An untrained network in whose answer every part has a say."""
+    torch.manual_seed(1)
+    model = build_model(CONFIG.model)
+    for name, tensor in model.state_dict().items():
+        if name.endswith(".gamma"):
+            tensor.fill_(1)
+        elif name.endswith(("pos_embed", "cls_token")):
+            tensor.normal_()
+    for norm in model.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.momentum = None
+    # Batch norms learn to bring every map to the same strength, the transformer's too.
+    model.train()(0.4 * torch.rand(4, 4, 70, 70))
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, product):
+    """What `glofgeo export` leaves, run as a shell would: it takes a while, so once for all tests."""
+    folder = tmp_path_factory.mktemp("export")
+    save_checkpoint(folder / "best.safetensors", opinionated(), CONFIG, {"aoi": "himalaya"}, {"iou": 0.5})
+    words = ["export", "--checkpoint", "best.safetensors", "--format", "onnx", "--scene", product[0], "--out", "out"]
+    result = subprocess.run([COMMAND, *words], cwd=folder, capture_output=True, text=True, timeout=600)
+    assert result.returncode == 0, result.stderr
+    assert len(result.stdout.splitlines()) == 2, result.stdout
+    assert result.stderr == ""
+    return folder
+
+
+@pytest.fixture(scope="module")
+def path(folder):
+    return folder / "out" / "best.onnx"
+
+
+@pytest.fixture(scope="module")
+def loaded(folder):
+    return load_checkpoint(folder / "best.safetensors")
+
+
+@pytest.fixture(scope="module")
+def segmenter(path):
+    return load_onnx(path)
+
+
+@pytest.fixture(scope="module")
+def metadata(segmenter):
+    return segmenter.session.get_modelmeta().custom_metadata_map
+
+
+@torch.inference_mode()
+def probability(model, reflectance):
+    return model(torch.from_numpy(reflectance)).sigmoid()[:, 0].numpy()
+
+
+def windows(scene, count):
+    starts = [(0, 0), (174, 100), (90, 174)][:count]
+    return np.stack([scene.read(Window(col, row, WINDOW, WINDOW)) for row, col in starts])
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_same_answer_as_torch(loaded, segmenter, product, count):
+    reflectance = windows(open_scene(product[0]), count)
+    expected = probability(loaded.model, reflectance)
+    answer = segmenter(reflectance)
+    assert answer.dtype == np.float32
+    assert answer.shape == (count, WINDOW, WINDOW)
+    assert expected.std() > 0.05
+    np.testing.assert_allclose(answer, expected, atol=1e-3)
+
+
+def test_the_same_answer_as_torch_on_real_pixels(loaded, segmenter, real_data):
+    (path,) = (real_data / "scenes").glob("dolomites*.tif")
+    reflectance = windows(open_scene(path), 1)
+    np.testing.assert_allclose(segmenter(reflectance), probability(loaded.model, reflectance), atol=1e-3)
+
+
+def as_deepness_does(segmenter, stack):
+    """Reads a window of a layer and answers, with Deepness's own preprocessing in float32."""
+    metadata = segmenter.session.get_modelmeta().custom_metadata_map
+    mean, std = (np.array(json.loads(metadata[f"standardization_{name}"]), np.float32) for name in ("mean", "std"))
+    with rasterio.open(stack) as layer:
+        digits = layer.read(window=Window(0, 0, WINDOW, WINDOW)).transpose(1, 2, 0)[None]
+    tiles = (np.float32(digits * 1.0 / 255.0) - mean) / std
+    (answer,) = segmenter.session.run(None, {segmenter.session.get_inputs()[0].name: tiles.transpose(0, 3, 1, 2)})
+    return answer[:, 0]
+
+
+def test_deepness_gets_the_same_answer_from_the_stack(loaded, segmenter, folder, product):
+    (stack,) = (folder / "out").glob("*.vrt")
+    expected = probability(loaded.model, windows(open_scene(product[0]), 1))
+    np.testing.assert_allclose(as_deepness_does(segmenter, stack), expected, atol=1e-3)
+
+
+def test_deepness_gets_the_same_answer_from_a_product_without_offset(loaded, segmenter, tmp_path):
+    product, _ = write_product(tmp_path, size=WINDOW + 6, seed=0, baseline="02.12")
+    scene = open_scene(product)
+    # Where nothing was recorded the numbers differ: Scene.read gives 0 there, a stack's 0 means -0.1.
+    assert scene.numbers(None, scene.bands).all()
+    expected = probability(loaded.model, windows(scene, 1))
+    stack = write_stack(scene, tmp_path, scene.bands)
+    np.testing.assert_allclose(as_deepness_does(segmenter, stack), expected, atol=1e-3)
+
+
+def test_deepness_finds_its_settings(metadata):
+    names = json.loads(metadata["class_names"])
+    assert names == {"0": "background", "1": "lake"}
+    assert [int(key) for key in sorted(names)] == list(range(len(names)))
+    assert str(json.loads(metadata["model_type"])).capitalize() == "Segmentor"
+    assert float(json.loads(metadata["resolution"])) == 1000
+    assert int(json.loads(metadata["tile_size"])) == int(json.loads(metadata["tiles_size"])) == WINDOW
+    assert json.loads(metadata["tiles_overlap"]) == 50
+    assert float(json.loads(metadata["seg_thresh"])) == 0.5
+    assert int(json.loads(metadata["seg_small_segment"])) == 0
+    assert len(json.loads(metadata["standardization_mean"])) == 4
+    assert len(json.loads(metadata["standardization_std"])) == 4
+
+
+def test_one_file_with_one_square_input_and_any_batch(path, segmenter):
+    assert {file.name for file in path.parent.iterdir() if file.suffix != ".vrt"} == {"best.onnx"}
+    (entry,), (answer,) = segmenter.session.get_inputs(), segmenter.session.get_outputs()
+    assert (entry.type, entry.shape) == ("tensor(float)", ["batch", 4, WINDOW, WINDOW])
+    assert (answer.type, answer.shape) == ("tensor(float)", ["batch", 1, WINDOW, WINDOW])
+
+
+def test_nothing_is_padded_or_interpolated_but_the_decoders_maps(path):
+    kinds = [node.op_type for node in onnx.load(path).graph.node]
+    assert kinds.count("Resize") == len(CONFIG.model.decoder_channels)
+    assert "Pad" not in kinds
+
+
+def test_the_file_tells_nothing_of_the_machine_that_wrote_it(path):
+    assert str(Path(exporter.__file__).parent).encode() not in path.read_bytes()
+
+
+def test_the_file_says_what_it_was_exported_from(loaded, segmenter):
+    assert segmenter.config == replace(CONFIG.model, image_size=WINDOW)
+    assert segmenter.window == segmenter.header.config.data.window == WINDOW
+    assert segmenter.sha256 == loaded.sha256
+    assert segmenter.header.provenance == {"aoi": "himalaya"}
+    assert segmenter.header.scorecard == {"iou": 0.5}
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 112, 126), (1, 3, 126, 126), (4, 126, 126)])
+def test_another_shape_is_refused(segmenter, shape):
+    with pytest.raises(ValueError, match=r"this model takes \(B, 4, 126, 126\)"):
+        segmenter(np.zeros(shape, np.float32))
+
+
+def write_anew(path, **changed):
+    """Writes the file again with other metadata, as another program might."""
+    model = onnx.load(path)
+    entries = {entry.key: entry.value for entry in model.metadata_props} | changed
+    onnx.helper.set_model_props(model, {key: value for key, value in entries.items() if value is not None})
+    onnx.save(model, path)
+
+
+def flip(path, at):
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda p: p.unlink(), "no such file"),
+        (lambda p: p.write_text("plain text"), "not an ONNX file"),
+        (lambda p: p.write_bytes(b""), "not an ONNX file"),
+        (lambda p: p.write_bytes(p.read_bytes()[:-1]), "cut short"),
+        (lambda p: p.write_bytes(p.read_bytes()[: p.stat().st_size // 2]), "cut short"),
+        (lambda p: write_anew(p, glofgeo=None), "not exported by glofgeo"),
+        (lambda p: write_anew(p, glofgeo="{"), "header is damaged"),
+        (lambda p: write_anew(p, glofgeo='{"format": 99}'), "export format 99, this glofgeo reads up to 1: update"),
+        (lambda p: write_anew(p, glofgeo='{"format": 1}'), "header is damaged"),
+        (lambda p: write_anew(p, glofgeo_sha256=None), "bytes changed"),
+        (lambda p: write_anew(p, standardization_mean="[0, 0, 0, 0]"), "bytes changed"),
+        (lambda p: flip(p, p.stat().st_size // 2), "bytes changed"),
+    ],
+)
+def test_each_refusal_names_the_file_and_the_remedy(path, tmp_path, damage, message):
+    copy = tmp_path / "model.onnx"
+    shutil.copy(path, copy)
+    damage(copy)
+    with pytest.raises(GlofgeoError, match=message) as raised:
+        load_onnx(copy)
+    assert str(raised.value).startswith(str(copy))
+    assert "\n" not in str(raised.value)
+
+
+def test_a_checkpoint_is_no_onnx_file(folder):
+    with pytest.raises(GlofgeoError, match="not an ONNX file"):
+        load_onnx(folder / "best.safetensors")
+
+
+def test_without_the_extra_its_name_is_told(monkeypatch, loaded, path, tmp_path):
+    # What Python keeps for a module that cannot be imported.
+    for name in ("onnx", "onnxruntime", "onnxscript"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for call in (lambda: load_onnx(path), lambda: export_onnx(loaded, tmp_path / "model.onnx")):
+        with pytest.raises(GlofgeoError, match=r'pip install "glofgeo\[onnx\]"'):
+            call()
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_written_is_told_before_the_work(loaded, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.onnx, "export", lambda *_, **__: pytest.fail("exported before looking"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(GlofgeoError, match="cannot write the model"):
+        export_onnx(loaded, tmp_path / "file" / "model.onnx")
+
+
+def test_a_failed_export_keeps_the_old_file(loaded, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(torch.onnx, "export", fail)
+    old = tmp_path / "model.onnx"
+    old.write_text("old")
+    with pytest.raises(GlofgeoError, match="No space left"):
+        export_onnx(loaded, old)
+    assert old.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [old]
+
+
+def test_more_weights_than_a_file_holds_are_refused(loaded, tmp_path, monkeypatch):
+    monkeypatch.setattr(exporter, "_LARGEST", 1000)
+    with pytest.raises(GlofgeoError, match="one ONNX file holds 2"):
+        export_onnx(loaded, tmp_path / "model.onnx")
+
+
+def test_exporting_leaves_the_model_as_it_was(loaded):
+    before = {name: tensor.clone() for name, tensor in loaded.model.state_dict().items()}
+    other = exporter._for_window(loaded.model, WINDOW)
+    x = torch.rand(1, 4, WINDOW, WINDOW)
+    with torch.inference_mode():
+        assert torch.equal(other(x), loaded.model(x))
+    assert all(torch.equal(before[name], tensor) for name, tensor in loaded.model.state_dict().items())
+    assert loaded.model.config == CONFIG.model
+    assert isinstance(loaded.model.encoder.vit.pos_embed, nn.Parameter)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--checkpoint", "nothing.safetensors"], "nothing.safetensors: no such file"),
+        ([], "no checkpoint in runs"),
+        (["--format", "tflite"], "tflite"),
+    ],
+)
+def test_wrong_commands_end_in_one_line(monkeypatch, capsys, tmp_path, words, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["glofgeo", "export", *words])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    error = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert message in error
+    assert len(error.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_onnxruntime_reads_it_without_glofgeo(path):
+    session = onnxruntime.InferenceSession(path)
+    assert session.get_modelmeta().custom_metadata_map["glofgeo"]
