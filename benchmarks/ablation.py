@@ -182,7 +182,7 @@ def predict(model: LakeSegmenter, scene: Scene) -> Mask:
         plan_windows(scene.shape, WINDOW, WINDOW // 4),
         Batcher(torch_inference(model, torch.device("cpu")), BATCH),
         write,
-        look=lambda first, strip: None,
+        look=lambda strip: None,
         advance=lambda windows: None,
     )
     return (percent >= 50) & (percent <= 100)

@@ -24,6 +24,8 @@ seconds and memory are medians.
 The peers' class masks compress to a tenth of a probability: they have less to write. The model looks at single pixels,
 so "same class" finds windows put in the wrong place or left out, not seams.
 
+Torch's threads wait passively (`OMP_WAIT_POLICY=PASSIVE`) in all four.
+
 The peers need an environment of their own: `uv venv PEERS`, `uv pip install --python PEERS torch torchvision
 omnicloudmask geoai-py`.
 """
@@ -107,7 +109,7 @@ def ours(tif: Path, out: Path) -> None:
 
         stream_probability(
             scene, Area(Window(0, 0, cols, rows)), plan, Batcher(infer, BATCH), write,
-            look=lambda first, strip: None, advance=lambda windows: None,
+            look=lambda strip: None, advance=lambda windows: None,
         )  # fmt: skip
 
 
@@ -216,7 +218,10 @@ def peak_gib() -> float:
 def run_apart(python: str, *arguments: object) -> Any:
     """Runs this script in a process of its own and gives what it prints last."""
     command = [python, __file__, "--apart", *map(str, arguments)]
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
+    # The command line of glofgeo sets it for itself; here all have it.
+    environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def make_tif(folder: Path) -> str:

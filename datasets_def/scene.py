@@ -154,12 +154,12 @@ class Scene:
             float32 `(C, H, W)`, 1.0 = 100 %, always finite: what is no number becomes 0, and is not valid.
         """
         bands = self.bands if bands is None else bands
-        offsets, divisors = (
-            np.array([[[getattr(self.layers[b], name)]] for b in bands], np.float32)
-            for name in ("offset", "quantification")
-        )
-        image: Image = np.add(numbers, offsets, out=out, dtype=np.float32, casting="same_kind")
-        image /= divisors
+        image: Image = np.empty(numbers.shape, np.float32) if out is None else out
+        # Band by band, so that a plane is divided while it still lies in the processor's cache.
+        for plane, dn, layer in zip(image, numbers, [self.layers[band] for band in bands], strict=True):
+            plane[...] = dn
+            plane += np.float32(layer.offset)
+            plane /= np.float32(layer.quantification)
         if numbers.dtype.kind == "f":
             np.nan_to_num(image, copy=False, posinf=0, neginf=0)
         return image
@@ -190,11 +190,19 @@ class Scene:
         return self._read_layer([self.layers[band] for band in bands], window)
 
     def _has_data(self, numbers: npt.NDArray[Any]) -> Mask:
-        there = numbers[0] != self.nodata
-        for plane in numbers[1:]:
-            there &= plane != self.nodata
-        if numbers.dtype.kind == "f":
-            there &= np.isfinite(numbers).all(axis=0)
+        # In the numbers' own type: against a float, every number would be made one first.
+        with np.errstate(invalid="ignore"):
+            nodata = np.array(self.nodata).astype(numbers.dtype)
+        if nodata != self.nodata:
+            return np.isfinite(numbers).all(axis=0)
+        there: Mask = numbers[0] != nodata
+        # A few rows at a time, so that what is compared still lies in the processor's cache.
+        for top in range(0, len(there), 32):
+            rows = there[top : top + 32]
+            for plane in numbers[1:, top : top + 32]:
+                rows &= plane != nodata
+            if numbers.dtype.kind == "f":
+                rows &= np.isfinite(numbers[:, top : top + 32]).all(axis=0)
         return there
 
     def _read_layer(self, layers: list[Layer], window: Window | None) -> npt.NDArray[Any]:

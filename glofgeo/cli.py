@@ -3,6 +3,7 @@
 Nothing heavy is imported before a verb runs, so that `--help` and usage errors answer at once.
 """
 
+import os
 import sys
 from datetime import datetime
 from itertools import pairwise
@@ -265,6 +266,8 @@ def _apply_preset(tokens: list[str]) -> None:
 
 def main() -> None:
     """Runs a verb; exits with 2 for a wrong input, 1 for a fault of glofgeo, 130 for Ctrl-C."""
+    # Torch's threads would else spin while they wait, on cores that decode imagery. It is read when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     tokens = [token for token in sys.argv[1:] if token != "--debug"]
     try:
         _apply_preset(tokens)

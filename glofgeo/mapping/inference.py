@@ -12,9 +12,9 @@ from glofgeo.errors import GlofgeoError
 Batch = npt.NDArray[np.float32]
 Infer = Callable[[Batch], Batch]
 
-# Windows at once where `--batch-size auto` meets this kind of processor. A CPU gains nothing from more; a GPU that
-# cannot hold as many gets half of it, and half again.
-_AUTO_BATCH = {"cpu": 2, "cuda": 16, "mps": 4}
+# Windows at once where `--batch-size auto` meets this kind of processor. A CPU gains nothing from more than one; a GPU
+# that cannot hold as many gets half of it, and half again.
+_AUTO_BATCH = {"cpu": 1, "cuda": 16, "mps": 4}
 
 
 def choose_device(name: str) -> torch.device:
@@ -34,7 +34,7 @@ def choose_device(name: str) -> torch.device:
 def torch_inference(model: torch.nn.Module, device: torch.device, *, compiled: bool = False) -> Infer:
     """Makes a model that gives logits `(B, 1, H, W)` answer with probabilities.
 
-    bfloat16 is used where the processor computes with it; elsewhere it would only cost precision.
+    bfloat16 is used where the processor multiplies matrices in it; elsewhere it costs precision and saves no time.
 
     Args:
         model: reflectance `(B, C, H, W)` -> logits.
@@ -44,15 +44,17 @@ def torch_inference(model: torch.nn.Module, device: torch.device, *, compiled: b
     Returns:
         float32 `(B, C, H, W)` reflectance -> float32 `(B, H, W)` probability, 0-1.
     """
-    # Convolutions are a tenth faster with the channels innermost.
-    model = model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    # Convolutions are a tenth to a quarter faster with the channels innermost.
+    innermost = torch.channels_last
+    model = model.to(device, memory_format=innermost).eval()  # type: ignore[call-overload]
     if compiled:
         model.compile()
     half = _has_bfloat16(device)
 
     def infer(batch: Batch) -> Batch:
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):
-            logits: Tensor = model(torch.from_numpy(batch).to(device, non_blocking=True))
+            images = torch.from_numpy(batch).to(device, non_blocking=True).contiguous(memory_format=innermost)
+            logits: Tensor = model(images)
             return logits[:, 0].float().sigmoid().cpu().numpy()
 
     return infer
@@ -122,9 +124,9 @@ def auto_batch(device: torch.device) -> int:
 def _has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    # Asked of the processor by name: torch runs bfloat16 on any, but slowly where it has to be emulated.
-    known = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return device.type == "cpu" and any(getattr(torch.cpu, name, bool)() for name in known)
+    # Of a CPU's ways to compute in it only the matrix unit pays: with AVX-512 alone, a window took half as long again
+    # as in float32 (benchmarks/RESULTS.md).
+    return device.type == "cpu" and bool(getattr(torch.cpu, "_is_amx_tile_supported", bool)())
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -39,6 +39,7 @@ from glofgeo.models import Header, LakeSegmenter, OnnxSegmenter, require_bands
 
 Segmenter = LakeSegmenter | OnnxSegmenter
 
+
 class OffSceneError(GlofgeoError):
     """The area of interest does not meet the scene."""
 
@@ -164,8 +165,8 @@ def run_job(
         runs = LakeRuns(plan.shape, threshold=settings.threshold)
         observed, checksum = 0, 0
 
-        def look(first: int, strip: Strip) -> None:
-            thumbnail.add(first, strip[0][shown], strip[1])
+        def look(strip: Strip) -> None:
+            thumbnail.add(strip.first, [strip.numbers[i] for i in shown], strip.valid)
 
         worth = (lambda image: may_hold_water(image, scene.bands)) if settings.skip_dry else None
         with open_strip_writer(strips, plan.shape, job.transform, scene.crs) as raster:

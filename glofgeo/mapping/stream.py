@@ -22,8 +22,30 @@ _READ_ROWS = 1024
 # machine's memory.
 GDAL_CACHE = 128 * 2**20
 
-# Digital numbers `(C, rows, cols)` as stored, and which pixels show the ground, `(rows, cols)`.
-Strip = tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]
+
+@dataclass(frozen=True)
+class Strip:
+    """Rows of an area as they were read.
+
+    Attributes:
+        first: row of the area at which it starts.
+        numbers: `(C, rows, cols)`, digital numbers as stored.
+        valid: `(rows, cols)`, True where the ground was observed and is wanted.
+    """
+
+    first: int
+    numbers: npt.NDArray[Any]
+    valid: npt.NDArray[np.bool_]
+
+    @property
+    def stop(self) -> int:
+        """The row after its last."""
+        return self.first + len(self.valid)
+
+    def rows(self, top: int, stop: int) -> tuple[slice, slice]:
+        """The part of rows `top` to `stop` that lies on this strip: as rows of the strip, and counted from `top`."""
+        start, end = max(top, self.first), max(min(stop, self.stop), max(top, self.first))
+        return slice(start - self.first, end - self.first), slice(start - top, end - top)
 
 
 @dataclass(frozen=True)
@@ -45,15 +67,15 @@ def stream_probability(
     plan: WindowPlan,
     infer: Batcher,
     write: Callable[[int, npt.NDArray[np.uint8]], None],
-    look: Callable[[int, Strip], None],
+    look: Callable[[Strip], None],
     advance: Callable[[int], None],
     *,
     worth: Callable[[npt.NDArray[np.float32]], bool] | None = None,
 ) -> None:
     """Maps an area strip by strip.
 
-    Windows in which nothing is observed are not inferred. Memory holds `window` + 1024 rows of digital numbers and
-    one more read of 1024 rows, whatever the height of the area.
+    Windows in which nothing is observed are not inferred. Memory holds the reads of 1024 rows that a window touches
+    and one more, as digital numbers, whatever the height of the area.
 
     Args:
         scene: with the bands that `infer` wants.
@@ -62,27 +84,34 @@ def stream_probability(
         infer: float32 `(B, C, H, W)` reflectance -> float32 `(B, H, W)` probability.
         write: receives first row and uint8 `(rows, cols)` percent, 255 not observed; called in row order from one
             other thread.
-        look: receives first row and strip of everything read, once and in row order, from one other thread.
+        look: receives everything read, once and in row order, from one other thread.
         advance: receives the number of windows done since the last call.
         worth: float32 `(C, H, W)` reflectance of a window -> False if it holds no lake; by default all may.
     """
     blend = RollingBlend(plan)
-    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as gatherer, ThreadPoolExecutor(1) as writer:
+        todo = _work(scene, plan, _window_rows(scene, area, plan, reader, look), infer, worth)
+        ahead = gatherer.submit(next, todo, None)
         written: Future[None] | None = None
         try:
-            for row, (numbers, valid) in enumerate(_window_rows(scene, area, plan, reader, look)):
-                _infer_row(scene, blend, row, numbers, valid, infer, worth, advance)
-                first = blend.next_row
-                probability = blend.finish(row)
-                observed = valid[: len(probability)].copy()
-                if written is not None:
-                    written.result()
-                written = writer.submit(_write, write, first, probability, observed)
+            while (work := ahead.result()) is not None:
+                ahead = gatherer.submit(next, todo, None)
+                if work.cols:
+                    for col, probability in zip(work.cols, infer(work.images), strict=True):
+                        blend.add(work.row, col, probability[plan.on_grid])
+                if work.observed is not None:
+                    first = blend.next_row
+                    probability = blend.finish(work.row)
+                    if written is not None:
+                        written.result()
+                    written = writer.submit(_write, write, first, probability, work.observed)
+                advance(work.windows)
             if written is not None:
                 written.result()
         finally:
             # After Ctrl-C or an error nothing new is begun.
-            reader.shutdown(wait=False, cancel_futures=True)
+            for pool in (gatherer, reader):
+                pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _write(
@@ -98,49 +127,75 @@ def _write(
     write(first, percent)
 
 
-def _infer_row(
+@dataclass(frozen=True)
+class _Work:
+    """One batch of a row of windows.
+
+    Attributes:
+        row: of windows.
+        cols: windows to infer, possibly none.
+        images: float32 `(len(cols), C, H, W)` reflectance, to be used before the batch after the next one is made.
+        windows: number of windows that are done with this batch, those that need no inference included.
+        observed: with the last batch of a row, what is observed of the rows that it finishes.
+    """
+
+    row: int
+    cols: list[int]
+    images: Batch
+    windows: int
+    observed: npt.NDArray[np.bool_] | None
+
+
+def _work(
     scene: Scene,
-    blend: RollingBlend,
-    row: int,
-    numbers: npt.NDArray[Any],
-    valid: npt.NDArray[np.bool_],
+    plan: WindowPlan,
+    rows: Iterator[list[Strip]],
     infer: Batcher,
     worth: Callable[[npt.NDArray[np.float32]], bool] | None,
-    advance: Callable[[int], None],
-) -> None:
-    plan = blend.plan
-    wanted = [
-        col
-        for col, left in enumerate(plan.lefts)
-        if valid[:, left : left + plan.width].any()
-        and (worth is None or worth(_reflectance(scene, numbers, plan, left)))
-    ]
-    advance(len(plan.lefts) - len(wanted))
-    while wanted:
+) -> Iterator[_Work]:
+    # Made once and used in turn: the system clears every page of memory that it hands out.
+    buffers = np.empty((2, infer.size, len(scene.bands), plan.window, plan.window), np.float32)
+    turn = 0
+    for row, strips in enumerate(rows):
+        top = plan.tops[row]
+        stop = plan.tops[row + 1] if row + 1 < len(plan.tops) else plan.shape[0]
+        wanted = [
+            col
+            for col, left in enumerate(plan.lefts)
+            if _valid(strips, top, plan.height, left, plan.width).any()
+            and (worth is None or worth(_reflectance(scene, strips, plan, top, left, buffers[turn, 0])))
+        ]
         # Batches of about equal size: a last one of a single window would leave a GPU idle.
-        size = -(-len(wanted) // -(-len(wanted) // infer.size))
-        cols, wanted = wanted[:size], wanted[size:]
-        batch = np.empty((len(cols), len(numbers), plan.window, plan.window), np.float32)
-        for target, col in zip(batch, cols, strict=True):
-            _reflectance(scene, numbers, plan, plan.lefts[col], target)
-        for col, probability in zip(cols, infer(batch), strict=True):
-            blend.add(row, col, probability[plan.on_grid])
-        advance(len(cols))
+        batches = np.array_split(wanted, max(1, -(-len(wanted) // infer.size)))
+        skipped = len(plan.lefts) - len(wanted)
+        for number, cols in enumerate(batches, 1):
+            images = buffers[turn, : len(cols)]
+            for image, col in zip(images, cols, strict=True):
+                _reflectance(scene, strips, plan, top, plan.lefts[col], image)
+            last = number == len(batches)
+            observed = _valid(strips, top, stop - top, 0, plan.shape[1]) if last else None
+            yield _Work(row, [int(col) for col in cols], images, len(cols) + skipped * last, observed)
+            turn = 1 - turn
 
 
-def _reflectance(
-    scene: Scene, numbers: npt.NDArray[Any], plan: WindowPlan, left: int, out: Batch | None = None
-) -> Batch:
-    """Reflectance of one window; a grid smaller than the window is continued by reflection on all sides."""
-    part = numbers[:, :, left : left + plan.width]
-    if part.shape[1:] == (plan.window, plan.window):
-        return scene.reflectance(part, out=out)
-    rows, cols = plan.on_grid
-    around = [(0, 0)] + [(span.start, plan.window - span.stop) for span in (rows, cols)]
-    padded = np.pad(scene.reflectance(part), around, mode="reflect")
-    if out is not None:
-        out[:] = padded
-    return padded
+def _valid(strips: list[Strip], top: int, height: int, left: int, width: int) -> npt.NDArray[np.bool_]:
+    part: npt.NDArray[np.bool_] = np.empty((height, width), bool)
+    for strip in strips:
+        there, here = strip.rows(top, top + height)
+        part[here] = strip.valid[there, left : left + width]
+    return part
+
+
+def _reflectance(scene: Scene, strips: list[Strip], plan: WindowPlan, top: int, left: int, out: Batch) -> Batch:
+    """Fills `out` with one window, float32 `(C, H, W)`; a grid smaller than it is continued by reflection."""
+    inside = out[:, *plan.on_grid]
+    for strip in strips:
+        there, here = strip.rows(top, top + plan.height)
+        scene.reflectance(strip.numbers[:, there, left : left + plan.width], out=inside[:, here])
+    if inside.shape != out.shape:
+        around = [(0, 0), *((span.start, plan.window - span.stop) for span in plan.on_grid)]
+        out[:] = np.pad(inside, around, mode="reflect")
+    return out
 
 
 def _window_rows(
@@ -148,31 +203,21 @@ def _window_rows(
     area: Area,
     plan: WindowPlan,
     reader: ThreadPoolExecutor,
-    look: Callable[[int, Strip], None],
-) -> Iterator[Strip]:
-    """Gives numbers and validity of each row of windows, valid until the next is asked for, and reads on meanwhile."""
-    rows, cols = plan.shape
-    bounds = _read_bounds(int(area.window.row_off), rows)
+    look: Callable[[Strip], None],
+) -> Iterator[list[Strip]]:
+    """Gives the strips that each row of windows touches, reading the next one meanwhile."""
+    bounds = _read_bounds(int(area.window.row_off), plan.shape[0])
     ahead = reader.submit(_read, scene, area, bounds[0], bounds[1], look)
-    numbers, valid = np.empty((0, 0, 0)), np.empty((plan.height + _READ_ROWS, cols), bool)
-    first, block, filled = 0, 0, 0
+    strips: list[Strip] = []
+    block = 0
     for top in plan.tops:
-        drop, first = top - first, top
-        for plane in (*numbers, valid):
-            plane[: filled - drop] = plane[drop:filled]
-        filled -= drop
-        while filled < plan.height:
-            strip = ahead.result()
+        strips = [strip for strip in strips if strip.stop > top]
+        while block + 1 < len(bounds) and bounds[block] < top + plan.height:
+            strips.append(ahead.result())
             block += 1
             if block + 1 < len(bounds):
                 ahead = reader.submit(_read, scene, area, bounds[block], bounds[block + 1], look)
-            if not numbers.size:
-                numbers = np.empty((len(strip[0]), *valid.shape), strip[0].dtype)
-            count = len(strip[1])
-            numbers[:, filled : filled + count], valid[filled : filled + count] = strip
-            del strip
-            filled += count
-        yield numbers[:, : plan.height], valid[: plan.height]
+        yield strips
 
 
 def _read_bounds(offset: int, rows: int) -> list[int]:
@@ -181,10 +226,11 @@ def _read_bounds(offset: int, rows: int) -> list[int]:
     return [0, *range(min(first, rows), rows, _READ_ROWS), rows]
 
 
-def _read(scene: Scene, area: Area, start: int, stop: int, look: Callable[[int, Strip], None]) -> Strip:
+def _read(scene: Scene, area: Area, start: int, stop: int, look: Callable[[Strip], None]) -> Strip:
     window = Window(area.window.col_off, area.window.row_off + start, area.window.width, stop - start)
     numbers, valid = scene.load_numbers(window)
     if area.mask is not None:
         valid &= area.mask(start, stop - start)
-    look(start, (numbers, valid))
-    return numbers, valid
+    strip = Strip(start, numbers, valid)
+    look(strip)
+    return strip

@@ -1,5 +1,6 @@
 """A small picture of a scene, gathered strip by strip while it is read."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,8 @@ class Thumbnail:
         self._valid = np.zeros(self.shape, np.float64)
         self._count = np.zeros(self.shape, np.int64)
 
-    def add(self, first: int, planes: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> None:
-        """Adds rows from `first` on: `(C, rows, cols)` of any number type, and bool `(rows, cols)`."""
+    def add(self, first: int, planes: Sequence[npt.NDArray[Any]], valid: npt.NDArray[np.bool_]) -> None:
+        """Adds rows from `first` on: for each channel `(rows, cols)` of any number type, and bool `(rows, cols)`."""
         end = min(first + len(valid), self.shape[0] * self.step) - first
         if end <= 0:
             return

@@ -18,7 +18,7 @@ def collect(scene, area, plan, infer, batch_size=3, worth=None):
     strips, seen, done = [], [], []
     stream_probability(
         scene, area, plan, Batcher(infer, batch_size), lambda row, strip: strips.append((row, strip)),
-        lambda row, strip: seen.append((row, strip[0].copy())), done.append, worth=worth,
+        lambda strip: seen.append((strip.first, strip.numbers.copy())), done.append, worth=worth,
     )  # fmt: skip
     return strips, seen, done
 
