@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-HEIGHTS = (1, 2, 4)
+HEIGHTS = (1, 4)
 
 
 def main() -> None:
@@ -83,7 +83,7 @@ def mapped(path: Path) -> str:
 
         def forward(self, reflectance: torch.Tensor) -> torch.Tensor:
             green, infrared = reflectance[:, 1:2], reflectance[:, 3:4]
-            return 40 * ((green - infrared) / (green + infrared).clamp_min(1e-3) - 0.2)
+            return 40 * ((green - infrared) / (green + infrared).clamp_min(1e-3) - 0.5)
 
     with tempfile.TemporaryDirectory() as out:
         scene = open_scene(path)

@@ -209,12 +209,12 @@ def info(path: Path, /) -> None:
     """Tells what a checkpoint or a scene is.
 
     Args:
-        path: a .safetensors checkpoint, or a scene.
+        path: a .safetensors checkpoint, an exported .onnx, or a scene.
     """
-    if path.suffix in (".safetensors", ".pt", ".pth", ".ckpt"):
-        from glofgeo.models.checkpoint import describe_checkpoint
+    if path.suffix in (".safetensors", ".onnx", ".pt", ".pth", ".ckpt"):
+        from glofgeo.models.checkpoint import describe_header
 
-        print(describe_checkpoint(path))
+        print(describe_header(_load_model(path)[1]))
     else:
         from datasets_def.scene import describe_scene
 

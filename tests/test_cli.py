@@ -14,7 +14,7 @@ from shapely.geometry import box
 from glofgeo import cli
 
 COMMAND = Path(sys.executable).with_name("glofgeo")
-VERBS = ("demo", "evaluate", "info", "map", "train")
+VERBS = ("demo", "evaluate", "export", "info", "map", "train")
 
 
 def glofgeo(*words, cwd=None):
@@ -182,6 +182,25 @@ def test_a_checkpoint_for_other_bands_is_refused(map_refused, product, tmp_path)
     message = map_refused(product[0], checkpoint=path)
     assert "B10" in message
     assert product[0].name in message
+
+
+def test_of_many_scenes_the_failing_one_is_told_at_the_end(run, product, checkpoint, tmp_path, write_raster):
+    good = write_raster(tmp_path / "good.tif", np.full((4, 40, 40), 1800, np.uint16), scale=1e-4)
+    listed = tmp_path / "list.txt"
+    listed.write_text(f"{good}\n{tmp_path / 'gone.SAFE'}\n")
+    words = ["map", "--scene", f"@{listed}", product[0], "--checkpoint", checkpoint, "--out", tmp_path / "maps"]
+    status, out, err = run(*words)
+    assert status == 1
+    told = [line for line in err.splitlines() if line.startswith("glofgeo: ")]
+    assert len(told) == 2
+    assert "gone.SAFE" in told[0]
+    assert "1 of 3 scenes failed" in told[1]
+    assert str(tmp_path / "maps" / "lakes.gpkg") in out
+    assert {path.name for path in (tmp_path / "maps").iterdir()} == {"good", product[0].stem, "lakes.gpkg"}
+    listed.write_text(f"{good}\n")
+    status, out, _ = run(*words)
+    assert status == 0
+    assert out.count("mapped before") == 2
 
 
 def test_an_unwritable_folder_is_named(refused, product, checkpoint, tmp_path):

@@ -103,7 +103,7 @@ def lake_ids(lakes: gpd.GeoDataFrame) -> list[str]:
     for i in np.argsort(-shapely.area(lakes.geometry.to_numpy()), kind="stable"):
         number = taken.get(names[i], 0)
         taken[names[i]] = number + 1
-        ids[i] = names[i] + _suffix(number)
+        ids[i] = names[i] + name_suffix(number)
     return ids
 
 
@@ -112,7 +112,7 @@ def _place_name(longitude: float, latitude: float) -> str:
     return f"GL{abs(east):06d}{'W' if east < 0 else 'E'}{abs(north):05d}{'S' if north < 0 else 'N'}"
 
 
-def _suffix(number: int) -> str:
+def name_suffix(number: int) -> str:
     """Nothing for 0, then a, b, ..., z, aa, ab, ..."""
     letters = ""
     while number:

@@ -12,7 +12,7 @@ import pandas as pd
 import shapely
 
 from glofgeo.errors import GlofgeoError
-from glofgeo.inventory.attributes import COLUMNS, _suffix, geodesic_size, lake_ids
+from glofgeo.inventory.attributes import COLUMNS, geodesic_size, lake_ids, name_suffix
 
 # Two outlines show the same lake where they share more than this part of the smaller one. A pixel of disagreement
 # between two grids leaves more than that of the smallest lakes, and gives less to neighbours that merely touch.
@@ -221,7 +221,7 @@ def _named(lakes: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     for i, name in enumerate(names):
         if name in used:
             place = name.rstrip(ascii_lowercase)
-            name = next(free for free in (place + _suffix(number) for number in count(1)) if free not in taken)
+            name = next(free for free in (place + name_suffix(number) for number in count(1)) if free not in taken)
             taken.add(name)
         used.add(name)
         names[i] = name

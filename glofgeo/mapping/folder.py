@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
-import pyogrio.errors
+from pyogrio.errors import DataLayerError, DataSourceError
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
@@ -27,8 +27,9 @@ FILES = ("probability.tif", "probability.qml", "mask.tif", "mask.qml", "lakes.gp
 # What decides how a map is computed but not what it says.
 _PACE = ("batch_size", "compile")
 
-# Everything that a disk without space or right is reported as by the libraries that write.
-_WRITE_ERRORS = (OSError, RasterioError, CPLE_BaseError, pyogrio.errors.DataSourceError, sqlite3.Error)
+# Everything that a disk without space or right is reported as by the libraries that write; rasterio has SystemError for
+# what GDAL gives no reason for.
+_WRITE_ERRORS = (OSError, RasterioError, CPLE_BaseError, SystemError, DataSourceError, DataLayerError, sqlite3.Error)
 
 
 class CannotWriteError(GlofgeoError):

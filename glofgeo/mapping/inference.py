@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from glofgeo.errors import GlofgeoError
+from glofgeo.precision import computes_in_bfloat16
 
 Batch = npt.NDArray[np.float32]
 Infer = Callable[[Batch], Batch]
@@ -49,7 +50,7 @@ def torch_inference(model: torch.nn.Module, device: torch.device, *, compiled: b
     model = model.to(device, memory_format=innermost).eval()  # type: ignore[call-overload]
     if compiled:
         model.compile()
-    half = _has_bfloat16(device)
+    half = computes_in_bfloat16(device)
 
     def infer(batch: Batch) -> Batch:
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):
@@ -119,14 +120,6 @@ class Batcher:
 def auto_batch(device: torch.device) -> int:
     """Windows at once for `--batch-size auto`."""
     return _AUTO_BATCH[device.type]
-
-
-def _has_bfloat16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    # Of a CPU's ways to compute in it only the matrix unit pays: with AVX-512 alone, a window took half as long again
-    # as in float32 (benchmarks/RESULTS.md).
-    return device.type == "cpu" and bool(getattr(torch.cpu, "_is_amx_tile_supported", bool)())
 
 
 def _is_out_of_memory(error: Exception) -> bool:

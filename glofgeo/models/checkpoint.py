@@ -122,16 +122,17 @@ def read_header(path: Path) -> Header:
     return _read_header(path)[0]
 
 
-def describe_checkpoint(path: Path) -> str:
-    """What a person wants to know of a checkpoint, in lines; raises as `load_checkpoint` does."""
-    header = load_checkpoint(path)
+def describe_header(header: Header) -> str:
+    """What a person wants to know of a checkpoint, in lines."""
     model = header.config.model
+    with torch.device("meta"):
+        parameters = sum(p.numel() for p in build_model(model).parameters())
     figures = {
         name: f"{value:.3f}" if isinstance(value, float) else value for name, value in (header.scorecard or {}).items()
     }
     lines = {
         "model": f"DINOv2 {model.variant} + {model.extra_blocks} blocks ({model.extra_init}), U-Net decoder, "
-        f"{sum(p.numel() for p in header.model.parameters()) / 1e6:.1f} M parameters",
+        f"{parameters / 1e6:.1f} M parameters",
         "bands": ", ".join(model.bands),
         "mean": ", ".join(f"{value:g}" for value in model.mean),
         "std": ", ".join(f"{value:g}" for value in model.std),

@@ -1,3 +1,5 @@
+"""The exported file answers as torch does, through ONNX Runtime and as Deepness feeds it."""
+
 import json
 import shutil
 import subprocess
@@ -20,6 +22,7 @@ from datasets_def.synthetic import write_product
 from glofgeo import cli
 from glofgeo.config import DataConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
+from glofgeo.mapping.many import map_scenes
 from glofgeo.mapping.stack import write_stack
 from glofgeo.models import build_model, export_onnx, load_checkpoint, load_onnx, save_checkpoint
 
@@ -295,3 +298,25 @@ def test_wrong_commands_end_in_one_line(monkeypatch, capsys, tmp_path, words, me
 def test_onnxruntime_reads_it_without_glofgeo(path):
     session = onnxruntime.InferenceSession(path)
     assert session.get_modelmeta().custom_metadata_map["glofgeo"]
+
+
+def test_a_map_through_onnx_runtime_is_that_of_torch(tmp_path, product, loaded, segmenter):
+    scenes = [product[0]]
+    map_scenes(scenes, loaded.model, segmenter.header, tmp_path / "torch")
+    map_scenes(scenes, segmenter, segmenter.header, tmp_path / "onnx")
+    percent = []
+    for name in ("torch", "onnx"):
+        with rasterio.open(tmp_path / name / product[0].stem / "probability.tif") as source:
+            percent.append(source.read(1).astype(int))
+    assert np.array_equal(percent[0] == 255, percent[1] == 255)
+    assert percent[0][percent[0] != 255].std() > 5
+    assert np.abs(percent[0] - percent[1]).max() <= 1
+
+
+def test_the_command_line_maps_and_describes_an_exported_model(tmp_path, product, path, monkeypatch, capsys):
+    for words in (["map", "--scene", product[0], "--checkpoint", path, "--out", tmp_path / "maps"], ["info", path]):
+        monkeypatch.setattr(sys, "argv", ["glofgeo", *map(str, words)])
+        with pytest.raises(SystemExit, match="0"):
+            cli.main()
+    assert (tmp_path / "maps" / product[0].stem / "lakes.gpkg").exists()
+    assert "B02, B03, B04, B08" in capsys.readouterr().out
