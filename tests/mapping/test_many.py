@@ -9,11 +9,13 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
+import torch
 
-from glofgeo.config import MapConfig
+from datasets_def import open_scene
+from glofgeo.config import DataConfig, MapConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.mapping.many import list_scenes, map_scenes
-from glofgeo.models import load_checkpoint
+from glofgeo.models import Header, load_checkpoint
 
 
 @pytest.fixture
@@ -139,3 +141,33 @@ def test_the_record_tells_what_decided_the_map(tmp_path, loaded, scenes):
     assert record["settings"]["threshold"] == 0.4
     assert record["settings"]["batch_size"] >= 1
     assert record["peak_memory_mib"] > 0
+
+
+class DarkInInfrared(torch.nn.Module):
+    """Calls a pixel lake if its B08 is low."""
+
+    config = ModelConfig(variant="tiny", image_size=126)
+
+    def forward(self, reflectance):
+        return (0.05 - reflectance[:, 3:4]) * 100
+
+
+def test_a_lake_in_two_overlapping_scenes_of_a_date_occurs_once(tmp_path, product, write_raster):
+    whole = open_scene(product[0])
+    numbers = np.array(whole.numbers(None, whole.bands))
+    left, top = whole.transform * (0, 0)
+    when = whole.datetime.isoformat()
+    paths = [
+        write_raster(tmp_path / f"{name}.tif", numbers[:, :, cols], scale=1e-4, offset=-0.1, crs=whole.crs,
+                     origin=(left + 10 * cols.start, top), ACQUISITION_DATETIME=when)
+        for name, cols in (("whole", slice(0, 300)), ("west", slice(0, 180)), ("east", slice(120, 300)))
+    ]  # fmt: skip
+    header = Header(TrainConfig(model=DarkInInfrared.config, data=DataConfig(window=126)), {}, None, "known")
+    alone = map_scenes(paths[:1], DarkInInfrared(), header, tmp_path / "alone").mapped[0]
+    report = map_scenes(paths[1:], DarkInInfrared(), header, tmp_path / "maps")
+    expected = gpd.read_file(alone / "lakes.gpkg", layer="lakes")
+    combined = gpd.read_file(report.combined, layer="lakes")
+    parts = [gpd.read_file(folder / "lakes.gpkg", layer="lakes") for folder in report.mapped]
+    assert sum(map(len, parts)) > len(expected) > 3
+    assert len(combined) == len(expected)
+    np.testing.assert_allclose(sorted(combined.area_m2), sorted(expected.area_m2), rtol=0.02)
