@@ -122,7 +122,9 @@ def evaluate(
     checkpoint: Path | None = None,
     scene: Path | None = None,
     aoi: str | None = None,
+    ndwi_threshold: float | None = None,
     json: Path | None = None,
+    out: Path | None = None,
     device: Device = "auto",
 ) -> None:
     """Compares a map with known lakes; with a scene, NDWI > 0 stands beside it.
@@ -133,7 +135,9 @@ def evaluate(
         checkpoint: model that maps the scene; by default the newest runs/*/best.safetensors.
         scene: the scene that the prediction shows.
         aoi: compare only within this area of interest.
+        ndwi_threshold: with a scene, NDWI above this stands beside it too.
         json: write the figures to this file too.
+        out: write scorecard.json, .md and .png into this folder.
         device: where to compute.
     """
     if prediction is None and scene is None:
@@ -155,10 +159,12 @@ def evaluate(
             mapped = map_scene(whole, model, Path(folder), checkpoint=header, aoi=area, device=device)
             prediction = mapped / "mask.tif"
         opened = open_scene(scene, ("B03", "B08")) if scene else None
-        card = compare(prediction, lakes, scene=opened, aoi=area)
+        card = compare(prediction, lakes, scene=opened, aoi=area, ndwi_threshold=ndwi_threshold)
     print_scorecard(card)
     if json:
         write_scorecard(card, json)
+    if out:
+        write_scorecard(card, folder=out)
 
 
 @app.command

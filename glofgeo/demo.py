@@ -60,7 +60,7 @@ def run(out: Path) -> None:
     console.print("[bold]4/4[/] scoring the first date against its lakes")
     card = evaluate(folders[0] / "mask.tif", truth, scene=open_scene(new))
     print_scorecard(card, console)
-    write_scorecard(card, out / "scorecard.json")
+    write_scorecard(card, folder=out)
     console.print("\nThese lakes and their terrain are simulated: the figures say that the parts work together,")
     console.print("nothing about skill in the Himalaya. Look at")
     for folder in folders:

@@ -280,13 +280,15 @@ def test_the_two_commands_as_written(product, tmp_path):
     assert [path.name for path in (tmp_path / "maps").iterdir()] == [product[0].stem]
 
     words = ["--prediction", folder / "mask.tif", "--scene", product[0], "--lakes", product[1]]
+    words += ["--ndwi-threshold", "0.3", "--out", tmp_path / "card"]
     result = glofgeo("evaluate", *words, "--json", tmp_path / "card.json", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "NDWI" in result.stdout
-    assert json.loads((tmp_path / "card.json").read_text())
+    assert json.loads((tmp_path / "card.json").read_text())["ndwi_threshold"] == 0.3
+    assert {path.name for path in (tmp_path / "card").iterdir()} == {"scorecard.json", "scorecard.md", "scorecard.png"}
     result = glofgeo("evaluate", "--scene", product[0], "--lakes", product[1], "--aoi", "himalaya", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["aoi", "card.json", "data", "maps", "runs"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["aoi", "card", "card.json", "data", "maps", "runs"]
 
     checkpoint = next((tmp_path / "runs").glob("*/best.safetensors"))
     result = glofgeo("info", checkpoint)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import shapely
 from affine import Affine
 from geopandas import GeoDataFrame
+from pyproj import Transformer
 from rasterio.crs import CRS
 from rasterio.features import rasterize
 from rasterio.warp import transform_bounds
@@ -17,6 +18,8 @@ Polygons = npt.NDArray[np.object_]
 
 # One row of Sentinel-2's 1024-pixel JPEG 2000 blocks: every block is decoded once.
 STRIP_ROWS = 1024
+# WGS 84 / NSIDC EASE-Grid 2.0 Global.
+_EQUAL_AREA = "EPSG:6933"
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,17 @@ class Grid:
     def pixel_area(self) -> float:
         """Area of a pixel in squared units of the CRS."""
         return abs(self.transform.determinant)
+
+    def pixel_ground(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Ground that a pixel would cover at places of the grid's CRS, square metres.
+
+        Measured in an equal-area projection, so that degrees and stretched projections give true areas.
+        """
+        project = Transformer.from_crs(self.crs.to_wkt(), _EQUAL_AREA, always_xy=True).transform
+        steps = ((0.0, 0.0), (self.transform.a, self.transform.d), (self.transform.b, self.transform.e))
+        here, right, down = (np.stack(project(x + across, y + along)) for across, along in steps)
+        (ax, ay), (bx, by) = right - here, down - here
+        return np.abs(ax * by - ay * bx)
 
     def bring(self, frame: GeoDataFrame, *, clip: bool = False) -> Polygons:
         """Brings polygons to this grid's CRS.
@@ -113,40 +127,52 @@ class PixelCounts:
     @property
     def iou(self) -> float | None:
         """Intersection over union of the lake class; None if there is no lake in either."""
-        return _ratio(self.tp, self.tp + self.fp + self.fn)
+        return ratio(self.tp, self.tp + self.fp + self.fn)
 
     @property
     def dice(self) -> float | None:
         """Dice coefficient, which is F1, of the lake class; None if there is no lake in either."""
-        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+        return ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
 
     @property
     def precision(self) -> float | None:
         """Share of the predicted lake pixels that are lake; None if none is predicted."""
-        return _ratio(self.tp, self.tp + self.fp)
+        return ratio(self.tp, self.tp + self.fp)
 
     @property
     def recall(self) -> float | None:
         """Share of the true lake pixels that are predicted; None if there is none."""
-        return _ratio(self.tp, self.tp + self.fn)
+        return ratio(self.tp, self.tp + self.fn)
+
+    @property
+    def area_bias(self) -> float | None:
+        """Predicted less true lake area, as a share of the true one; None if there is none."""
+        return ratio(self.fp - self.fn, self.tp + self.fn)
 
     @property
     def accuracy(self) -> float | None:
         """Share of all pixels that are right; None if there is none. Flatters: nearly all ground is land."""
-        return _ratio(self.tp + self.tn, self.tp + self.fp + self.fn + self.tn)
+        return ratio(self.tp + self.tn, self.tp + self.fp + self.fn + self.tn)
+
+
+def mark_pixels(predicted: Mask, truth: Mask, usable: Mask) -> tuple[Mask, Mask, Mask, Mask]:
+    """Marks the confusion over the usable pixels in the order of `PixelCounts`; all arguments have one shape."""
+    lake, land = truth & usable, usable & ~truth
+    return predicted & lake, predicted & land, lake & ~predicted, land & ~predicted
 
 
 def count_pixels(predicted: Mask, truth: Mask, usable: Mask) -> PixelCounts:
     """Counts the confusion over the usable pixels; all arguments have one shape."""
-    right, either = predicted & truth & usable, (predicted | truth) & usable
-    tp = int(np.count_nonzero(right))
-    return PixelCounts(
-        tp=tp,
-        fp=int(np.count_nonzero(predicted & usable)) - tp,
-        fn=int(np.count_nonzero(truth & usable)) - tp,
-        tn=int(np.count_nonzero(usable)) - int(np.count_nonzero(either)),
-    )
+    return PixelCounts(*(int(np.count_nonzero(mark)) for mark in mark_pixels(predicted, truth, usable)))
 
 
-def _ratio(part: int, whole: int) -> float | None:
+def ratio(part: float, whole: float) -> float | None:
+    """Gives a share; None of nothing."""
     return part / whole if whole else None
+
+
+def harmonic_mean(precision: float | None, recall: float | None) -> float | None:
+    """Gives F1: 0 as soon as one of the two is 0, else None if one is undefined."""
+    if precision == 0 or recall == 0:
+        return 0.0
+    return None if precision is None or recall is None else 2 * precision * recall / (precision + recall)

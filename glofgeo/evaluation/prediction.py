@@ -67,6 +67,15 @@ class Prediction:
         lake = codes >= self.cut if self.lakes is None else self.grid.burn(self.lakes, rows)
         return lake & observed, observed
 
+    def percent(self, rows: slice) -> npt.NDArray[np.uint8]:
+        """Gives the probability of a strip in percent, `(rows, cols)`, 255 where not observed.
+
+        Raises:
+            GlofgeoError: If the raster cannot be read.
+        """
+        assert self.probability and self.raster is not None  # only a probability raster has one
+        return _read_rows(self.raster, rows)
+
 
 def open_prediction(
     path: Path, truth: GeoDataFrame, scene: "Scene | None", aoi: GeoDataFrame | None, threshold: float

@@ -5,31 +5,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 from geopandas import GeoDataFrame
 from rasterio.windows import Window
 
 from datasets_def.vectors import read_polygons
 from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation.baselines import NDWI_BANDS, ndwi, why_no_ndwi
-from glofgeo.evaluation.lakes import IOU_LEVELS, countable, match_lakes, outline_lakes
-from glofgeo.evaluation.pixels import STRIP_ROWS, Grid, Mask, PixelCounts, Polygons, count_pixels
+from glofgeo.evaluation.blocks import Blocks, Counts, cut_blocks
+from glofgeo.evaluation.boundary import HALO, mark_shores
+from glofgeo.evaluation.calibration import PERCENTS, calibrate, count_percents
+from glofgeo.evaluation.lakes import countable, outline_lakes
+from glofgeo.evaluation.pixels import STRIP_ROWS, Mask, Polygons, mark_pixels
 from glofgeo.evaluation.prediction import Prediction, open_prediction
-from glofgeo.evaluation.scorecard import Score, Scorecard
+from glofgeo.evaluation.score import PIXEL_SUMS, score
+from glofgeo.evaluation.scorecard import Scorecard
 
 if TYPE_CHECKING:
     from datasets_def.scene import Scene
 
 
 @dataclass(frozen=True)
-class _Walk:
-    """What one pass over the pixels gives: counts, and the masks the lakes are judged by, `(rows, cols)` each."""
+class _Ground:
+    """What one pass over the pixels gives: the lakes of each method and what is usable, `(rows, cols)` each."""
 
-    model: PixelCounts
-    water: PixelCounts
-    inside: int
     usable: Mask
-    model_mask: Mask | None
-    water_mask: Mask | None
+    inside: int
+    masks: dict[str, Mask]
 
 
 def evaluate(
@@ -39,6 +41,7 @@ def evaluate(
     scene: "Scene | None" = None,
     aoi: GeoDataFrame | None = None,
     threshold: float = 0.5,
+    ndwi_threshold: float | None = None,
 ) -> Scorecard:
     """Compares a prediction with true lakes, pixel by pixel and lake by lake.
 
@@ -52,6 +55,8 @@ def evaluate(
         scene: what was mapped: gives validity and the NDWI column.
         aoi: polygons, any CRS; everything outside is left out.
         threshold: lake probability from which on a pixel is lake, 0-1; for probability rasters only.
+        ndwi_threshold: another NDWI, -1 to 1, above which a third column calls a pixel lake; needs a scene. Chosen on
+            the ground it is judged on, it flatters NDWI.
 
     Raises:
         GlofgeoError: If a file is missing, unreadable, without CRS or of the wrong kind, the prediction is not on the
@@ -60,6 +65,8 @@ def evaluate(
     """
     if not 0 < threshold <= 1:
         raise GlofgeoError(f"threshold {threshold:g}: must be above 0 and at most 1")
+    if ndwi_threshold is not None and (scene is None or not -1 < ndwi_threshold < 1):
+        raise GlofgeoError(f"NDWI threshold {ndwi_threshold:g}: must be between -1 and 1, with a scene to take it from")
     truth = read_polygons(lakes, "true lakes")
     judged = open_prediction(prediction, truth, scene, aoi, threshold)
     grid = judged.grid
@@ -72,15 +79,16 @@ def evaluate(
         raise GlofgeoError(f"{lakes}: no lake lies on the grid of {prediction.name}; give the lakes of that place")
 
     absent = None if scene is None else why_no_ndwi(scene)
-    walk = _walk(judged, true_lakes, area, scene, with_ndwi=scene is not None and absent is None)
-    seen, large = countable(true_lakes, walk.usable, grid)
-    predicted = outline_lakes(walk.model_mask, grid.transform) if walk.model_mask is not None else judged.lakes
-    assert predicted is not None  # a prediction is a raster or a layer
-    model = _score(walk.model, predicted, true_lakes, seen & large, walk.usable, grid)
-    water = None
-    if walk.water_mask is not None:
-        outlined = outline_lakes(walk.water_mask, grid.transform)
-        water = _score(walk.water, outlined, true_lakes, seen & large, walk.usable, grid)
+    cuts = {"ndwi": 0.0} | ({} if ndwi_threshold is None else {"ndwi_at": ndwi_threshold})
+    ground = _look(judged, area, scene, {} if scene is None or absent else cuts)
+    blocks = cut_blocks(grid)
+    sums, histogram = _count(ground, judged, true_lakes, blocks)
+    seen, large = countable(true_lakes, ground.usable, grid)
+    scores = {}
+    for method, mask in ground.masks.items():
+        layer = judged.lakes if method == "model" else None
+        predicted = outline_lakes(mask, grid.transform) if layer is None else layer
+        scores[method] = score(sums[method], predicted, true_lakes, seen & large, ground.usable, blocks)
     return Scorecard(
         prediction=prediction.name,
         truth=lakes.name,
@@ -88,53 +96,67 @@ def evaluate(
         grid=judged.grid_of,
         crs=grid.crs.to_string(),
         threshold=threshold if judged.probability else None,
-        aoi_share=walk.inside / walk.usable.size,
-        observed_share=int(np.count_nonzero(walk.usable)) / walk.inside if walk.inside else None,
+        aoi_share=ground.inside / ground.usable.size,
+        observed_share=int(np.count_nonzero(ground.usable)) / ground.inside if ground.inside else None,
         true_lakes=len(true_lakes),
         not_observed=int(np.count_nonzero(~seen)),
         too_small=int(np.count_nonzero(seen & ~large)),
-        model=model,
-        ndwi=water,
+        model=scores["model"],
+        ndwi=scores.get("ndwi"),
+        ndwi_threshold=ndwi_threshold,
+        ndwi_at=scores.get("ndwi_at"),
+        calibration=None if histogram is None else calibrate(histogram),
+        blocks=int(np.count_nonzero(sums["model"].any(axis=1))),
         notes=() if scene is None or absent is None else (f"no NDWI: {absent.replace(str(scene.path), scene.id)}",),
     )
 
 
-def _walk(
-    judged: Prediction,
-    true_lakes: Polygons,
-    area: Polygons | None,
-    scene: "Scene | None",
-    *,
-    with_ndwi: bool,
-) -> _Walk:
-    """Goes over the grid strip by strip; what stays is one byte a pixel and mask."""
+def _look(judged: Prediction, area: Polygons | None, scene: "Scene | None", cuts: dict[str, float]) -> _Ground:
+    """Reads the grid strip by strip; what stays is one byte a pixel and mask.
+
+    Args:
+        judged: the prediction.
+        area: polygons outside which nothing counts.
+        scene: what was mapped.
+        cuts: NDWI above which a pixel is lake, for each baseline.
+    """
     grid = judged.grid
-    usable = np.zeros(grid.shape, np.bool_)
-    model_mask = np.zeros(grid.shape, np.bool_) if judged.lakes is None else None
-    water_mask = np.zeros(grid.shape, np.bool_) if with_ndwi else None
-    model, water, inside = PixelCounts(), PixelCounts(), 0
+    usable, inside = np.zeros(grid.shape, np.bool_), 0
+    masks = {method: np.zeros(grid.shape, np.bool_) for method in ("model", *cuts)}
     for rows in grid.strips(STRIP_ROWS):
-        truth = grid.burn(true_lakes, rows)
-        lake, observed = judged.strip(rows)
+        masks["model"][rows], observed = judged.strip(rows)
         top, left = judged.offset
         window = Window(left, top + rows.start, grid.shape[1], rows.stop - rows.start)
         if scene is not None:
             observed = observed & scene.valid(window)
-        covered = np.ones_like(truth) if area is None else grid.burn(area, rows)
+        covered = np.ones_like(observed) if area is None else grid.burn(area, rows)
         inside += int(np.count_nonzero(covered))
         usable[rows] = covered & observed
-        model += count_pixels(lake, truth, usable[rows])
-        if model_mask is not None:
-            model_mask[rows] = lake & observed
-        if scene is not None and water_mask is not None:
-            green, near_infrared = scene.read(window, NDWI_BANDS)
-            wet = ndwi(green, near_infrared) > 0
-            water += count_pixels(wet, truth, usable[rows])
-            water_mask[rows] = wet & observed
-    return _Walk(model, water, inside, usable, model_mask, water_mask)
+        if scene is not None and cuts:
+            index = ndwi(*scene.read(window, NDWI_BANDS))
+            for method, cut in cuts.items():
+                masks[method][rows] = index > cut
+        for mask in masks.values():
+            mask[rows] &= observed
+    return _Ground(usable, inside, masks)
 
 
-def _score(pixels: PixelCounts, predicted: Polygons, truth: Polygons, counted: Mask, usable: Mask, grid: Grid) -> Score:
-    seen, large = countable(predicted, usable, grid)
-    judged = predicted[seen & large]
-    return Score(pixels, tuple(match_lakes(truth, judged, counted, iou) for iou in IOU_LEVELS))
+def _count(
+    ground: _Ground, judged: Prediction, true_lakes: Polygons, blocks: Blocks
+) -> tuple[dict[str, npt.NDArray[np.int64]], Counts | None]:
+    """Counts pixels and shores by block and method, `(blocks, 8)` each, and the histogram `count_percents` tells of."""
+    grid = judged.grid
+    count = blocks.shape[0] * blocks.shape[1]
+    sums = {method: np.zeros((count, PIXEL_SUMS), np.int64) for method in ground.masks}
+    histogram = np.zeros((count, 2, PERCENTS)) if judged.probability else None
+    for rows in grid.strips(STRIP_ROWS):
+        wide = slice(max(rows.start - HALO, 0), min(rows.stop + HALO, grid.shape[0]))
+        own = slice(rows.start - wide.start, rows.stop - wide.start)
+        truth, usable = grid.burn(true_lakes, wide), ground.usable[wide]
+        for method, mask in ground.masks.items():
+            shores = (shore[own] for shore in mark_shores(mask[wide], truth, usable))
+            marks = (*mark_pixels(mask[rows], truth[own], usable[own]), *shores)
+            sums[method] += np.column_stack([blocks.sums(mark, rows) for mark in marks])
+        if histogram is not None:
+            histogram += count_percents(judged.percent(rows), truth[own], usable[own], blocks, rows)
+    return sums, histogram

@@ -1,16 +1,17 @@
 import json
+from io import StringIO
 
 import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
 import shapely
+from PIL import Image
 from rich.console import Console
 
 from datasets_def import open_scene
 from glofgeo.errors import GlofgeoError
-from glofgeo.evaluation import evaluate, print_scorecard, protocol, write_scorecard
-from glofgeo.evaluation.baselines import ndwi
+from glofgeo.evaluation import blocks, evaluate, print_scorecard, protocol, write_scorecard
 
 LEFT, TOP, SIDE = 300000, 3100000, 60
 
@@ -244,6 +245,65 @@ def test_polygons_across_a_continent_are_refused(place):
         evaluate(alone / "far.gpkg", place / "truth.gpkg")
 
 
-def test_ndwi_is_undefined_where_nothing_is_reflected():
-    index = ndwi(np.array([0.2, 0.1, 0.0, -0.01], np.float32), np.array([0.1, 0.2, 0.0, -0.02], np.float32))
-    np.testing.assert_allclose(index, [1 / 3, -1 / 3, np.nan, np.nan], rtol=1e-6)
+def test_another_ndwi_stands_beside_the_model_where_a_threshold_is_given(place, scene):
+    card = evaluate(place / "mask.tif", place / "truth.gpkg", scene=scene, ndwi_threshold=-0.6)
+    assert card.ndwi_at.pixels.recall == 1  # all ground is above it
+    assert card.ndwi_at.pixels.tn == 0
+    assert card.ndwi == evaluate(place / "mask.tif", place / "truth.gpkg", scene=scene).ndwi
+    assert list(card.methods) == ["model", "NDWI > 0", "NDWI > -0.6 (given)"]
+    assert card.to_dict()["ndwi_at"]["recall"] == 1
+    for more in ({"ndwi_threshold": 0.3}, {"ndwi_threshold": 30, "scene": scene}):
+        with pytest.raises(GlofgeoError, match="NDWI threshold"):
+            evaluate(place / "mask.tif", place / "truth.gpkg", **more)
+
+
+def test_a_probability_is_judged_for_calibration_and_a_mask_is_not(place, scene):
+    assert evaluate(place / "mask.tif", place / "truth.gpkg").calibration is None
+    found = evaluate(place / "probability.tif", place / "truth.gpkg", scene=scene).calibration
+    low, high = found.bins[2], found.bins[6]
+    assert (low.pixels, high.pixels) == (50 * 59 - 226, 226)
+    assert (low.probability, low.lake_share) == pytest.approx((0.2, 60 / low.pixels))
+    assert (high.probability, high.lake_share) == pytest.approx((0.6, 100 / 226))
+    assert sum(one.pixels for one in found.bins) == 50 * 59
+    assert found.ece == pytest.approx(((0.2 * low.pixels - 60) + (0.6 * 226 - 100)) / (50 * 59))
+
+
+def test_intervals_hold_the_figure_and_come_out_the_same_each_time(place, monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK_METRES", 100.0)
+    card = evaluate(place / "probability.tif", place / "truth.gpkg")
+    assert card == evaluate(place / "probability.tif", place / "truth.gpkg")
+    assert card.blocks == 30
+    for name in ("iou", "recall", "boundary_f1", "accuracy"):
+        low, high = card.model.intervals[name]
+        assert low < card.model.figures()[name] < high
+    assert card.calibration.interval[0] < card.calibration.ece < card.calibration.interval[1]
+
+
+def test_one_block_of_ground_gives_no_interval_and_says_so(place):
+    card = evaluate(place / "probability.tif", place / "truth.gpkg")
+    assert card.blocks == 1
+    assert set(card.model.intervals.values()) == {card.calibration.interval} == {None}
+    console = Console(record=True, width=120, file=StringIO())
+    print_scorecard(card, console)
+    assert "fewer than 10 blocks" in console.export_text()
+
+
+def test_a_folder_gets_the_scorecard_as_figures_text_and_picture(place, scene):
+    card = evaluate(place / "probability.tif", place / "truth.gpkg", scene=scene, ndwi_threshold=0.3)
+    write_scorecard(card, folder=place / "out")
+    assert sorted(path.name for path in (place / "out").iterdir()) == [f"scorecard.{k}" for k in ("json", "md", "png")]
+    assert json.loads((place / "out" / "scorecard.json").read_text()) == card.to_dict()
+    text = (place / "out" / "scorecard.md").read_text()
+    assert f"| IoU | {100 / 286:.3f} |" in text
+    assert "NDWI > 0.3 (given)" in text
+    assert str(place) not in text
+    tables = [line.count("|") for line in text.splitlines() if line.startswith("|")]
+    assert set(tables) == {5, 6}
+    with Image.open(place / "out" / "scorecard.png") as picture:
+        assert picture.size == (1500, 440)
+
+
+def test_a_map_without_a_lake_and_without_truth_can_be_drawn(place):
+    area = gpd.GeoDataFrame(geometry=[block(45, 0, 60, 30)], crs="EPSG:32645")
+    write_scorecard(evaluate(place / "probability.tif", place / "truth.gpkg", aoi=area), folder=place / "out")
+    assert (place / "out" / "scorecard.png").stat().st_size > 1000

@@ -92,3 +92,12 @@ def test_a_lake_counts_if_half_of_it_can_be_seen_and_it_is_large_enough():
     )
     assert seen.tolist() == [True, True, False, False, True, True]
     assert large.tolist() == [True] * 5 + [False]
+
+
+def test_twenty_thousand_lakes_are_matched_each_to_its_own():
+    """All pairs would be 400 million."""
+    col, row = np.indices((200, 100)).reshape(2, -1) * 20
+    truth = shapely.box(col, row, col + 10, row + 10)
+    predicted = shapely.box(col + 2, row, col + 12, row + 10)[::2]
+    counts = match_lakes(truth, predicted, np.ones(20_000, bool), 0.5)
+    assert (counts.found, counts.missed, counts.right, counts.false) == (10_000, 10_000, 10_000, 0)

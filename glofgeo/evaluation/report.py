@@ -1,0 +1,171 @@
+"""The scorecard for people and for files: terminal, JSON, Markdown and a picture."""
+
+import contextlib
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from glofgeo.errors import GlofgeoError
+from glofgeo.evaluation.blocks import BLOCK_METRES, RESAMPLES, Interval
+from glofgeo.evaluation.chart import draw_scorecard
+from glofgeo.evaluation.lakes import SIZE_CLASSES
+from glofgeo.evaluation.score import FIGURES, LAKE_FIGURES, lake_figure
+from glofgeo.evaluation.scorecard import Scorecard
+
+UNDEFINED = "–"
+# With fewer, the spread between blocks is itself hardly known.
+_FEW_BLOCKS = 10
+_LABELS = {
+    "iou": "IoU",
+    "dice": "Dice",
+    "area_bias": "area bias",
+    "boundary_f1": "boundary F1 (1 pixel)",
+    "false_per_100_km2": "false lakes per 100 km²",
+    "f1": "F1",
+}
+
+Row = tuple[str, ...]
+
+
+def write_scorecard(card: Scorecard, path: str | Path | None = None, *, folder: str | Path | None = None) -> None:
+    """Writes a scorecard; each file is there whole or not at all.
+
+    Args:
+        card: what to write.
+        path: JSON file.
+        folder: gets `scorecard.json`, `scorecard.md` and `scorecard.png`.
+
+    Raises:
+        GlofgeoError: If one cannot be written.
+    """
+    plain = (json.dumps(card.to_dict(), indent=2) + "\n").encode()
+    if path is not None:
+        _write(Path(path), plain)
+    if folder is not None:
+        _write(Path(folder) / "scorecard.json", plain)
+        _write(Path(folder) / "scorecard.md", _markdown(card).encode())
+        _write(Path(folder) / "scorecard.png", draw_scorecard(card))
+
+
+def print_scorecard(card: Scorecard, console: Console | None = None) -> None:
+    """Prints a scorecard as a table, one column a method; by default on standard output."""
+    console = console or Console()
+    table = Table(title=_title(card))
+    table.add_column("")
+    for method in card.methods:
+        table.add_column(method, justify="right")
+    for section in (_pixel_rows(card), *_lake_rows(card)):
+        for row in section:
+            table.add_row(*row)
+        table.add_section()
+    console.print(table)
+    for line in _remarks(card):
+        console.print(line, highlight=False)
+
+
+def _markdown(card: Scorecard) -> str:
+    head = ("", *card.methods)
+    lines = [f"# {_title(card)}", "", _line(head), _line(("---", *["---:"] * len(card.methods)))]
+    for section in (_pixel_rows(card), *_lake_rows(card)):
+        lines += map(_line, section)
+    lines += ["", "## Lakes by size", "", _line(("km²", "IoU ≥", *head[1:])), _line(("---",) * (len(head) + 1))]
+    lines += map(_line, _size_rows(card))
+    if card.calibration is not None:
+        lines += ["", "## Calibration", "", _line(("probability", "pixels", "mean probability", "share of lake"))]
+        lines.append(_line(("---", *["---:"] * 3)))
+        for one in card.calibration.bins:
+            share = (_decimals(one.probability), _decimals(one.lake_share))
+            lines.append(_line((f"{one.low:g}-{one.high:g}", str(one.pixels), *share)))
+    return "\n".join([*lines, "", *(f"- {line}" for line in _remarks(card)), "", "![](scorecard.png)", ""])
+
+
+def _pixel_rows(card: Scorecard) -> list[Row]:
+    names = (*FIGURES, "boundary_f1", "false_per_100_km2")
+    rows = [_figure_row(card, name, _LABELS.get(name, name)) for name in names]
+    if card.calibration is not None:
+        error = _with_interval(card.calibration.ece, card.calibration.interval)
+        rows.append(("calibration error", error, *[UNDEFINED] * (len(card.methods) - 1)))
+    return rows
+
+
+def _lake_rows(card: Scorecard) -> list[list[Row]]:
+    """One section for each IoU."""
+    sections = []
+    for index, level in enumerate(card.model.lakes):
+        at = f"(IoU ≥ {level.iou:g})"
+        section: list[Row] = [
+            (f"lakes {name} {at}", *(str(getattr(score.lakes[index], name)) for score in card.methods.values()))
+            for name in ("found", "missed", "false")
+        ]
+        for name in LAKE_FIGURES:
+            label = f"lake {_LABELS.get(name, name)} {at}"
+            section.append(_figure_row(card, lake_figure(level.iou, "all", name), label))
+        sections.append(section)
+    return sections
+
+
+def _size_rows(card: Scorecard) -> list[Row]:
+    rows = []
+    for index, level in enumerate(card.model.lakes):
+        for number, size in enumerate(SIZE_CLASSES):
+            cells = []
+            for score in card.methods.values():
+                one = score.by_size[index][number]
+                f1 = _with_interval(one.f1, score.intervals.get(lake_figure(level.iou, size, "f1")))
+                cells.append(f"F1 {f1}; {one.found} found, {one.missed} missed, {one.false} false")
+            rows.append((size, f"{level.iou:g}", *cells))
+    return rows
+
+
+def _remarks(card: Scorecard) -> list[str]:
+    judged = card.true_lakes - card.not_observed - card.too_small
+    observed = UNDEFINED if card.observed_share is None else f"{card.observed_share:.1%}"
+    threshold = "" if card.threshold is None else f"; lake from probability {card.threshold:g}"
+    lines = [
+        f"{card.true_lakes} true lakes: {judged} judged, {card.not_observed} mostly not observed or outside the area, "
+        f"{card.too_small} too small",
+        f"{observed} of the area observed (grid: {card.grid}, {card.aoi_share:.1%} of it in the area){threshold}",
+        f"In brackets: 95 % interval, {RESAMPLES} draws from {card.blocks} blocks of {BLOCK_METRES / 1000:g} km; "
+        "for other ground like this, not for other regions",
+    ]
+    if card.blocks < _FEW_BLOCKS:
+        lines.append(f"Note: fewer than {_FEW_BLOCKS} blocks: the intervals are missing or too narrow")
+    return lines + [f"Note: {note}" for note in card.notes]
+
+
+def _figure_row(card: Scorecard, name: str, label: str) -> Row:
+    scores = card.methods.values()
+    return label, *(_with_interval(score.figures()[name], score.intervals.get(name)) for score in scores)
+
+
+def _title(card: Scorecard) -> str:
+    return f"{card.prediction} against {card.truth}"
+
+
+def _with_interval(figure: float | None, interval: Interval) -> str:
+    between = "" if interval is None else f" ({_decimals(interval[0])}, {_decimals(interval[1])})"
+    return _decimals(figure) + between
+
+
+def _decimals(figure: float | None) -> str:
+    if figure is None:
+        return UNDEFINED
+    return f"{figure:.3f}" if abs(figure) < 10 else f"{figure:.1f}"
+
+
+def _line(cells: Row) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _write(path: Path, content: bytes) -> None:
+    half = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half.write_bytes(content)
+        half.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            half.unlink()
+        raise GlofgeoError(f"{path}: cannot be written ({error.strerror}); name another place") from None

@@ -1,0 +1,164 @@
+"""Score: all figures of one method, from sums over blocks of ground."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from glofgeo.evaluation.blocks import Blocks, Counts, Interval, bootstrap
+from glofgeo.evaluation.boundary import ShoreCounts
+from glofgeo.evaluation.lakes import (
+    IOU_LEVELS,
+    SIZE_CLASSES,
+    LakeCounts,
+    countable,
+    judge_lakes,
+    overlap_lakes,
+    size_class,
+)
+from glofgeo.evaluation.pixels import Mask, PixelCounts, Polygons, ratio
+
+FIGURES = ("iou", "dice", "precision", "recall", "accuracy", "area_bias")
+LAKE_FIGURES = ("precision", "recall", "f1")
+# Sums of a block: confusion and shores, then what is said of lakes.
+PIXEL_SUMS = 8
+_LAKES = (len(IOU_LEVELS), len(SIZE_CLASSES), 4)
+
+
+@dataclass(frozen=True)
+class Score:
+    """How one method did.
+
+    Attributes:
+        pixels: confusion over the usable pixels.
+        shores: agreement of the shores over the usable pixels.
+        lakes: found, missed, false and right lakes, one entry for each IoU.
+        by_size: the same for each of `SIZE_CLASSES`; true lakes by their own size, predicted ones by theirs.
+        stray: predicted lakes that overlap no true lake.
+        land_km2: usable ground without lake.
+        intervals: 95 % interval of each of `figures`, as `glofgeo.evaluation.blocks.bootstrap` says.
+    """
+
+    pixels: PixelCounts
+    shores: ShoreCounts
+    lakes: tuple[LakeCounts, ...]
+    by_size: tuple[tuple[LakeCounts, ...], ...]
+    stray: int
+    land_km2: float
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+
+    @property
+    def false_per_100_km2(self) -> float | None:
+        """Lakes that overlap no true one on 100 km2 of usable ground without lake; None if there is none."""
+        return ratio(100 * self.stray, self.land_km2)
+
+    def figures(self) -> dict[str, float | None]:
+        """Gives all figures by name, None where undefined."""
+        found: dict[str, float | None] = {name: getattr(self.pixels, name) for name in FIGURES}
+        found |= {"boundary_f1": self.shores.f1, "false_per_100_km2": self.false_per_100_km2}
+        for level, classes in zip(self.lakes, self.by_size, strict=True):
+            for where, counts in (("all", level), *zip(SIZE_CLASSES, classes, strict=True)):
+                found |= {lake_figure(level.iou, where, name): getattr(counts, name) for name in LAKE_FIGURES}
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Gives figures, intervals and counts as plain values; an undefined figure is None."""
+        figures = self.figures()
+        plain = (*FIGURES, "boundary_f1", "false_per_100_km2")
+        return {name: figures[name] for name in plain} | {
+            "intervals": {name: _plain(self.intervals.get(name)) for name in plain},
+            "pixels": dataclasses.asdict(self.pixels),
+            "shores": dataclasses.asdict(self.shores),
+            "stray_lakes": self.stray,
+            "land_km2": self.land_km2,
+            "lakes": [
+                dataclasses.asdict(level)
+                | self._lake_figures(level.iou, "all")
+                | {
+                    "by_size_km2": {
+                        where: dataclasses.asdict(counts) | self._lake_figures(level.iou, where)
+                        for where, counts in zip(SIZE_CLASSES, classes, strict=True)
+                    }
+                }
+                for level, classes in zip(self.lakes, self.by_size, strict=True)
+            ],
+        }
+
+    def _lake_figures(self, iou: float, where: str) -> dict[str, Any]:
+        figures, names = self.figures(), {name: lake_figure(iou, where, name) for name in LAKE_FIGURES}
+        intervals = {name: _plain(self.intervals.get(key)) for name, key in names.items()}
+        return {name: figures[key] for name, key in names.items()} | {"intervals": intervals}
+
+
+def lake_figure(iou: float, where: str, name: str) -> str:
+    """Gives the name of a lake figure among `Score.figures`; `where` is "all" or one of `SIZE_CLASSES`."""
+    return f"lakes {iou:g} {where} {name}"
+
+
+def score(
+    sums: npt.NDArray[np.int64], predicted: Polygons, truth: Polygons, counted: Mask, usable: Mask, blocks: Blocks
+) -> Score:
+    """Scores one method.
+
+    Args:
+        sums: of the pixels, `(blocks, 8)`: tp, fp, fn, tn, then those of `ShoreCounts` in its order.
+        predicted: lakes in the grid's CRS, whether they can be judged or not.
+        truth: likewise.
+        counted: which true lakes can be judged.
+        usable: `(rows, cols)` of the grid.
+        blocks: of the grid; a lake belongs to the one that holds its centroid.
+    """
+    seen, large = countable(predicted, usable, blocks.grid)
+    judged = predicted[seen & large]
+    land = (sums[:, 1] + sums[:, 3]) * blocks.pixel_ground() / 1e6
+    counts = np.column_stack([sums, land, _lake_sums(judged, truth, counted, blocks)])
+    intervals = bootstrap(counts, lambda total: _from_sums(total).figures())
+    return dataclasses.replace(_from_sums(counts.sum(axis=0)), intervals=intervals)
+
+
+def _lake_sums(judged: Polygons, truth: Polygons, counted: Mask, blocks: Blocks) -> Counts:
+    """Counts lakes by block: stray ones, then found, missed, false and right by IoU and size, `(blocks, 41)`."""
+    overlaps = overlap_lakes(truth, judged)
+    true_home, home = blocks.home(truth), blocks.home(judged)
+    true_size, size = size_class(truth, blocks.grid), size_class(judged, blocks.grid)
+    count = blocks.shape[0] * blocks.shape[1]
+    stray = np.ones(len(judged), np.bool_)
+    stray[overlaps.guess] = False
+    sums = np.zeros((count, *_LAKES))
+    for level, iou in enumerate(IOU_LEVELS):
+        verdicts = judge_lakes(overlaps, counted, iou)
+        true_sides = (verdicts.found & counted, ~verdicts.found & counted)
+        for kind, which in enumerate((*true_sides, verdicts.false, verdicts.right)):
+            place, bulk = (true_home, true_size) if kind < len(true_sides) else (home, size)
+            np.add.at(sums, (place[which], level, bulk[which], kind), 1)
+    strays = np.bincount(home[stray], minlength=count)
+    return np.column_stack([strays, sums.reshape(count, -1)])
+
+
+def _from_sums(total: Counts) -> Score:
+    """Reads the sums in the order `score` stacks them."""
+    tp, fp, fn, tn, *shores = (round(value) for value in total[:PIXEL_SUMS].tolist())
+    land, stray = total[PIXEL_SUMS : PIXEL_SUMS + 2].tolist()
+    lakes = total[PIXEL_SUMS + 2 :].reshape(_LAKES)
+    return Score(
+        PixelCounts(tp, fp, fn, tn),
+        ShoreCounts(*shores),
+        lakes=tuple(_lake_counts(iou, part.sum(axis=0)) for iou, part in zip(IOU_LEVELS, lakes, strict=True)),
+        by_size=tuple(
+            tuple(_lake_counts(iou, row) for row in part) for iou, part in zip(IOU_LEVELS, lakes, strict=True)
+        ),
+        stray=round(stray),
+        land_km2=land,
+    )
+
+
+def _lake_counts(iou: float, row: Counts) -> LakeCounts:
+    found, missed, false, right = (round(value) for value in row.tolist())
+    return LakeCounts(iou, found, missed, false, right)
+
+
+def _plain(interval: Interval) -> list[float] | None:
+    return None if interval is None else list(interval)

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from pyproj import Geod, Transformer
+from rasterio.crs import CRS
+
+from glofgeo.evaluation.blocks import Blocks, bootstrap, cut_blocks
+from glofgeo.evaluation.pixels import Grid
+
+UTM = CRS.from_epsg(32645)
+TRANSFORM = Affine(10, 0, 300000, 0, -10, 3100000)
+masks = array_shapes(min_dims=2, max_dims=2, max_side=17).flatmap(lambda shape: arrays(bool, shape))
+
+
+def share(total):
+    return {"share": None if total[1] == 0 else float(total[0] / total[1])}
+
+
+@given(masks, st.integers(1, 20), st.integers(1, 20))
+def test_blocks_count_every_pixel_where_it_lies_whatever_the_strips(mask, side, height):
+    blocks = Blocks(Grid(UTM, TRANSFORM, mask.shape), side)
+    expected = np.zeros(blocks.shape, int)
+    for row, col in np.argwhere(mask):
+        expected[row // side, col // side] += 1
+    strips = list(blocks.grid.strips(height))
+    assert (sum(blocks.sums(mask[rows], rows) for rows in strips) == expected.ravel()).all()
+    numbers = np.vstack([blocks.numbers(rows) for rows in strips])
+    assert (np.bincount(numbers[mask], minlength=expected.size) == expected.ravel()).all()
+    row, col = (int(v[-1]) for v in np.nonzero(np.ones_like(mask)))
+    pixel = shapely.box(*TRANSFORM * (col, row + 1), *TRANSFORM * (col + 1, row))
+    assert blocks.home(np.array([pixel], dtype=object)).tolist() == [numbers[row, col]]
+
+
+def test_a_lake_beyond_the_edge_belongs_to_the_nearest_block():
+    blocks = Blocks(Grid(UTM, TRANSFORM, (40, 40)), 20)
+    far = np.array([shapely.box(299000, 3100100, 299100, 3100200), shapely.box(301000, 3099000, 301100, 3099100)])
+    assert blocks.home(far).tolist() == [0, 3]
+
+
+@pytest.mark.parametrize(
+    ("epsg", "transform"),
+    [(32645, TRANSFORM), (4326, Affine(1e-4, 0, 86.9, 0, -1e-4, 27.9)), (3857, Affine(10, 0, 9.67e6, 0, -10, 3.24e6))],
+)
+def test_a_pixel_covers_the_ground_that_a_geodesic_measures(epsg, transform):
+    grid = Grid(CRS.from_epsg(epsg), transform, (100, 100))
+    blocks = Blocks(grid, 100)
+    corners = [(49.5, 49.5), (50.5, 49.5), (50.5, 50.5), (49.5, 50.5)]
+    x, y = zip(*(transform * corner for corner in corners), strict=True)
+    lon, lat = Transformer.from_crs(epsg, 4326, always_xy=True).transform(x, y)
+    expected = abs(Geod(ellps="WGS84").polygon_area_perimeter(lon, lat)[0])
+    assert blocks.pixel_ground().item() == pytest.approx(expected, rel=1e-4)
+    assert cut_blocks(grid).side == round(2500 / expected**0.5)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=12), st.integers(0, 3))
+def test_intervals_are_those_of_blocks_drawn_one_by_one(pairs, seed):
+    counts = np.array([(a, a + b) for a, b in pairs], float)
+    interval = bootstrap(counts, share, seed)["share"]
+    assert interval == bootstrap(np.vstack([counts, np.zeros((5, 2))]), share, seed)["share"]
+    used = counts[counts.any(axis=1)]
+    if len(used) < 2:
+        assert interval is None
+        return
+    rng = np.random.default_rng(99)
+    drawn = [used[rng.integers(0, len(used), len(used))].sum(axis=0) for _ in range(2000)]
+    low, high = np.percentile([a / n for a, n in drawn], (2.5, 97.5))
+    assert interval == pytest.approx((low, high), abs=0.12)
+    assert interval[0] <= used[:, 0].sum() / used[:, 1].sum() <= interval[1]
+
+
+def test_an_interval_narrows_with_the_root_of_the_ground_seen():
+    rng = np.random.default_rng(0)
+    few, many = (np.column_stack([rng.integers(0, 101, n), np.full(n, 100)]).astype(float) for n in (100, 1600))
+    wide, narrow = (np.ptp(bootstrap(counts, share)["share"]) for counts in (few, many))
+    assert wide / narrow == pytest.approx(4, rel=0.2)
+    # A uniform share has the standard deviation 1 / sqrt(12); 95 % are 3.92 standard errors.
+    assert wide == pytest.approx(3.92 * 12**-0.5 / 10, rel=0.2)
+
+
+def test_a_figure_that_one_block_carries_gets_no_interval():
+    lone = np.zeros((20, 2))
+    lone[:, 0], lone[3, 1] = 1, 7
+    assert bootstrap(lone, lambda t: {"share": None if t[1] == 0 else float(t[0])}) == {"share": None}

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from glofgeo.evaluation.boundary import HALO, ShoreCounts, mark_shores
+
+masks = array_shapes(min_dims=2, max_dims=2, max_side=12).flatmap(
+    lambda shape: st.tuples(*[arrays(bool, shape) for _ in range(3)])
+)
+
+
+def shore(lake, usable):
+    """The shore pixels, one by one."""
+    rows, cols = lake.shape
+    return {
+        (r, c)
+        for r, c in np.argwhere(lake & usable)
+        if any(
+            0 <= y < rows and 0 <= x < cols and usable[y, x] and not lake[y, x]
+            for y, x in ((r - 1, c), (r + 1, c), (r, c - 1), (r, c + 1))
+        )
+    }
+
+
+def near(ones, others):
+    return sum(any(abs(r - y) <= 1 and abs(c - x) <= 1 for y, x in others) for r, c in ones)
+
+
+@given(masks)
+def test_shores_are_those_found_pixel_by_pixel(three):
+    predicted, truth, usable = three
+    drawn, true = shore(predicted, usable), shore(truth, usable)
+    counts = ShoreCounts(*(int(mark.sum()) for mark in mark_shores(*three)))
+    assert counts == ShoreCounts(len(drawn), near(drawn, true), len(true), near(true, drawn))
+
+
+@given(masks, st.integers(1, 12))
+def test_a_strip_and_its_halo_give_the_shores_of_the_whole(three, height):
+    whole = mark_shores(*three)
+    rows = len(three[0])
+    for top in range(0, rows, height):
+        wide = slice(max(top - HALO, 0), min(top + height + HALO, rows))
+        part = mark_shores(*(mask[wide] for mask in three))
+        for one, other in zip(part, whole, strict=True):
+            assert (one[top - wide.start :][:height] == other[top : top + height]).all()
+
+
+def test_a_shift_of_one_pixel_is_forgiven_and_one_of_three_is_not():
+    truth = np.zeros((30, 30), bool)
+    truth[8:20, 8:20] = True
+    everywhere = np.ones_like(truth)
+    f1 = [
+        ShoreCounts(*(int(m.sum()) for m in mark_shores(np.roll(truth, k, axis=1), truth, everywhere))).f1
+        for k in (0, 1, 3)
+    ]
+    assert f1[:2] == [1, 1]
+    # Of 44 shore pixels a side, 18 lie along the rows that both share; those in the corners move away.
+    assert 0.2 < f1[2] < 0.6
+
+
+def test_without_a_shore_the_figure_is_undefined_and_a_missed_one_is_zero():
+    assert ShoreCounts().f1 is None
+    assert ShoreCounts(true=9).f1 == 0
+    assert ShoreCounts(4, 4, 8, 4).f1 == pytest.approx(2 / 3)

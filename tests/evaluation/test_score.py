@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rasterio.crs import CRS
+from scipy.ndimage import uniform_filter
+
+from glofgeo.evaluation.blocks import Blocks
+from glofgeo.evaluation.boundary import mark_shores
+from glofgeo.evaluation.lakes import SIZE_CLASSES, match_lakes, outline_lakes, size_class
+from glofgeo.evaluation.pixels import Grid, count_pixels, mark_pixels
+from glofgeo.evaluation.score import score
+
+SHAPE = (24, 30)
+GRID = Grid(CRS.from_epsg(32645), Affine(20, 0, 500000, 0, -20, 3100000), SHAPE)
+
+
+@st.composite
+def maps(draw):
+    """A prediction and a truth of blobs that partly agree."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    common, *own = (uniform_filter(rng.random(SHAPE), 4) for _ in range(3))
+    level = draw(st.floats(0.42, 0.6))
+    return tuple(common + draw(st.floats(0, 0.7)) * (noise - 0.5) > level for noise in own)
+
+
+def squares(*rings):
+    """Lakes from (left, top, right, bottom) in pixels of 20 m."""
+    return np.array(
+        [shapely.box(500000 + 20 * a, 3100000 - 20 * d, 500000 + 20 * c, 3100000 - 20 * b) for a, b, c, d in rings],
+        dtype=object,
+    )
+
+
+def judge(mask, truth, lakes, usable, side):
+    blocks = Blocks(GRID, side)
+    marks = (*mark_pixels(mask, truth, usable), *mark_shores(mask, truth, usable))
+    sums = np.column_stack([blocks.sums(mark, slice(0, SHAPE[0])) for mark in marks])
+    outlined = outline_lakes(mask, GRID.transform)
+    return score(sums, outlined, lakes, np.ones(len(lakes), bool), usable, blocks), outlined
+
+
+@settings(max_examples=15)
+@given(maps(), st.integers(1, 40))
+def test_figures_of_summed_blocks_are_those_of_the_whole_map(two, side):
+    mask, truth = two
+    usable = np.ones(SHAPE, bool)
+    usable[:, 28:] = False
+    lakes = outline_lakes(truth, GRID.transform)
+    found, outlined = judge(mask, truth, lakes, usable, side)
+    assert found.pixels == count_pixels(mask, truth, usable)
+    for level, classes in zip(found.lakes, found.by_size, strict=True):
+        for name in ("found", "missed", "false", "right"):
+            assert getattr(level, name) == sum(getattr(one, name) for one in classes)
+    assert found.land_km2 == pytest.approx((~truth & usable).sum() * 400 / 1e6, rel=2e-3)
+    alone = [p for p in outlined if not any(p.intersection(lake).area > 0 for lake in lakes)]
+    assert found.stray <= len(alone)
+    assert found.lakes[0].false >= found.stray
+    for name, value in found.figures().items():
+        interval = found.intervals[name]
+        assert interval is None or (value is not None and interval[0] <= interval[1])
+
+
+@given(maps())
+def test_every_predicted_lake_is_right_or_false_when_all_true_ones_count(two):
+    guess, truth = (outline_lakes(mask, GRID.transform) for mask in two)
+    for iou in (0.1, 0.5):
+        counts = match_lakes(truth, guess, np.ones(len(truth), bool), iou)
+        assert counts.right + counts.false == len(guess)
+        assert counts.found + counts.missed == len(truth)
+
+
+def test_a_lake_over_one_that_does_not_count_is_neither_right_nor_false():
+    one, other = squares((0, 0, 5, 5)), squares((0, 0, 5, 5), (9, 9, 14, 14))
+    counts = match_lakes(one, other, np.zeros(1, bool), 0.5)
+    assert (counts.right, counts.false, counts.precision, counts.recall, counts.f1) == (0, 1, 0, None, 0)
+
+
+def test_a_perfect_map_has_perfect_figures_and_no_bias():
+    truth = np.zeros(SHAPE, bool)
+    truth[2:8, 2:9] = truth[12:20, 15:24] = True
+    found, _ = judge(truth, truth, outline_lakes(truth, GRID.transform), np.ones(SHAPE, bool), 8)
+    figures = found.figures()
+    assert figures["iou"] == figures["boundary_f1"] == figures["lakes 0.5 all f1"] == 1
+    assert figures["area_bias"] == figures["false_per_100_km2"] == 0
+    assert found.intervals["iou"] == (1, 1)
+
+
+def test_bias_has_a_sign_and_stray_lakes_are_counted_on_land():
+    truth, mask = np.zeros((2, *SHAPE), bool)
+    truth[2:12, 2:12] = True
+    mask[2:12, 2:9] = True
+    lakes = outline_lakes(truth, GRID.transform)
+    assert judge(mask, truth, lakes, np.ones(SHAPE, bool), 8)[0].figures()["area_bias"] == pytest.approx(-0.3)
+    mask[15:20, 20:25] = True
+    mask[2:12, 9:28] = True
+    figures = judge(mask, truth, lakes, np.ones(SHAPE, bool), 8)[0].figures()
+    assert figures["area_bias"] == pytest.approx((160 + 25) / 100)
+    assert figures["false_per_100_km2"] == pytest.approx(100 / (620 * 400 / 1e6), rel=2e-3)
+
+
+@pytest.mark.parametrize("crs", [32645, 3857])
+def test_size_classes_are_of_true_ground(crs):
+    grid = GRID if crs == 32645 else Grid(CRS.from_epsg(3857), Affine(20, 0, 9.68e6, 0, -20, 3.25e6), SHAPE)
+    left, top = grid.transform * (0, 0)
+    stretch = 400 / grid.pixel_ground(np.array([left]), np.array([top])).item()
+    sides = np.sqrt(np.array([0.004, 0.006, 0.019, 0.021, 0.09, 0.11, 0.9, 1.1]) * 1e6 * stretch)
+    lakes = np.array([shapely.box(left, top - side, left + side, top) for side in sides], dtype=object)
+    assert size_class(lakes, grid).tolist() == [0, 1, 1, 2, 2, 3, 3, 4]
+    assert len(SIZE_CLASSES) == 5
+
+
+def test_lakes_of_each_size_are_counted_in_their_class():
+    truth = squares((0, 0, 3, 4), (10, 0, 16, 6))  # 0.0048 and 0.0144 km2
+    mask = np.zeros(SHAPE, bool)
+    mask[0:6, 10:16] = True
+    burnt = GRID.burn(truth, slice(0, SHAPE[0]))
+    found, _ = judge(mask, burnt, truth, np.ones(SHAPE, bool), 8)
+    small, next_up = found.by_size[1][:2]
+    assert (small.found, small.missed, small.recall) == (0, 1, 0)
+    assert (next_up.found, next_up.missed, next_up.f1) == (1, 0, 1)
+    values = found.to_dict()["lakes"][1]
+    assert (values["recall"], values["by_size_km2"]["0.005-0.02"]["f1"]) == (0.5, 1)
