@@ -7,33 +7,36 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from datasets_def.cache import fill_cache
     from datasets_def.folder import find_scenes
     from datasets_def.lakes import GlacialLakes
     from datasets_def.scene import Scene, open_scene
     from datasets_def.sentinel2 import Sentinel2
-    from datasets_def.tiled import tiled_copy
+    from datasets_def.tiled import TiledCopy
     from datasets_def.vectors import read_aoi, read_polygons
 
 __all__ = [
     "GlacialLakes",
     "Scene",
     "Sentinel2",
+    "TiledCopy",
+    "fill_cache",
     "find_scenes",
     "open_scene",
     "read_aoi",
     "read_polygons",
-    "tiled_copy",
 ]
 
 _HOME = {
     "GlacialLakes": "lakes",
     "Scene": "scene",
     "Sentinel2": "sentinel2",
+    "TiledCopy": "tiled",
+    "fill_cache": "cache",
     "find_scenes": "folder",
     "open_scene": "scene",
     "read_aoi": "vectors",
     "read_polygons": "vectors",
-    "tiled_copy": "tiled",
 }
 
 

@@ -134,7 +134,15 @@ class Scene:
         self, window: Window | None = None, bands: Sequence[str] | None = None
     ) -> tuple[npt.NDArray[Any], Mask]:
         """Like `load`, with digital numbers as stored, which take half the memory; see `reflectance`."""
-        numbers = self.numbers(window, self.bands if bands is None else bands)
+        bands = self.bands if bands is None else bands
+        self.require(bands)
+        layers = [self.layers[band] for band in bands]
+        if self.classification is not None and all(layer.path == self.classification.path for layer in layers):
+            # One file holds all: a crop is too small to open it twice.
+            planes = self._read_layer([*layers, self.classification], window)
+            numbers, classes = planes[:-1], planes[-1].astype(np.uint8)
+            return numbers, self._has_data(numbers) & _OBSERVED_CLASS[classes]
+        numbers = self._read_layer(layers, window)
         valid = self._has_data(numbers)
         if self.classification is not None:
             valid &= self.valid(window)
@@ -238,8 +246,10 @@ class Scene:
         coarse = Window.from_slices((top // factor, -(-bottom // factor)), (left // factor, -(-right // factor)))
         try:
             check_image(path)
-            # A thread of its own has settings of its own.
-            with rasterio.Env(GDAL_NUM_THREADS="ALL_CPUS"), rasterio.open(path) as source:
+            # Settings are a thread's own. GDAL's threads do not outlive a fork, after which loader processes would wait
+            # for them for ever, so they are for JPEG 2000 alone, which no loader reads.
+            threads = "ALL_CPUS" if path.endswith(".jp2") else "1"
+            with rasterio.Env(GDAL_NUM_THREADS=threads), rasterio.open(path) as source:
                 expected = tuple(-(-side // factor) for side in self.shape)
                 if source.shape != expected:
                     raise GlofgeoError(

@@ -75,6 +75,7 @@ class DataConfig:
         block_deg: side in degrees of the blocks that split an AOI without `split`.
         buffer_m: ground left unused between the parts of such a split, in metres.
         val_share: share of those blocks that validate.
+        cache_size: GB that decoded scenes may take beside the runs; those used least recently give way.
     """
 
     window: int = 518
@@ -85,6 +86,7 @@ class DataConfig:
     block_deg: float = 0.25
     buffer_m: float = 6000.0
     val_share: float = 0.2
+    cache_size: float = 50.0
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """AOI + scenes + lakes -> batches."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,15 @@ import torch
 from geopandas import GeoDataFrame, GeoSeries
 from rasterio.features import geometry_mask
 from rasterio.transform import from_origin
+from rasterio.windows import Window
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from shapely.geometry.base import BaseGeometry
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from datasets_def import GlacialLakes, Scene, Sentinel2, find_scenes, open_scene, tiled_copy
+from datasets_def import GlacialLakes, Scene, Sentinel2, TiledCopy, fill_cache, find_scenes, open_scene
+from datasets_def.safe import is_safe
 from glofgeo.config import NOT_OBSERVED, TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.training.samplers import Crop, GridWindows, Ground, LakeSampler, clip_lakes
@@ -137,25 +142,52 @@ class LakeData(lightning.LightningDataModule):
         side = max(max(scene.shape) for scene in self.used)
         self.val_window = min(config.data.window, side)
         self.window = self.val_window if side >= config.data.window else max(side // _PATCH, 2) * _PATCH
+        # A raster file is read where it lies.
+        self.copies = [
+            TiledCopy(scene, self._window_in_use(i), cache) if is_safe(scene.path) else None
+            for i, scene in enumerate(self.used)
+        ]
         self.train_sampler: LakeSampler | None = None
 
+    def _window_in_use(self, i: int) -> Window:
+        """Gives the part of a scene's grid that its crops can touch: the ground in use and a window around it."""
+        scene, margin = self.used[i], max(self.window, self.val_window)
+        left, bottom, right, top = shapely.total_bounds([views[i] for views in self.views.values()])
+        (col0, row0), (col1, row1) = ~scene.transform * (left, top), ~scene.transform * (right, bottom)
+        rows, cols = (
+            (max(math.floor(first) - margin, 0), min(math.ceil(last) + margin, side))
+            for first, last, side in ((row0, row1, scene.shape[0]), (col0, col1, scene.shape[1]))
+        )
+        return Window.from_slices(rows, cols)
+
     def prepare_data(self) -> None:
-        """Decodes each product once into a tiled GeoTIFF, because a random crop of JPEG 2000 decodes whole blocks."""
-        for scene in self.used:
-            tiled_copy(scene.path, self.cache, self.config.model.bands)
+        """Decodes the ground in use once into tiled GeoTIFFs: a random crop of JPEG 2000 decodes whole blocks."""
+        copies = [copy for copy in self.copies if copy is not None]
+        if self.train_sampler is not None or not copies:
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(12), DownloadColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("")
+
+            def tell(text: str, done: int, total: int) -> None:
+                bar.update(task, description=text, completed=done, total=total)
+
+            fill_cache(copies, self.cache, self.config.data.cache_size * 1e9, tell)
 
     def setup(self, stage: str) -> None:
         """Opens scenes and lakes for reading and lays the windows."""
         if self.train_sampler is not None:
             return
         config, bands = self.config, self.config.model.bands
-        self.datasets = [Sentinel2(tiled_copy(scene.path, self.cache, bands), bands=bands) for scene in self.used]
+        paths = [scene.path if copy is None else copy.path for scene, copy in zip(self.used, self.copies, strict=True)]
+        self.datasets = [Sentinel2(path, bands=bands) for path in paths]
+        opened = [dataset.scenes[str(path)] for dataset, path in zip(self.datasets, paths, strict=True)]
         layers = {crs: GlacialLakes(self.lakes_path, crs=crs) for crs in {scene.crs.to_string() for scene in self.used}}
         self.layers = [layers[scene.crs.to_string()] for scene in self.used]
         grounds = {
             part: [
                 Ground(i, scene.transform, scene.shape, view, clip_lakes(self.layers[i].polygons, view))
-                for i, (scene, view) in enumerate(zip(self.used, views, strict=True))
+                for i, (scene, view) in enumerate(zip(opened, views, strict=True))
                 if not view.is_empty
             ]
             for part, views in self.views.items()

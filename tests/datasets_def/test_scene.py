@@ -1,8 +1,6 @@
 """Opening scenes: radiometry, validity, grids, and every wrong input."""
 
-import os
 import shutil
-import time
 import zipfile
 from datetime import UTC, datetime
 
@@ -13,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.windows import Window
 
-from datasets_def import find_scenes, open_scene, tiled_copy
+from datasets_def import find_scenes, open_scene
 from datasets_def.synthetic import write_product
 from glofgeo.errors import GlofgeoError
 
@@ -90,28 +88,6 @@ def test_a_zipped_product_is_the_same_scene(product, tmp_path):
     assert zipped.id == plain.id
     assert (zipped.read() == plain.read()).all()
     assert (zipped.valid() == plain.valid()).all()
-
-
-def test_a_tiled_copy_is_the_same_scene(product, tmp_path):
-    copy, plain = open_scene(tiled_copy(product[0], tmp_path)), open_scene(product[0])
-    assert (copy.id, copy.datetime, copy.baseline, copy.level) == (
-        plain.id,
-        plain.datetime,
-        plain.baseline,
-        plain.level,
-    )
-    assert (copy.crs, copy.transform, copy.shape) == (plain.crs, plain.transform, plain.shape)
-    np.testing.assert_array_equal(copy.load()[0], plain.load()[0])
-    np.testing.assert_array_equal(copy.load()[1], plain.load()[1])
-    assert [p.name for p in tmp_path.iterdir()] == [tiled_copy(product[0], tmp_path).name]
-
-
-def test_a_tiled_copy_follows_its_product(product, tmp_path):
-    path = copied(product, tmp_path)
-    first = tiled_copy(path, tmp_path / "cache").stat().st_mtime_ns
-    assert tiled_copy(path, tmp_path / "cache").stat().st_mtime_ns == first
-    os.utime(band_file(path, "B02"), (time.time() + 5, time.time() + 5))
-    assert tiled_copy(path, tmp_path / "cache").stat().st_mtime_ns > first
 
 
 def test_a_raster_with_scale_and_offset_is_believed(tmp_path, write_raster):
