@@ -1,7 +1,6 @@
 """Scene: one acquisition on its own grid, whatever container holds it."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -9,15 +8,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 from affine import Affine
 from rasterio.crs import CRS
-from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from datasets_def.bands import BANDS, DEFAULT_BANDS
+from datasets_def.layers import Layer, read_layers
 from datasets_def.raster import read_raster
-from datasets_def.safe import SafeProduct, check_image, is_safe, read_product
+from datasets_def.safe import SafeProduct, is_safe, read_product
 from glofgeo.errors import GlofgeoError
 
 # Scene classification classes that say nothing about the ground: no data, saturated or defective, cloud of medium and
@@ -29,25 +27,6 @@ _OBSERVED_CLASS = ~np.isin(np.arange(256), UNOBSERVED_CLASSES)
 
 Image = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Layer:
-    """Where the pixels of one band lie and what they mean.
-
-    Attributes:
-        path: what GDAL opens; the reason of its absence starts with `!`.
-        index: band number in that file, from 1.
-        factor: side of one of its pixels in pixels of the scene.
-        quantification: DN per reflectance of 1.
-        offset: DN added before dividing.
-    """
-
-    path: str
-    index: int = 1
-    factor: int = 1
-    quantification: float = 1.0
-    offset: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -214,56 +193,8 @@ class Scene:
         return there
 
     def _read_layer(self, layers: list[Layer], window: Window | None) -> npt.NDArray[Any]:
-        """Reads layers as `(C, H, W)` DN on the scene's grid, opening each file once."""
         rows, cols = self.shape
-        window = window or Window(0, 0, cols, rows)
-        if (
-            window.col_off < 0
-            or window.row_off < 0
-            or (window.col_off + window.width > cols or window.row_off + window.height > rows)
-        ):
-            raise ValueError(f"{window} reaches beyond the scene's {rows} x {cols} pixels")
-        paths = dict.fromkeys(layer.path for layer in layers)
-        files = {path: [i for i, layer in enumerate(layers) if layer.path == path] for path in paths}
-        read = [
-            (path, [layers[i].index for i in where], layers[where[0]].factor, window) for path, where in files.items()
-        ]
-        if len(files) == 1:
-            return self._read_file(*read[0])
-        # Bands lie in files of their own, and decoding one leaves other cores idle.
-        with ThreadPoolExecutor(len(files)) as pool:
-            blocks = list(pool.map(lambda task: self._read_file(*task), read))
-        out = np.empty((len(layers), *blocks[0].shape[1:]), np.result_type(*blocks))
-        for where, block in zip(files.values(), blocks, strict=True):
-            out[where] = block
-        return out
-
-    def _read_file(self, path: str, indexes: list[int], factor: int, window: Window) -> npt.NDArray[Any]:
-        if path.startswith("!"):
-            raise GlofgeoError(f"{self.path}: incomplete, missing {path[1:]}; fetch the product again")
-        top, left = int(window.row_off), int(window.col_off)
-        bottom, right = top + int(window.height), left + int(window.width)
-        coarse = Window.from_slices((top // factor, -(-bottom // factor)), (left // factor, -(-right // factor)))
-        try:
-            check_image(path)
-            # Settings are a thread's own. GDAL's threads do not outlive a fork, after which loader processes would wait
-            # for them for ever, so they are for JPEG 2000 alone, which no loader reads.
-            threads = "ALL_CPUS" if path.endswith(".jp2") else "1"
-            with rasterio.Env(GDAL_NUM_THREADS=threads), rasterio.open(path) as source:
-                expected = tuple(-(-side // factor) for side in self.shape)
-                if source.shape != expected:
-                    raise GlofgeoError(
-                        f"{path}: {source.shape[0]} x {source.shape[1]} pixels where the scene's metadata promise "
-                        f"{expected[0]} x {expected[1]}; fetch the product again"
-                    )
-                block = source.read(indexes, window=coarse)
-        except (RasterioError, OSError) as error:
-            reason = str(error.__cause__ or error).splitlines()[0]
-            raise GlofgeoError(f"{path}: cannot be read ({reason}); fetch the scene again") from None
-        if factor > 1:
-            block = block.repeat(factor, axis=1).repeat(factor, axis=2)
-            block = block[:, top % factor :, left % factor :][:, : bottom - top, : right - left]
-        return block
+        return read_layers(layers, self.shape, window or Window(0, 0, cols, rows), self.path)
 
 
 def open_scene(path: str | Path, bands: Sequence[str] = DEFAULT_BANDS, resolution: int = 10) -> Scene:

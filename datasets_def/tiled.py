@@ -17,7 +17,8 @@ import rasterio
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from datasets_def.scene import Layer, Scene
+from datasets_def.layers import Layer
+from datasets_def.scene import Scene
 from glofgeo.errors import GlofgeoError
 
 # What a copy holds and how; raised whenever that changes, so that no copy of an older kind is read.

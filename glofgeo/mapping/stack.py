@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 
 from rasterio.windows import Window
 
-from datasets_def.scene import Layer, Scene
+from datasets_def.layers import Layer
+from datasets_def.scene import Scene
 from glofgeo import __version__
 from glofgeo.errors import GlofgeoError
 from glofgeo.models.onnx import STACK_OFFSET, STACK_SCALE

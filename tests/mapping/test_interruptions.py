@@ -116,7 +116,6 @@ def assert_equal(out, expected):
             assert_geodataframe_equal(mine, theirs)
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL on Windows")
 def test_killed_at_any_moment_the_next_run_finishes(processes, scenes, undisturbed, tmp_path):
     expected, seconds = undisturbed
     moments = random.Random(0)

@@ -1,0 +1,101 @@
+"""Where the pixels of bands lie, and reading them onto one grid."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from datasets_def.safe import check_image
+from glofgeo.errors import GlofgeoError
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Where the pixels of one band lie and what they mean.
+
+    Attributes:
+        path: what GDAL opens; the reason of its absence starts with `!`.
+        index: band number in that file, from 1.
+        factor: side of one of its pixels in pixels of the scene.
+        quantification: DN per reflectance of 1.
+        offset: DN added before dividing.
+    """
+
+    path: str
+    index: int = 1
+    factor: int = 1
+    quantification: float = 1.0
+    offset: float = 0.0
+
+
+def read_layers(layers: list[Layer], shape: tuple[int, int], window: Window, scene: Path) -> npt.NDArray[Any]:
+    """Reads layers as `(C, H, W)` digital numbers on a scene's grid, opening each file once.
+
+    Args:
+        layers: what to read, in order.
+        shape: (rows, cols) of the grid.
+        window: part of the grid.
+        scene: for messages.
+
+    Raises:
+        ValueError: If the window reaches beyond the grid.
+        GlofgeoError: If a file is missing, has another size than it should, or cannot be read.
+    """
+    rows, cols = shape
+    if (
+        window.col_off < 0
+        or window.row_off < 0
+        or (window.col_off + window.width > cols or window.row_off + window.height > rows)
+    ):
+        raise ValueError(f"{window} reaches beyond the scene's {rows} x {cols} pixels")
+    paths = dict.fromkeys(layer.path for layer in layers)
+    files = [[i for i, layer in enumerate(layers) if layer.path == path] for path in paths]
+
+    def read(where: list[int]) -> npt.NDArray[Any]:
+        return _read_file([layers[i] for i in where], shape, window, scene)
+
+    if len(files) == 1:
+        return read(files[0])
+    # Bands lie in files of their own, and decoding one leaves other cores idle.
+    with ThreadPoolExecutor(len(files)) as pool:
+        blocks = list(pool.map(read, files))
+    out = np.empty((len(layers), *blocks[0].shape[1:]), np.result_type(*blocks))
+    for where, block in zip(files, blocks, strict=True):
+        out[where] = block
+    return out
+
+
+def _read_file(layers: list[Layer], shape: tuple[int, int], window: Window, scene: Path) -> npt.NDArray[Any]:
+    """Reads layers of one file."""
+    path, factor = layers[0].path, layers[0].factor
+    if path.startswith("!"):
+        raise GlofgeoError(f"{scene}: incomplete, missing {path[1:]}; fetch the product again")
+    top, left = int(window.row_off), int(window.col_off)
+    bottom, right = top + int(window.height), left + int(window.width)
+    coarse = Window.from_slices((top // factor, -(-bottom // factor)), (left // factor, -(-right // factor)))
+    try:
+        check_image(path)
+        # Settings are a thread's own. GDAL's threads do not outlive a fork, after which loader processes would wait for
+        # them for ever, so they are for JPEG 2000 alone, which no loader reads.
+        threads = "ALL_CPUS" if path.endswith(".jp2") else "1"
+        with rasterio.Env(GDAL_NUM_THREADS=threads), rasterio.open(path) as source:
+            expected = tuple(-(-side // factor) for side in shape)
+            if source.shape != expected:
+                raise GlofgeoError(
+                    f"{path}: {source.shape[0]} x {source.shape[1]} pixels where the scene's metadata promise "
+                    f"{expected[0]} x {expected[1]}; fetch the product again"
+                )
+            block: npt.NDArray[Any] = source.read([layer.index for layer in layers], window=coarse)
+    except (RasterioError, OSError) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise GlofgeoError(f"{path}: cannot be read ({reason}); fetch the scene again") from None
+    if factor > 1:
+        block = block.repeat(factor, axis=1).repeat(factor, axis=2)
+        block = block[:, top % factor :, left % factor :][:, : bottom - top, : right - left]
+    return block
