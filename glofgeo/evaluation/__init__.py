@@ -1,8 +1,8 @@
 """The verb `evaluate`: a lake map against known lakes, pixel by pixel and lake by lake."""
 
-from glofgeo.evaluation.calibration import fit_temperature
-from glofgeo.evaluation.protocol import evaluate
+from glofgeo.evaluation.baselines import tune_ndwi
+from glofgeo.evaluation.protocol import Case, evaluate, evaluate_all
 from glofgeo.evaluation.report import print_scorecard, write_scorecard
 from glofgeo.evaluation.scorecard import Scorecard
 
-__all__ = ["Scorecard", "evaluate", "fit_temperature", "print_scorecard", "write_scorecard"]
+__all__ = ["Case", "Scorecard", "evaluate", "evaluate_all", "print_scorecard", "tune_ndwi", "write_scorecard"]

@@ -1,16 +1,23 @@
 """Classical baselines: what a model has to beat."""
 
+import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from geopandas import GeoDataFrame
+from rasterio.windows import Window
+from shapely.geometry.base import BaseGeometry
 
 from glofgeo.errors import GlofgeoError
+from glofgeo.evaluation.pixels import STRIP_ROWS, Grid
 
 if TYPE_CHECKING:
     from datasets_def.scene import Scene
 
 NDWI_BANDS = ("B03", "B08")
+_BINS = 400
 
 
 def ndwi(green: npt.NDArray[np.float32], near_infrared: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -37,3 +44,45 @@ def why_no_ndwi(scene: "Scene") -> str | None:
     except GlofgeoError as error:
         return str(error)
     return None
+
+
+def tune_ndwi(ground: "Iterable[tuple[Scene, BaseGeometry]]", lakes: GeoDataFrame) -> float | None:
+    """Finds the threshold at which NDWI has the best lake IoU, pooled over ground.
+
+    Args:
+        ground: scenes, and polygons in each one's CRS within which its observed pixels count.
+        lakes: true lakes, any CRS.
+
+    Returns:
+        -0.995 to 0.995 in steps of 0.005; None if a scene has no NDWI, or no lake was observed.
+    """
+    counts = np.zeros((2, _BINS))
+    for scene, region in ground:
+        if why_no_ndwi(scene) is not None:
+            return None
+        for grid, window in _strips(scene, region):
+            rows = slice(0, grid.shape[0])
+            observed = scene.valid(window) & grid.burn(np.array([region], dtype=object), rows)
+            index = ndwi(*scene.read(window, NDWI_BANDS))
+            observed &= np.isfinite(index)
+            lake = grid.burn(grid.bring(lakes), rows)
+            for row, which in enumerate((~lake & observed, lake & observed)):
+                counts[row] += np.histogram(index[which], _BINS, (-1, 1))[0]
+    if not counts[1].any():
+        return None
+    # Above the lower edge of each bin.
+    false, found = counts[:, ::-1].cumsum(axis=1)[:, ::-1]
+    edge = 1 + int(np.argmax((found / (counts[1].sum() + false))[1:]))
+    return 2 * edge / _BINS - 1
+
+
+def _strips(scene: "Scene", region: BaseGeometry) -> "Iterable[tuple[Grid, Window]]":
+    """Cuts the part of a scene that a region lies in into strips, each with its own grid."""
+    left, bottom, right, top = region.bounds
+    (col0, row0), (col1, row1) = ~scene.transform * (left, top), ~scene.transform * (right, bottom)
+    first, last = max(math.floor(row0), 0), min(math.ceil(row1), scene.shape[0])
+    start, stop = max(math.floor(col0), 0), min(math.ceil(col1), scene.shape[1])
+    for row in range(first, last, STRIP_ROWS):
+        shape = (min(STRIP_ROWS, last - row), stop - start)
+        window = Window(start, row, shape[1], shape[0])
+        yield Grid(scene.crs, scene.transform * scene.transform.translation(start, row), shape), window

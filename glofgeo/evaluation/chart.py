@@ -12,7 +12,7 @@ from glofgeo.evaluation.lakes import IOU_LEVELS, SIZE_CLASSES
 from glofgeo.evaluation.score import lake_figure
 from glofgeo.evaluation.scorecard import Scorecard
 
-_COLOURS = ("#0b6fa4", "#d98e04", "#8a8a8f")
+_COLOURS = ("#0b6fa4", "#d98e04", "#8a8a8f", "#4f9d69")
 
 
 def draw_scorecard(card: Scorecard) -> bytes:

@@ -1,5 +1,6 @@
 """The protocol: which pixels and which lakes are compared, and in what order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,13 +17,30 @@ from glofgeo.evaluation.blocks import Blocks, Counts, cut_blocks
 from glofgeo.evaluation.boundary import HALO, mark_shores
 from glofgeo.evaluation.calibration import PERCENTS, calibrate, count_percents
 from glofgeo.evaluation.lakes import countable, outline_lakes
-from glofgeo.evaluation.pixels import STRIP_ROWS, Mask, Polygons, mark_pixels
+from glofgeo.evaluation.pixels import STRIP_ROWS, Mask, PixelCounts, Polygons, mark_pixels
 from glofgeo.evaluation.prediction import Prediction, open_prediction
-from glofgeo.evaluation.score import PIXEL_SUMS, score
+from glofgeo.evaluation.score import PIXEL_SUMS, block_counts, pixel_counts, score
 from glofgeo.evaluation.scorecard import Scorecard
 
 if TYPE_CHECKING:
     from datasets_def.scene import Scene
+
+
+@dataclass(frozen=True)
+class Case:
+    """One map to be judged.
+
+    Attributes:
+        prediction: `probability.tif`, `mask.tif` or a lake layer; see `open_prediction` for the grid of the latter.
+        scene: what was mapped: gives validity and the NDWI columns.
+        aoi: polygons, any CRS; everything outside is left out.
+        unet: `mask.tif` or `probability.tif` of a baseline network on the grid of `prediction`.
+    """
+
+    prediction: Path
+    scene: "Scene | None" = None
+    aoi: GeoDataFrame | None = None
+    unet: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -34,6 +52,27 @@ class _Ground:
     masks: dict[str, Mask]
 
 
+@dataclass(frozen=True)
+class _Evidence:
+    """What a case adds to a scorecard.
+
+    Attributes:
+        judged: the prediction and its grid.
+        pixels: of the grid, of those inside the area of interest, and of those that are usable.
+        lakes: true lakes that touch the grid, those of them not observed, and those too small.
+        counts: `block_counts` of each method.
+        histogram: of the probabilities, as `count_percents` tells; None for masks and layers.
+        absent: why there is no NDWI.
+    """
+
+    judged: Prediction
+    pixels: tuple[int, int, int]
+    lakes: tuple[int, int, int]
+    counts: dict[str, Counts]
+    histogram: Counts | None
+    absent: str | None
+
+
 def evaluate(
     prediction: Path,
     lakes: Path,
@@ -43,88 +82,167 @@ def evaluate(
     threshold: float = 0.5,
     ndwi_threshold: float | None = None,
 ) -> Scorecard:
-    """Compares a prediction with true lakes, pixel by pixel and lake by lake.
-
-    Only usable pixels count: inside the area of interest and observed, that is, not 255 in the prediction and valid in
-    the scene. Figures are pooled over pixels, never averaged over windows or lakes. Lakes are matched as
-    `glofgeo.evaluation.lakes` says.
+    """Compares one prediction with true lakes; `evaluate_all` tells how and what can go wrong.
 
     Args:
-        prediction: `probability.tif`, `mask.tif` or a lake layer; see `open_prediction` for the grid of the latter.
+        prediction: `probability.tif`, `mask.tif` or a lake layer.
         lakes: layer of true lakes, any CRS.
         scene: what was mapped: gives validity and the NDWI column.
         aoi: polygons, any CRS; everything outside is left out.
         threshold: lake probability from which on a pixel is lake, 0-1; for probability rasters only.
         ndwi_threshold: another NDWI, -1 to 1, above which a third column calls a pixel lake; needs a scene. Chosen on
             the ground it is judged on, it flatters NDWI.
+    """
+    case = Case(prediction, scene, aoi)
+    return evaluate_all([case], lakes, threshold=threshold, ndwi_threshold=ndwi_threshold)
+
+
+def evaluate_all(
+    cases: Sequence[Case],
+    lakes: Path,
+    *,
+    threshold: float = 0.5,
+    ndwi_threshold: float | None = None,
+    ndwi_origin: str = "given",
+    notes: tuple[str, ...] = (),
+) -> Scorecard:
+    """Compares maps with true lakes, pixel by pixel and lake by lake.
+
+    Only usable pixels count: inside the area of interest and observed, that is, not 255 in the prediction and valid in
+    the scene. Figures are pooled over the pixels of all maps, never averaged over maps, windows or lakes; ground that
+    two maps show counts twice. Lakes are matched as `glofgeo.evaluation.lakes` says.
+
+    Args:
+        cases: what to judge, at least one.
+        lakes: layer of true lakes, any CRS.
+        threshold: lake probability from which on a pixel is lake, 0-1; for probability rasters only.
+        ndwi_threshold: another NDWI, -1 to 1, above which a further column calls a pixel lake; needs scenes.
+        ndwi_origin: where that comes from, in a word or two.
+        notes: what a reader must know besides.
 
     Raises:
-        GlofgeoError: If a file is missing, unreadable, without CRS or of the wrong kind, the prediction is not on the
-            scene's grid, or truth or area of interest lie off the grid. No true lake inside the area of interest is
+        GlofgeoError: If a file is missing, unreadable, without CRS or of the wrong kind, a prediction is not on its
+            scene's grid, or truth or area of interest lie off the grids. No true lake inside the area of interest is
             an answer, not an error.
     """
     if not 0 < threshold <= 1:
         raise GlofgeoError(f"threshold {threshold:g}: must be above 0 and at most 1")
-    if ndwi_threshold is not None and (scene is None or not -1 < ndwi_threshold < 1):
+    if ndwi_threshold is not None and (any(case.scene is None for case in cases) or not -1 < ndwi_threshold < 1):
         raise GlofgeoError(f"NDWI threshold {ndwi_threshold:g}: must be between -1 and 1, with a scene to take it from")
     truth = read_polygons(lakes, "true lakes")
-    judged = open_prediction(prediction, truth, scene, aoi, threshold)
-    grid = judged.grid
-    true_lakes = grid.bring(truth)
-    area = None if aoi is None else grid.bring(aoi, clip=True)
-    if area is not None and area.size == 0:
-        raise GlofgeoError(f"{prediction}: lies outside the area of interest; give another --aoi or leave it out")
-    # A grid drawn around the area of interest may well hold no lake; one that was mapped comes with the wrong truth.
-    if true_lakes.size == 0 and (aoi is None or judged.raster is not None or scene is not None):
-        raise GlofgeoError(f"{lakes}: no lake lies on the grid of {prediction.name}; give the lakes of that place")
-
-    absent = None if scene is None else why_no_ndwi(scene)
     cuts = {"ndwi": 0.0} | ({} if ndwi_threshold is None else {"ndwi_at": ndwi_threshold})
-    ground = _look(judged, area, scene, {} if scene is None or absent else cuts)
-    blocks = cut_blocks(grid)
-    sums, histogram = _count(ground, judged, true_lakes, blocks)
-    seen, large = countable(true_lakes, ground.usable, grid)
-    scores = {}
-    for method, mask in ground.masks.items():
-        layer = judged.lakes if method == "model" else None
-        predicted = outline_lakes(mask, grid.transform) if layer is None else layer
-        scores[method] = score(sums[method], predicted, true_lakes, seen & large, ground.usable, blocks)
+    found = [_judge(case, truth, threshold, cuts) for case in cases]
+    _refuse_foreign_truth(cases, found, lakes)
+    common = set.intersection(*(set(one.counts) for one in found))
+    counts = {method: [one.counts[method] for one in found] for method in ("model", "unet", *cuts) if method in common}
+    scores = {method: score(np.concatenate(several)) for method, several in counts.items()}
+    pixels, inside, usable = (sum(several) for several in zip(*(one.pixels for one in found), strict=True))
+    true_lakes, not_observed, too_small = (sum(several) for several in zip(*(one.lakes for one in found), strict=True))
+    histograms = [one.histogram for one in found if one.histogram is not None]
+    single, first = len(cases) == 1, found[0].judged
+    absent = dict.fromkeys(f"no NDWI: {one.absent}" for one in found if one.absent)
     return Scorecard(
-        prediction=prediction.name,
+        prediction=first.path.name if single else f"{len(cases)} maps",
         truth=lakes.name,
-        scene=None if scene is None else scene.id,
-        grid=judged.grid_of,
-        crs=grid.crs.to_string(),
-        threshold=threshold if judged.probability else None,
-        aoi_share=ground.inside / ground.usable.size,
-        observed_share=int(np.count_nonzero(ground.usable)) / ground.inside if ground.inside else None,
-        true_lakes=len(true_lakes),
-        not_observed=int(np.count_nonzero(~seen)),
-        too_small=int(np.count_nonzero(seen & ~large)),
+        scene=None if cases[0].scene is None or not single else cases[0].scene.id,
+        grid=", ".join(dict.fromkeys(one.judged.grid_of for one in found)),
+        crs=", ".join(dict.fromkeys(one.judged.grid.crs.to_string() for one in found)),
+        threshold=threshold if first.probability else None,
+        aoi_share=inside / pixels,
+        observed_share=usable / inside if inside else None,
+        true_lakes=true_lakes,
+        not_observed=not_observed,
+        too_small=too_small,
         model=scores["model"],
         ndwi=scores.get("ndwi"),
         ndwi_threshold=ndwi_threshold,
+        ndwi_origin=ndwi_origin,
         ndwi_at=scores.get("ndwi_at"),
-        calibration=None if histogram is None else calibrate(histogram),
-        blocks=int(np.count_nonzero(sums["model"].any(axis=1))),
-        notes=() if scene is None or absent is None else (f"no NDWI: {absent.replace(str(scene.path), scene.id)}",),
+        unet=scores.get("unet"),
+        calibration=calibrate(np.concatenate(histograms)) if len(histograms) == len(cases) else None,
+        blocks=int(sum(np.count_nonzero(part[:, :PIXEL_SUMS].any(axis=1)) for part in counts["model"])),
+        by_scene={} if single else _by_scene(cases, counts),
+        notes=(*absent, *notes),
     )
 
 
-def _look(judged: Prediction, area: Polygons | None, scene: "Scene | None", cuts: dict[str, float]) -> _Ground:
+def _by_scene(cases: Sequence[Case], counts: dict[str, list[Counts]]) -> dict[str, dict[str, PixelCounts]]:
+    names = [case.scene.id if case.scene else case.prediction.parent.name for case in cases]
+    pooled: dict[str, dict[str, PixelCounts]] = {name: {} for name in names}
+    for method, several in counts.items():
+        for name, part in zip(names, several, strict=True):
+            pooled[name][method] = pooled[name].get(method, PixelCounts()) + pixel_counts(part)
+    return pooled
+
+
+def _judge(case: Case, truth: GeoDataFrame, threshold: float, cuts: dict[str, float]) -> _Evidence:
+    judged = open_prediction(case.prediction, truth, case.scene, case.aoi, threshold)
+    rival = None if case.unet is None else open_prediction(case.unet, truth, case.scene, case.aoi, threshold)
+    grid = judged.grid
+    if rival is not None and rival.grid != grid:
+        raise GlofgeoError(f"{case.unet}: is not on the grid of {case.prediction}; map both from the same scene")
+    true_lakes = grid.bring(truth)
+    area = None if case.aoi is None else grid.bring(case.aoi, clip=True)
+    if area is not None and area.size == 0:
+        raise GlofgeoError(f"{case.prediction}: lies outside the area of interest; give another --aoi or leave it out")
+    absent = None if case.scene is None else why_no_ndwi(case.scene)
+    if absent is not None and case.scene is not None:
+        absent = absent.replace(str(case.scene.path), case.scene.id)
+    ground = _look(judged, rival, area, case.scene, {} if case.scene is None or absent else cuts)
+    blocks = cut_blocks(grid)
+    sums, histogram = _count(ground, judged, true_lakes, blocks)
+    seen, large = countable(true_lakes, ground.usable, grid)
+    counts = {}
+    for method, mask in ground.masks.items():
+        layer = judged.lakes if method == "model" else None
+        predicted = outline_lakes(mask, grid.transform) if layer is None else layer
+        counts[method] = block_counts(sums[method], predicted, true_lakes, seen & large, ground.usable, blocks)
+    return _Evidence(
+        judged=judged,
+        pixels=(ground.usable.size, ground.inside, int(np.count_nonzero(ground.usable))),
+        lakes=(len(true_lakes), int(np.count_nonzero(~seen)), int(np.count_nonzero(seen & ~large))),
+        counts=counts,
+        histogram=histogram,
+        absent=absent,
+    )
+
+
+def _refuse_foreign_truth(cases: Sequence[Case], found: Sequence[_Evidence], lakes: Path) -> None:
+    """Stops where no map shows a lake: only a grid drawn around an area of interest may well hold none."""
+    mapped = [
+        case.aoi is None or one.judged.raster is not None or case.scene is not None
+        for case, one in zip(cases, found, strict=True)
+    ]
+    if any(mapped) and not any(one.lakes[0] for one in found):
+        where = cases[0].prediction.name if len(cases) == 1 else f"the {len(cases)} maps"
+        raise GlofgeoError(f"{lakes}: no lake lies on the grid of {where}; give the lakes of that place")
+
+
+def _look(
+    judged: Prediction,
+    rival: Prediction | None,
+    area: Polygons | None,
+    scene: "Scene | None",
+    cuts: dict[str, float],
+) -> _Ground:
     """Reads the grid strip by strip; what stays is one byte a pixel and mask.
 
     Args:
         judged: the prediction.
+        rival: that of a baseline network on the same grid.
         area: polygons outside which nothing counts.
         scene: what was mapped.
         cuts: NDWI above which a pixel is lake, for each baseline.
     """
     grid = judged.grid
     usable, inside = np.zeros(grid.shape, np.bool_), 0
-    masks = {method: np.zeros(grid.shape, np.bool_) for method in ("model", *cuts)}
+    methods = ("model", *(() if rival is None else ("unet",)), *cuts)
+    masks = {method: np.zeros(grid.shape, np.bool_) for method in methods}
     for rows in grid.strips(STRIP_ROWS):
         masks["model"][rows], observed = judged.strip(rows)
+        if rival is not None:
+            masks["unet"][rows], seen = rival.strip(rows)
+            observed &= seen
         top, left = judged.offset
         window = Window(left, top + rows.start, grid.shape[1], rows.stop - rows.start)
         if scene is not None:

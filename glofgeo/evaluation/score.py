@@ -98,10 +98,10 @@ def lake_figure(iou: float, where: str, name: str) -> str:
     return f"lakes {iou:g} {where} {name}"
 
 
-def score(
+def block_counts(
     sums: npt.NDArray[np.int64], predicted: Polygons, truth: Polygons, counted: Mask, usable: Mask, blocks: Blocks
-) -> Score:
-    """Scores one method.
+) -> Counts:
+    """Counts all that a score is made of, block by block; counts of several grids may be stacked.
 
     Args:
         sums: of the pixels, `(blocks, 8)`: tp, fp, fn, tn, then those of `ShoreCounts` in its order.
@@ -110,13 +110,25 @@ def score(
         counted: which true lakes can be judged.
         usable: `(rows, cols)` of the grid.
         blocks: of the grid; a lake belongs to the one that holds its centroid.
+
+    Returns:
+        `(blocks, K)`.
     """
     seen, large = countable(predicted, usable, blocks.grid)
     judged = predicted[seen & large]
     land = (sums[:, 1] + sums[:, 3]) * blocks.pixel_ground() / 1e6
-    counts = np.column_stack([sums, land, _lake_sums(judged, truth, counted, blocks)])
+    return np.column_stack([sums, land, _lake_sums(judged, truth, counted, blocks)])
+
+
+def score(counts: Counts) -> Score:
+    """Scores one method from its `block_counts`."""
     intervals = bootstrap(counts, lambda total: _from_sums(total).figures())
     return dataclasses.replace(_from_sums(counts.sum(axis=0)), intervals=intervals)
+
+
+def pixel_counts(counts: Counts) -> PixelCounts:
+    """Pools the pixels of `block_counts`."""
+    return PixelCounts(*(round(value) for value in counts[:, :4].sum(axis=0).tolist()))
 
 
 def _lake_sums(judged: Polygons, truth: Polygons, counted: Mask, blocks: Blocks) -> Counts:
@@ -139,7 +151,7 @@ def _lake_sums(judged: Polygons, truth: Polygons, counted: Mask, blocks: Blocks)
 
 
 def _from_sums(total: Counts) -> Score:
-    """Reads the sums in the order `score` stacks them."""
+    """Reads the sums in the order `block_counts` stacks them."""
     tp, fp, fn, tn, *shores = (round(value) for value in total[:PIXEL_SUMS].tolist())
     land, stray = total[PIXEL_SUMS : PIXEL_SUMS + 2].tolist()
     lakes = total[PIXEL_SUMS + 2 :].reshape(_LAKES)

@@ -1,21 +1,23 @@
 """Scorecard: one comparison, with all its figures."""
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from glofgeo.evaluation.calibration import Calibration
+from glofgeo.evaluation.pixels import PixelCounts
 from glofgeo.evaluation.score import Score
 
 
 @dataclass(frozen=True)
 class Scorecard:
-    """A prediction against the truth, with NDWI > 0 on the same pixels beside it.
+    """A prediction, or several pooled, against the truth, with baselines on the same pixels beside it.
 
     Attributes:
-        prediction: name of the predicted file.
+        prediction: name of the predicted file, or how many maps were judged.
         truth: name of the file of true lakes.
-        scene: id of the scene, if one was given.
+        scene: id of the scene, if one was given and no more than one.
         grid: where the grid comes from.
         crs: of the grid.
         threshold: probability from which on a pixel counted as lake; None for masks and layers.
@@ -28,9 +30,12 @@ class Scorecard:
         ndwi: how NDWI > 0 did; None where it cannot be had.
         notes: what a reader must know besides.
         ndwi_threshold: of the NDWI that `ndwi_at` stands for, if one was given.
+        ndwi_origin: where that threshold comes from.
         ndwi_at: how that did; None where it cannot be had.
+        unet: how a U-Net did that was trained on the same windows for the same time, if there was one.
         calibration: how far the probabilities can be trusted; None for masks and layers.
         blocks: blocks of ground that the intervals are drawn from.
+        by_scene: pixels of every scene and method, where several scenes were judged.
     """
 
     prediction: str
@@ -48,19 +53,30 @@ class Scorecard:
     ndwi: Score | None = None
     notes: tuple[str, ...] = ()
     ndwi_threshold: float | None = None
+    ndwi_origin: str = "given"
     ndwi_at: Score | None = None
+    unet: Score | None = None
     calibration: Calibration | None = None
     blocks: int = 0
+    by_scene: Mapping[str, Mapping[str, PixelCounts]] = field(default_factory=dict)
 
     @property
     def methods(self) -> dict[str, Score]:
         """What is compared, by the name it is shown under."""
-        baselines = {"NDWI > 0": self.ndwi, f"NDWI > {self.ndwi_threshold or 0:.4g} (given)": self.ndwi_at}
+        baselines = {
+            "U-Net": self.unet,
+            "NDWI > 0": self.ndwi,
+            f"NDWI > {self.ndwi_threshold or 0:.4g} ({self.ndwi_origin})": self.ndwi_at,
+        }
         return {"model": self.model} | {name: score for name, score in baselines.items() if score is not None}
 
     def to_dict(self) -> dict[str, Any]:
         """Gives plain values that survive JSON unchanged."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        parts = {name: getattr(self, name) for name in ("model", "ndwi", "ndwi_at", "calibration")}
+        parts = {name: getattr(self, name) for name in ("model", "unet", "ndwi", "ndwi_at", "calibration")}
         plain = {name: None if part is None else part.to_dict() for name, part in parts.items()}
-        return values | plain | {"notes": list(self.notes)}
+        by_scene = {
+            scene: {method: dataclasses.asdict(pixels) | {"iou": pixels.iou} for method, pixels in methods.items()}
+            for scene, methods in self.by_scene.items()
+        }
+        return values | plain | {"by_scene": by_scene, "notes": list(self.notes)}

@@ -35,9 +35,9 @@ from glofgeo.mapping.rasters import open_strip_writer
 from glofgeo.mapping.stream import GDAL_CACHE, Area, Strip, stream_probability
 from glofgeo.mapping.thumbnail import Thumbnail
 from glofgeo.mapping.windows import WindowPlan, plan_windows
-from glofgeo.models import Header, LakeSegmenter, OnnxSegmenter, require_bands
+from glofgeo.models import Header, LakeSegmenter, OnnxSegmenter, UnetBaseline, require_bands
 
-Segmenter = LakeSegmenter | OnnxSegmenter
+Segmenter = LakeSegmenter | OnnxSegmenter | UnetBaseline
 
 
 class OffSceneError(GlofgeoError):
@@ -178,7 +178,8 @@ def run_job(
                 observed += int(np.count_nonzero(percent != NOT_OBSERVED))
                 raster.write(percent, 1, window=Window(0, first, percent.shape[1], percent.shape[0]))
 
-            stream_probability(scene, job.area, plan, infer, write, look, advance, worth=worth)
+            temperature = checkpoint.temperature if checkpoint else 1.0
+            stream_probability(scene, job.area, plan, infer, write, look, advance, worth=worth, temperature=temperature)
         clock.append(time.perf_counter())
         lakes = write_outputs(folder, strips, checksum, runs, thumbnail, scene, job.transform, settings)
         clock.append(time.perf_counter())

@@ -14,6 +14,7 @@ from glofgeo.config import NOT_OBSERVED
 from glofgeo.mapping.blend import RollingBlend
 from glofgeo.mapping.inference import Batch, Batcher
 from glofgeo.mapping.windows import WindowPlan
+from glofgeo.models import percent_steps
 
 # Rows of one read: the block height of 10 m JPEG 2000 files, so that every block is decoded once.
 _READ_ROWS = 1024
@@ -71,6 +72,7 @@ def stream_probability(
     advance: Callable[[int], None],
     *,
     worth: Callable[[npt.NDArray[np.float32]], bool] | None = None,
+    temperature: float = 1.0,
 ) -> None:
     """Maps an area strip by strip.
 
@@ -87,7 +89,9 @@ def stream_probability(
         look: receives everything read, once and in row order, from one other thread.
         advance: receives the number of windows done since the last call.
         worth: float32 `(C, H, W)` reflectance of a window -> False if it holds no lake; by default all may.
+        temperature: what the logits of the blended probability are divided by.
     """
+    steps = None if temperature == 1 else percent_steps(temperature)
     blend = RollingBlend(plan)
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as gatherer, ThreadPoolExecutor(1) as writer:
         todo = _work(scene, plan, _window_rows(scene, area, plan, reader, look), infer, worth)
@@ -104,7 +108,7 @@ def stream_probability(
                     probability = blend.finish(work.row)
                     if written is not None:
                         written.result()
-                    written = writer.submit(_write, write, first, probability, work.observed)
+                    written = writer.submit(_write, write, first, probability, work.observed, steps)
                 advance(work.windows)
             if written is not None:
                 written.result()
@@ -119,10 +123,14 @@ def _write(
     first: int,
     probability: npt.NDArray[np.float32],
     observed: npt.NDArray[np.bool_],
+    steps: npt.NDArray[np.float32] | None,
 ) -> None:
-    probability *= 100
-    probability += 0.5
-    percent = probability.astype(np.uint8)
+    if steps is None:
+        probability *= 100
+        probability += 0.5
+        percent = probability.astype(np.uint8)
+    else:
+        percent = np.searchsorted(steps, probability, side="right").astype(np.uint8)
     percent[~observed] = NOT_OBSERVED
     write(first, percent)
 

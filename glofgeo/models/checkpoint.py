@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import json
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,12 +30,15 @@ class Header:
         provenance: where the model comes from, plain JSON values.
         scorecard: how good it is, plain JSON values; None if it was never evaluated.
         sha256: of everything in the file that decides what the model answers: description and tensors.
+        temperature: number that the model's logits are to be divided by, so that its probabilities fit the ground it
+            was validated on; 1 if that was not looked at.
     """
 
     config: TrainConfig
     provenance: dict[str, Any]
     scorecard: dict[str, Any] | None
     sha256: str
+    temperature: float = field(default=1.0, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ def save_checkpoint(
     config: TrainConfig,
     provenance: dict[str, Any],
     scorecard: dict[str, Any] | None = None,
+    temperature: float = 1.0,
 ) -> None:
     """Writes a checkpoint; `path` either holds the whole of it afterwards or what it held before.
 
@@ -60,6 +64,7 @@ def save_checkpoint(
         config: of the training run; its `model` is replaced by the model's own configuration.
         provenance: plain JSON values.
         scorecard: plain JSON values.
+        temperature: see `Header`.
 
     Raises:
         GlofgeoError: If the file cannot be written.
@@ -74,6 +79,7 @@ def save_checkpoint(
             "config": dataclasses.asdict(dataclasses.replace(config, model=model.config)),
             "provenance": provenance,
             "scorecard": scorecard,
+            "temperature": temperature,
         }
     )
     metadata = {"glofgeo": header, "sha256": _sha256(header, tensors)}
@@ -110,7 +116,7 @@ def load_checkpoint(path: Path) -> LoadedCheckpoint:
     if misfit:
         raise GlofgeoError(f"{path}: does not fit the network it describes: {misfit}; train it again")
     model.load_state_dict(tensors, assign=True)
-    return LoadedCheckpoint(header.config, header.provenance, header.scorecard, header.sha256, model.eval())
+    return LoadedCheckpoint(**vars(header), model=model.eval())
 
 
 def read_header(path: Path) -> Header:
@@ -137,6 +143,7 @@ def describe_header(header: Header) -> str:
         "mean": ", ".join(f"{value:g}" for value in model.mean),
         "std": ", ".join(f"{value:g}" for value in model.std),
         "window": f"{header.config.data.window} pixels",
+        "temperature": f"{header.temperature:.3g}",
         **{name: _short(json.dumps(value)) for name, value in header.provenance.items()},
         "scorecard": ", ".join(f"{name} {value}" for name, value in figures.items()) or "never evaluated",
         "sha256": header.sha256,
@@ -170,8 +177,10 @@ def _read_header(path: Path) -> tuple[Header, str]:
         raise GlofgeoError(f"{path}: checkpoint format {version}, this glofgeo reads up to {FORMAT}: update glofgeo")
     try:
         config = from_dict(TrainConfig, values["config"], str(path))
-        header = Header(config, values["provenance"], values["scorecard"], metadata["sha256"])
-    except (KeyError, TypeError, AttributeError) as error:
+        # Earlier files do not know of temperatures.
+        temperature = float(values.get("temperature", 1.0))
+        header = Header(config, values["provenance"], values["scorecard"], metadata["sha256"], temperature=temperature)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise GlofgeoError(f"{path}: its glofgeo header is damaged: copy the checkpoint again") from error
     return header, metadata["glofgeo"]
 

@@ -87,14 +87,15 @@ class OnnxSegmenter:
 
 
 class _Probability(nn.Module):
-    """Reflectance `(B, C, H, W)` -> probability `(B, 1, H, W)`."""
+    """Reflectance `(B, C, H, W)` -> calibrated probability `(B, 1, H, W)`."""
 
-    def __init__(self, model: LakeSegmenter) -> None:
+    def __init__(self, model: LakeSegmenter, temperature: float) -> None:
         super().__init__()
         self.model = model
+        self.temperature = temperature
 
     def forward(self, reflectance: Tensor) -> Tensor:
-        return self.model(reflectance).sigmoid()
+        return (self.model(reflectance) / self.temperature).sigmoid()
 
 
 def export_onnx(loaded: LoadedCheckpoint, path: Path) -> None:
@@ -102,7 +103,8 @@ def export_onnx(loaded: LoadedCheckpoint, path: Path) -> None:
 
     Input `reflectance`, float32 `(batch, C, window, window)`, 1.0 = 100 %; output `probability`, float32
     `(batch, 1, window, window)`. Any batch; the window is that of training, rounded down to a multiple of 14, so that
-    nothing is padded. Metadata: what Deepness reads, and under `glofgeo` the checkpoint's header.
+    nothing is padded. The checkpoint's temperature becomes part of the graph. Metadata: what Deepness reads, and under
+    `glofgeo` the checkpoint's header.
 
     Args:
         loaded: the checkpoint.
@@ -124,7 +126,7 @@ def export_onnx(loaded: LoadedCheckpoint, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Before the minute that tracing takes.
         part.touch()
-        program = _trace(model, window)
+        program = _trace(_Probability(model, loaded.temperature), window)
         program.model.metadata_props.update(_deepness_metadata(config) | {_HEADER_KEY: _header_text(header)})
         program.save(part, external_data=False)
         _seal(part)
@@ -181,12 +183,12 @@ def _for_window(model: LakeSegmenter, window: int) -> LakeSegmenter:
     return same.eval()
 
 
-def _trace(model: LakeSegmenter, window: int) -> Any:
+def _trace(graph: _Probability, window: int) -> Any:
     """Translates the network; returns torch's ONNXProgram."""
     # Of two, because a batch of one would be taken for fixed.
-    example = torch.zeros(2, len(model.config.bands), window, window)
+    example = torch.zeros(2, len(graph.model.config.bands), window, window)
     program = torch.onnx.export(
-        _Probability(model).eval(),
+        graph.eval(),
         (example,),
         dynamo=True,
         input_names=["reflectance"],

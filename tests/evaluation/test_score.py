@@ -11,7 +11,7 @@ from glofgeo.evaluation.blocks import Blocks
 from glofgeo.evaluation.boundary import mark_shores
 from glofgeo.evaluation.lakes import SIZE_CLASSES, match_lakes, outline_lakes, size_class
 from glofgeo.evaluation.pixels import Grid, count_pixels, mark_pixels
-from glofgeo.evaluation.score import score
+from glofgeo.evaluation.score import block_counts, score
 
 SHAPE = (24, 30)
 GRID = Grid(CRS.from_epsg(32645), Affine(20, 0, 500000, 0, -20, 3100000), SHAPE)
@@ -39,7 +39,7 @@ def judge(mask, truth, lakes, usable, side):
     marks = (*mark_pixels(mask, truth, usable), *mark_shores(mask, truth, usable))
     sums = np.column_stack([blocks.sums(mark, slice(0, SHAPE[0])) for mark in marks])
     outlined = outline_lakes(mask, GRID.transform)
-    return score(sums, outlined, lakes, np.ones(len(lakes), bool), usable, blocks), outlined
+    return score(block_counts(sums, outlined, lakes, np.ones(len(lakes), bool), usable, blocks)), outlined
 
 
 @settings(max_examples=15)

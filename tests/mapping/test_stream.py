@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from rasterio.windows import Window
+from scipy.special import expit, logit
 
 from datasets_def import open_scene
 from glofgeo.mapping import stream
@@ -14,11 +15,11 @@ from glofgeo.mapping.stream import Area, stream_probability
 from glofgeo.mapping.windows import plan_windows
 
 
-def collect(scene, area, plan, infer, batch_size=3, worth=None):
+def collect(scene, area, plan, infer, batch_size=3, **more):
     strips, seen, done = [], [], []
     stream_probability(
         scene, area, plan, Batcher(infer, batch_size), lambda row, strip: strips.append((row, strip)),
-        lambda strip: seen.append((strip.first, strip.numbers.copy())), done.append, worth=worth,
+        lambda strip: seen.append((strip.first, strip.numbers.copy())), done.append, **more,
     )  # fmt: skip
     return strips, seen, done
 
@@ -142,6 +143,17 @@ def test_a_constant_answer_is_that_constant_everywhere(tmp_path, write_raster, c
         lambda batch: np.full((len(batch), *batch.shape[2:]), percent / 100, np.float32),
     )  # fmt: skip
     assert (np.concatenate([strip for _, strip in strips]) == percent).all()
+
+
+@given(scenes_and_plans(), st.floats(0.3, 4))
+def test_the_blended_probability_is_calibrated(tmp_path, write_raster, case, temperature):
+    array, plan = case
+    scene = open_scene(write_raster(tmp_path / "scene.tif", array, scale=1e-4))
+    area = Area(Window(0, 0, plan.shape[1], plan.shape[0]))
+    strips, _, _ = collect(scene, area, plan, place_dependent, temperature=temperature)
+    blended = whole_image(array.astype(np.float32) / 10000, plan)
+    expected = 100 * expit(logit(blended) / temperature)
+    assert np.abs(np.concatenate([strip for _, strip in strips]) - expected).max() <= 0.5 + 2e-2
 
 
 def test_windows_that_hold_no_water_are_land_and_not_inferred(tmp_path, write_raster):

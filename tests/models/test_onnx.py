@@ -29,6 +29,8 @@ from glofgeo.models import build_model, export_onnx, load_checkpoint, load_onnx,
 # A window that is no multiple of 14, and a position embedding stored for another size than it.
 CONFIG = TrainConfig(model=ModelConfig("tiny", image_size=70), data=DataConfig(window=128))
 WINDOW = 126
+# Far from 1, so that leaving it out, or dividing by it twice, shows.
+TEMPERATURE = 1.7
 COMMAND = Path(sys.executable).with_name("glofgeo")
 
 
@@ -54,7 +56,7 @@ def opinionated():
 def folder(tmp_path_factory, product):
     """What `glofgeo export` leaves, run as a shell would: it takes a while, so once for all tests."""
     folder = tmp_path_factory.mktemp("export")
-    save_checkpoint(folder / "best.safetensors", opinionated(), CONFIG, {"aoi": "himalaya"}, {"iou": 0.5})
+    save_checkpoint(folder / "best.safetensors", opinionated(), CONFIG, {"aoi": "himalaya"}, {"iou": 0.5}, TEMPERATURE)
     words = ["export", "--checkpoint", "best.safetensors", "--format", "onnx", "--scene", product[0], "--out", "out"]
     result = subprocess.run([COMMAND, *words], cwd=folder, capture_output=True, text=True, timeout=600)
     assert result.returncode == 0, result.stderr
@@ -85,7 +87,7 @@ def metadata(segmenter):
 
 @torch.inference_mode()
 def probability(model, reflectance):
-    return model(torch.from_numpy(reflectance)).sigmoid()[:, 0].numpy()
+    return (model(torch.from_numpy(reflectance)) / TEMPERATURE).sigmoid()[:, 0].numpy()
 
 
 def windows(scene, count):
@@ -302,7 +304,8 @@ def test_onnxruntime_reads_it_without_glofgeo(path):
 
 def test_a_map_through_onnx_runtime_is_that_of_torch(tmp_path, product, loaded, segmenter):
     scenes = [product[0]]
-    map_scenes(scenes, loaded.model, segmenter.header, tmp_path / "torch")
+    header = replace(segmenter.header, temperature=TEMPERATURE)
+    map_scenes(scenes, loaded.model, header, tmp_path / "torch")
     map_scenes(scenes, segmenter, segmenter.header, tmp_path / "onnx")
     percent = []
     for name in ("torch", "onnx"):
@@ -310,7 +313,10 @@ def test_a_map_through_onnx_runtime_is_that_of_torch(tmp_path, product, loaded, 
             percent.append(source.read(1).astype(int))
     assert np.array_equal(percent[0] == 255, percent[1] == 255)
     assert percent[0][percent[0] != 255].std() > 5
-    assert np.abs(percent[0] - percent[1]).max() <= 1
+    # Where windows overlap, one calibrates what it has blended and the other blends what it has calibrated.
+    differences = np.abs(percent[0] - percent[1])
+    assert (differences <= 1).mean() > 0.9, differences.max()
+    assert differences.max() <= 5
 
 
 def test_the_command_line_maps_and_describes_an_exported_model(tmp_path, product, path, monkeypatch, capsys):
