@@ -1,6 +1,11 @@
 """Where the pixels of bands lie, and reading them onto one grid."""
 
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import rasterio
+from rasterio import DatasetReader
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
@@ -32,6 +38,51 @@ class Layer:
     factor: int = 1
     quantification: float = 1.0
     offset: float = 0.0
+
+
+class _Handles(threading.local):
+    """Files that a thread of a process keeps open; GDAL's handles serve one thread and do not outlive a fork."""
+
+    def __init__(self) -> None:
+        self.process = os.getpid()
+        self.open: OrderedDict[str, tuple[tuple[int, int, int], DatasetReader]] = OrderedDict()
+
+
+_handles = _Handles()
+_MOST_OPEN = 32
+
+
+@contextmanager
+def _open(path: str) -> Iterator[DatasetReader]:
+    """Opens a file; a GeoTIFF stays open, because opening one takes as long as reading a small crop of it.
+
+    Settings are a thread's own. GDAL's threads do not outlive a fork, after which loader processes would wait for them
+    for ever, so they are for JPEG 2000 alone, which no loader reads.
+    """
+    if not path.endswith((".tif", ".tiff")) or path.startswith("/vsi"):
+        with rasterio.Env(GDAL_NUM_THREADS="ALL_CPUS"), rasterio.open(path) as source:
+            yield source
+        return
+    if _handles.process != os.getpid():
+        _handles.__init__()  # type: ignore[misc]
+    facts = Path(path).stat()
+    version = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    kept, source = _handles.open.pop(path, (None, None))
+    if source is None or kept != version:
+        if source is not None:
+            source.close()
+        with rasterio.Env(GDAL_NUM_THREADS="1"):
+            source = rasterio.open(path)
+    _handles.open[path] = (version, source)
+    if len(_handles.open) > _MOST_OPEN:
+        _handles.open.popitem(last=False)[1][1].close()
+    try:
+        yield source
+    except RasterioError:
+        # After a failed read GDAL may take the block for read.
+        del _handles.open[path]
+        source.close()
+        raise
 
 
 def read_layers(layers: list[Layer], shape: tuple[int, int], window: Window, scene: Path) -> npt.NDArray[Any]:
@@ -81,10 +132,7 @@ def _read_file(layers: list[Layer], shape: tuple[int, int], window: Window, scen
     coarse = Window.from_slices((top // factor, -(-bottom // factor)), (left // factor, -(-right // factor)))
     try:
         check_image(path)
-        # Settings are a thread's own. GDAL's threads do not outlive a fork, after which loader processes would wait for
-        # them for ever, so they are for JPEG 2000 alone, which no loader reads.
-        threads = "ALL_CPUS" if path.endswith(".jp2") else "1"
-        with rasterio.Env(GDAL_NUM_THREADS=threads), rasterio.open(path) as source:
+        with _open(path) as source:
             expected = tuple(-(-side // factor) for side in shape)
             if source.shape != expected:
                 raise GlofgeoError(
