@@ -171,6 +171,14 @@ class Scene:
         if missing:
             raise GlofgeoError(f"{self.path}: incomplete, missing {', '.join(missing)}; fetch the product again")
 
+    def check(self) -> None:
+        """Reads the last pixel of every file, which tells what is missing, cut short or of another size.
+
+        Raises:
+            GlofgeoError: If one cannot be read.
+        """
+        self.load_numbers(Window(self.shape[1] - 1, self.shape[0] - 1, 1, 1))
+
     def numbers(self, window: Window | None, bands: Sequence[str]) -> npt.NDArray[Any]:
         """Reads digital numbers as stored, `(C, H, W)`, on the scene's grid."""
         self.require(bands)

@@ -46,7 +46,11 @@ def train(
     out: Path | None = None,
     config: str = "large",
     resume: Path | None = None,
+    baseline: Literal["unet"] | None = None,
     device: Device = "auto",
+    devices: int = 1,
+    strategy: str = "auto",
+    wandb: str | None = None,
     settings: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),  # noqa: B008 (frozen)
 ) -> None:
     """Learns lakes from scenes and lake polygons.
@@ -56,19 +60,29 @@ def train(
         scenes: folder of scenes, or one scene.
         lakes: polygons of the lakes, complete within the area of interest.
         out: folder of this run; by default runs/<date>-<time>.
-        config: large, small, demo, or a YAML file; flags override it.
+        config: large, small, chips, demo, or a YAML file; flags override it.
         resume: folder of a run to continue with its own settings.
+        baseline: unet trains a U-Net from scratch on the same windows for the same time, and scores it beside.
         device: where to compute.
+        devices: how many GPUs or processes, as Lightning has it.
+        strategy: how these share the work, as Lightning has it (ddp, fsdp, …).
+        wandb: project of Weights & Biases to log to.
         settings: everything else.
     """
     from datasets_def.vectors import read_aoi
+    from glofgeo.judge import judge
     from glofgeo.training.run import train as run
 
     area = read_aoi(aoi)
     folder = resume or out or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S")
-    run(
-        aoi=area, aoi_name=aoi, scenes=scenes, lakes=lakes, out=folder, config=settings, resume=resume, device=device
+    trained = run(
+        aoi=area, aoi_name=aoi, scenes=scenes, lakes=lakes, out=folder, config=settings, resume=resume, device=device,
+        devices=devices, strategy=strategy, baseline=baseline, wandb=wandb,
     )  # fmt: skip
+    # Of several processes, each for a GPU of its own, one judges.
+    if os.environ.get("LOCAL_RANK", "0") == os.environ.get("NODE_RANK", "0") == "0":
+        judge(trained, lakes, device=device)
+        print(f"{trained.best.parent / 'scorecard.md'}: how good it is")
 
 
 @app.command(name="map")

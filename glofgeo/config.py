@@ -34,6 +34,8 @@ class ModelConfig:
         std: reflectance divided by per band; by default the band table's.
         decoder_channels: width of the U-Net decoder's five stages.
         stem_channels: width of the convolutional stem at full and at half resolution.
+        log_stem: give the stem the logarithms of the reflectance, in which light is a sum and a band ratio a
+            difference.
     """
 
     variant: Variant = "large"
@@ -46,6 +48,7 @@ class ModelConfig:
     std: tuple[float, ...] = ()
     decoder_channels: tuple[int, ...] = (256, 128, 64, 32, 16)
     stem_channels: tuple[int, int] = (16, 32)
+    log_stem: bool = False
 
     def __post_init__(self) -> None:
         """Fills in the band statistics and refuses a band that is not Sentinel-2's."""
@@ -70,23 +73,34 @@ class DataConfig:
         window: side of a training crop in pixels; shrunk to the largest scene if that is smaller.
         batch_size: crops a step.
         crops: crops an epoch.
-        lake_share: share of the crops that are centred near a lake; the rest falls anywhere.
+        lake_share: share of the crops around lakes, every size class alike.
+        hard_share: share of the crops around what is taken for lakes: shadow, wet ice and slush, snow margins, cloud
+            edges; the rest falls anywhere.
         workers: loader processes.
         block_deg: side in degrees of the blocks that split an AOI without `split`.
         buffer_m: ground left unused between the parts of such a split, in metres.
         val_share: share of those blocks that validate.
+        lake_years: lakes mapped this many years before or after a scene was acquired are left out there, neither
+            learned nor judged; by default dates are not looked at.
         cache_size: GB that decoded scenes may take beside the runs; those used least recently give way.
     """
 
     window: int = 518
     batch_size: int = 4
     crops: int = 1000
-    lake_share: float = 0.6
+    lake_share: float = 0.5
+    hard_share: float = 0.2
     workers: int = 2
     block_deg: float = 0.25
     buffer_m: float = 6000.0
     val_share: float = 0.2
+    lake_years: float | None = None
     cache_size: float = 50.0
+
+    def __post_init__(self) -> None:
+        """Refuses values that cannot be meant."""
+        if min(self.lake_share, self.hard_share) < 0 or self.lake_share + self.hard_share > 1:
+            raise GlofgeoError("--data.lake-share and --data.hard-share are shares of one whole: give 0 to 1 together")
 
 
 @dataclass(frozen=True)
@@ -105,6 +119,21 @@ class LossConfig:
 
 
 @dataclass(frozen=True)
+class AugmentConfig:
+    """What a training crop's light and air may differ by.
+
+    Attributes:
+        light: illumination is scaled by up to `1 + light`, or down by as much.
+        band: the same for each band on its own.
+        haze: most reflectance that haze adds at 490 nm; falls with wavelength.
+    """
+
+    light: float = 0.2
+    band: float = 0.05
+    haze: float = 0.03
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Everything that decides a training run.
 
@@ -112,6 +141,7 @@ class TrainConfig:
         model: what the network is.
         data: which crops training sees.
         loss: weights of the loss.
+        augment: how crops are varied.
         weights: `auto` (`dinov2` where it can be had, else random, and says so), `dinov2` (Meta's, fetched through
             timm), `none` (random), or a file.
         tune: what learns beside decoder, stem and extra blocks: `full`, the whole transformer; `frozen`, none of it;
@@ -131,12 +161,17 @@ class TrainConfig:
         warmup: share of all steps during which the rate rises.
         patience: epochs without a better lake IoU before training stops.
         clip: gradient norm above which gradients are scaled down.
+        ema: weight of the past in the running mean of the weights, which is what is validated and kept; it starts
+            small and rises to this. 0 keeps the last step's weights.
         seed: of everything random.
+        allow_leaks: go on where the split leaks; the scorecard then says so.
+        skip_damaged: leave out scenes that are damaged, and say which.
     """
 
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
     weights: str = "auto"
     tune: Literal["full", "frozen", "lora"] = "full"
     lora_rank: int = 8
@@ -152,7 +187,10 @@ class TrainConfig:
     warmup: float = 0.05
     patience: int = 10
     clip: float = 1.0
+    ema: float = 0.999
     seed: int = 0
+    allow_leaks: bool = False
+    skip_damaged: bool = False
 
     def __post_init__(self) -> None:
         """Refuses values that cannot be meant."""
@@ -160,6 +198,8 @@ class TrainConfig:
             raise GlofgeoError(f"--lora-rank {self.lora_rank}: give 1 or more, or --tune frozen")
         if not 0 < self.layer_decay <= 1:
             raise GlofgeoError(f"--layer-decay {self.layer_decay}: give a factor above 0, up to 1")
+        if not 0 <= self.ema < 1:
+            raise GlofgeoError(f"--ema {self.ema}: give a share from 0 to below 1")
         if not 0 <= self.drop_path < 1:
             raise GlofgeoError(f"--drop-path {self.drop_path}: give a probability from 0 to below 1")
 
@@ -202,9 +242,28 @@ class MapConfig:
 PRESETS: dict[str, dict[str, Any]] = {
     "large": {},
     "small": {"model": {"variant": "small"}, "data": {"batch_size": 8}, "encoder_lr": 1e-4},
+    # For the 223 water chips that docs/evaluation.md tells of: at most ten minutes on two cores, no pretrained weights.
+    "chips": {
+        "model": {
+            "variant": "tiny",
+            "image_size": 112,
+            "decoder_channels": [96, 64, 48, 32, 16],
+            "stem_channels": [32, 48],
+            "log_stem": True,
+        },
+        "data": {"window": 112, "batch_size": 8, "crops": 320, "workers": 0, "lake_share": 0.0, "hard_share": 0.0},
+        "loss": {"lovasz": 0.0, "dice": 0.0},
+        "augment": {"light": 0.1, "haze": 0.01},
+        "weights": "none",
+        "epochs": 30,
+        "lr": 1e-3,
+        "encoder_lr": 1e-3,
+        "patience": 30,
+        "ema": 0.995,
+    },
     "demo": {
         "model": {"variant": "tiny"},
-        "data": {"window": 252, "batch_size": 8, "crops": 200, "workers": 0, "lake_share": 0.5},
+        "data": {"window": 252, "batch_size": 8, "crops": 200, "workers": 0, "lake_share": 0.5, "hard_share": 0.1},
         "weights": "none",
         "epochs": 6,
         "lr": 2e-3,
@@ -255,7 +314,7 @@ def from_dict(kind: type[T], values: dict[str, Any], where: str) -> T:
     unknown = [name for name in values if name not in fields]
     if unknown:
         raise GlofgeoError(f"{where}: unknown setting {', '.join(unknown)}; known: {', '.join(fields)}")
-    nested = {"model": ModelConfig, "data": DataConfig, "loss": LossConfig}
+    nested = {"model": ModelConfig, "data": DataConfig, "loss": LossConfig, "augment": AugmentConfig}
     built: dict[str, Any] = {}
     for name, value in values.items():
         if kind is TrainConfig and name in nested and isinstance(value, dict):

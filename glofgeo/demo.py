@@ -48,7 +48,7 @@ def run(out: Path) -> None:
     checkpoint = train(
         aoi=read_aoi(aoi), aoi_name="demo", scenes=out / "data" / "scenes", lakes=out / "data" / "lakes.gpkg",
         out=out / "run", config=config, device="cpu",
-    )  # fmt: skip
+    ).best  # fmt: skip
 
     console.print("[bold]3/4[/] mapping the second place at both dates")
     loaded = load_checkpoint(checkpoint)

@@ -1,6 +1,5 @@
 """Classical baselines: what a model has to beat."""
 
-import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from shapely.geometry.base import BaseGeometry
 
 from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation.pixels import STRIP_ROWS, Grid
+from glofgeo.mapping.windows import bounding_slices
 
 if TYPE_CHECKING:
     from datasets_def.scene import Scene
@@ -78,11 +78,8 @@ def tune_ndwi(ground: "Iterable[tuple[Scene, BaseGeometry]]", lakes: GeoDataFram
 
 def _strips(scene: "Scene", region: BaseGeometry) -> "Iterable[tuple[Grid, Window]]":
     """Cuts the part of a scene that a region lies in into strips, each with its own grid."""
-    left, bottom, right, top = region.bounds
-    (col0, row0), (col1, row1) = ~scene.transform * (left, top), ~scene.transform * (right, bottom)
-    first, last = max(math.floor(row0), 0), min(math.ceil(row1), scene.shape[0])
-    start, stop = max(math.floor(col0), 0), min(math.ceil(col1), scene.shape[1])
-    for row in range(first, last, STRIP_ROWS):
-        shape = (min(STRIP_ROWS, last - row), stop - start)
-        window = Window(start, row, shape[1], shape[0])
-        yield Grid(scene.crs, scene.transform * scene.transform.translation(start, row), shape), window
+    rows, cols = bounding_slices(scene.transform, scene.shape, region.bounds)
+    for row in range(rows.start, rows.stop, STRIP_ROWS):
+        shape = (min(STRIP_ROWS, rows.stop - row), cols.stop - cols.start)
+        window = Window(cols.start, row, shape[1], shape[0])
+        yield Grid(scene.crs, scene.transform * scene.transform.translation(cols.start, row), shape), window

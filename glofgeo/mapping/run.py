@@ -34,7 +34,7 @@ from glofgeo.mapping.progress import Advance, windows_progress
 from glofgeo.mapping.rasters import open_strip_writer
 from glofgeo.mapping.stream import GDAL_CACHE, Area, Strip, stream_probability
 from glofgeo.mapping.thumbnail import Thumbnail
-from glofgeo.mapping.windows import WindowPlan, plan_windows
+from glofgeo.mapping.windows import WindowPlan, bounding_slices, plan_windows
 from glofgeo.models import Header, LakeSegmenter, OnnxSegmenter, UnetBaseline, require_bands
 
 Segmenter = LakeSegmenter | OnnxSegmenter | UnetBaseline
@@ -237,16 +237,13 @@ def _area(scene: Scene, aoi: gpd.GeoDataFrame | None) -> Area:
     if aoi is None:
         return Area(Window(0, 0, cols, rows))
     polygons = aoi.to_crs(scene.crs).geometry
-    left, bottom, right, top = polygons.total_bounds
-    (x0, y0), (x1, y1) = ~scene.transform * (left, top), ~scene.transform * (right, bottom)
-    c0, r0 = max(math.floor(x0), 0), max(math.floor(y0), 0)
-    c1, r1 = min(math.ceil(x1), cols), min(math.ceil(y1), rows)
-    if c0 >= c1 or r0 >= r1:
+    span = bounding_slices(scene.transform, scene.shape, tuple(polygons.total_bounds))
+    cut = Window.from_slices(*span)
+    if not (cut.width and cut.height):
         raise OffSceneError(f"{scene.path}: the area of interest lies off this scene; check both in QGIS")
-    cut = Window(c0, r0, c1 - c0, r1 - r0)
 
     def mask(first: int, count: int) -> npt.NDArray[np.bool_]:
-        strip = window_transform(Window(c0, r0 + first, c1 - c0, count), scene.transform)
-        return geometry_mask(polygons, (count, c1 - c0), strip, invert=True)
+        strip = window_transform(Window(cut.col_off, cut.row_off + first, cut.width, count), scene.transform)
+        return geometry_mask(polygons, (count, cut.width), strip, invert=True)
 
     return Area(cut, mask)

@@ -13,7 +13,7 @@ from datasets_def.scene import Scene
 from glofgeo.config import NOT_OBSERVED
 from glofgeo.mapping.blend import RollingBlend
 from glofgeo.mapping.inference import Batch, Batcher
-from glofgeo.mapping.windows import WindowPlan
+from glofgeo.mapping.windows import WindowPlan, reflect_around
 from glofgeo.models import percent_steps
 
 # Rows of one read: the block height of 10 m JPEG 2000 files, so that every block is decoded once.
@@ -200,9 +200,7 @@ def _reflectance(scene: Scene, strips: list[Strip], plan: WindowPlan, top: int, 
     for strip in strips:
         there, here = strip.rows(top, top + plan.height)
         scene.reflectance(strip.numbers[:, there, left : left + plan.width], out=inside[:, here])
-    if inside.shape != out.shape:
-        around = [(0, 0), *((span.start, plan.window - span.stop) for span in plan.on_grid)]
-        out[:] = np.pad(inside, around, mode="reflect")
+    reflect_around(plan, out)
     return out
 
 

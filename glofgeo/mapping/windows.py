@@ -1,9 +1,11 @@
 """A plan of overlapping windows that covers a grid exactly."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from affine import Affine
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,37 @@ def plan_windows(shape: tuple[int, int], window: int, overlap: int) -> WindowPla
     height, width = (min(window, side) for side in shape)
     tops, lefts = (_starts(side, window, overlap) for side in shape)
     return WindowPlan(shape, window, height, width, tops, lefts)
+
+
+def bounding_slices(
+    transform: Affine, shape: tuple[int, int], bounds: tuple[float, float, float, float], margin: int = 0
+) -> tuple[slice, slice]:
+    """Gives the rows and columns of a grid that bounds touch.
+
+    Args:
+        transform: of the grid, north-up.
+        shape: (rows, cols) of the grid.
+        bounds: (left, bottom, right, top) in its CRS.
+        margin: pixels to add on each side, as far as the grid goes.
+
+    Returns:
+        Rows and columns, empty where the bounds lie off the grid.
+    """
+    left, bottom, right, top = bounds
+    (col0, row0), (col1, row1) = ~transform * (left, top), ~transform * (right, bottom)
+    rows, cols = (
+        (max(math.floor(first) - margin, 0), min(math.ceil(last) + margin, side))
+        for first, last, side in ((row0, row1, shape[0]), (col0, col1, shape[1]))
+    )
+    return slice(rows[0], max(rows)), slice(cols[0], max(cols))
+
+
+def reflect_around(plan: WindowPlan, out: npt.NDArray[np.float32]) -> None:
+    """Continues what lies on the grid (`plan.on_grid`) by reflection over the rest of a window `(C, H, W)`."""
+    inside = out[:, *plan.on_grid]
+    if inside.shape != out.shape:
+        around = [(0, 0), *((span.start, plan.window - span.stop) for span in plan.on_grid)]
+        out[:] = np.pad(inside, around, mode="reflect")
 
 
 def _starts(length: int, window: int, overlap: int) -> tuple[int, ...]:

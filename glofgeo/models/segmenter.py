@@ -12,6 +12,9 @@ from glofgeo.config import ModelConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.models.encoder import PATCH, DinoV2Encoder, pad_to_multiple
 
+# Reflectance that the noise over dark water amounts to, and the spread of the logarithms over land and water.
+_DARK, _SPREAD = 0.01, 0.6
+
 
 class LakeSegmenter(nn.Module):
     """DINOv2 encoder, U-Net decoder and segmentation head of one channel.
@@ -66,10 +69,15 @@ class LakeSegmenter(nn.Module):
         """
         height, width = reflectance.shape[-2:]
         x = pad_to_multiple((reflectance - self.mean) / self.std, PATCH)
-        full, half = self.encoder.stem(x)
+        full, half = self.encoder.stem(self._logarithms(reflectance) if self.config.log_stem else x)
         decoded = self.decoder([x, half, *self.encoder.pyramid(x)])
         logits: Tensor = self.head(self.fuse(torch.cat([decoded, full], dim=1)))
         return logits[..., :height, :width].float()
+
+    def _logarithms(self, reflectance: Tensor) -> Tensor:
+        """About as large as what the transformer gets; the offset keeps sensor noise in deep water from counting."""
+        ratio = (reflectance.clamp_min(0) + _DARK) / (self.mean + _DARK)
+        return pad_to_multiple(ratio.log() / _SPREAD, PATCH)
 
 
 def build_model(config: ModelConfig) -> LakeSegmenter:

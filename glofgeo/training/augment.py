@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from datasets_def.bands import BANDS
+from glofgeo.config import AugmentConfig
 
 # Haze scatters blue more than infrared: optical depth goes with wavelength to the power -1.3, the Ångström exponent
 # of average continental aerosol (Ångström 1929, Geografiska Annaler 11, 156-166).
@@ -19,19 +20,15 @@ class Augment(nn.Module):
     Crop positions are the sampler's. Randomness comes from torch's global generator on the CPU.
     """
 
-    def __init__(self, bands: Sequence[str], light: float = 0.2, band: float = 0.05, haze: float = 0.03) -> None:
+    def __init__(self, bands: Sequence[str], config: AugmentConfig = AugmentConfig()) -> None:  # noqa: B008 (frozen)
         """Sets the strengths.
 
         Args:
             bands: names of the channels, in order.
-            light: illumination of a crop is scaled by up to `1 + light`, or down by as much.
-            band: the same for each band on its own.
-            haze: most reflectance that haze adds at 490 nm; falls with wavelength.
+            config: of light and air.
         """
         super().__init__()
-        self.light = light
-        self.band = band
-        self.haze = haze
+        self.config = config
         wavelengths = torch.tensor([BANDS[name].wavelength for name in bands])
         self.spectrum: Tensor
         self.register_buffer("spectrum", (wavelengths / _REFERENCE_NM) ** -_ANGSTROM, persistent=False)
@@ -51,9 +48,9 @@ class Augment(nn.Module):
     def relight(self, image: Tensor) -> Tensor:
         """Changes illumination, band calibration and haze of `(B, C, H, W)` reflectance."""
         batch, bands = image.shape[:2]
-        light = _gains((batch, 1, 1, 1), self.light)
-        band = _gains((batch, bands, 1, 1), self.band)
-        air = self.haze * torch.rand(batch, 1, 1, 1)
+        light = _gains((batch, 1, 1, 1), self.config.light)
+        band = _gains((batch, bands, 1, 1), self.config.band)
+        air = self.config.haze * torch.rand(batch, 1, 1, 1)
         return image * (light * band).to(image.device) + air.to(image.device) * self.spectrum.view(1, -1, 1, 1)
 
 

@@ -1,16 +1,13 @@
 """AOI + scenes + lakes -> batches."""
 
-import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning
-import numpy as np
+import pandas as pd
 import shapely
 import torch
 from geopandas import GeoDataFrame, GeoSeries
-from rasterio.features import geometry_mask
-from rasterio.transform import from_origin
 from rasterio.windows import Window
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
@@ -19,11 +16,16 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from datasets_def import GlacialLakes, Scene, Sentinel2, TiledCopy, fill_cache, find_scenes, open_scene
+from datasets_def.dates import decimal_year, mapped_in
 from datasets_def.safe import is_safe
-from glofgeo.config import NOT_OBSERVED, TrainConfig
+from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError
-from glofgeo.training.samplers import Crop, GridWindows, Ground, LakeSampler, clip_lakes
-from glofgeo.training.splits import WGS84, audit, split_aoi
+from glofgeo.mapping.windows import bounding_slices
+from glofgeo.training.crops import LakeCrops, LakeWindows, Reader
+from glofgeo.training.negatives import hard_points
+from glofgeo.training.samplers import Crop, Ground, LakeSampler, clip_lakes
+from glofgeo.training.splits import PARTS, WGS84, audit, split_aoi
+from glofgeo.training.validation import plan_ground
 
 # Multiple of the encoder's patch, so that a shrunk training window has no padded tokens; at least two of them.
 _PATCH = 14
@@ -31,51 +33,8 @@ _PATCH = 14
 # Straight edges in degrees are curved on a UTM grid: points this far apart (1 km) keep them within centimetres.
 _SEGMENT_DEG = 0.01
 
-
-class LakeCrops(Dataset[dict[str, Tensor]]):
-    """Crops of scenes with their lakes; where a crop leaves its part, it is not observed."""
-
-    def __init__(
-        self, scenes: list[Sentinel2], lakes: list[GlacialLakes], regions: dict[int, BaseGeometry], window: int
-    ) -> None:
-        """Takes what to read from.
-
-        Args:
-            scenes: each one scene on its own grid.
-            lakes: for each scene, the layer in its CRS.
-            regions: scene number -> the part's ground in the scene's CRS.
-            window: side of a crop in pixels.
-        """
-        self.scenes = scenes
-        self.lakes = lakes
-        self.regions = regions
-        self.window = window
-        for region in regions.values():
-            shapely.prepare(region)
-
-    def __getitem__(self, crop: Crop) -> dict[str, Tensor]:
-        """Reads a crop.
-
-        Returns:
-            `image`: float32 `(C, window, window)` reflectance, 0 beyond the scene; `mask`: uint8 `(window, window)`,
-            1 lake, 0 land, 255 not observed, outside the part, or to be skipped.
-        """
-        scene = self.scenes[crop.scene]
-        (xres, yres), (left, _, _, top) = scene.res, scene.index.total_bounds
-        x, y = left + crop.col * xres, top - crop.row * yres
-        query = (slice(x, x + self.window * xres, xres), slice(y - self.window * yres, y, yres))
-        seen = scene[query]
-        mask = self.lakes[crop.scene][query]["mask"].to(torch.uint8)
-        mask[~seen["valid"]] = NOT_OBSERVED
-        mask[: crop.skip_rows] = NOT_OBSERVED
-        mask[:, : crop.skip_cols] = NOT_OBSERVED
-        bounds = shapely.box(x, query[1].start, query[0].stop, y)
-        region = self.regions[crop.scene]
-        if not region.contains(bounds):
-            inside = region.intersection(bounds)
-            outside = geometry_mask([inside], mask.shape, from_origin(x, y, xres, yres)) if inside.area else True
-            mask[torch.from_numpy(np.broadcast_to(outside, mask.shape).copy())] = NOT_OBSERVED
-        return {"image": seen["image"], "mask": mask}
+# A lake mapped too long ago may have grown or shrunk this far (metres).
+_STALE_M = 100.0
 
 
 class LakeData(lightning.LightningDataModule):
@@ -87,7 +46,9 @@ class LakeData(lightning.LightningDataModule):
     Attributes:
         audit: how the ground was dealt out, checked (see `glofgeo.training.splits.audit`).
         scene_ids: of the scenes in use.
-        window: side of a training crop in pixels; that of a validation window is `val_window`.
+        window: side of a training crop in pixels, shrunk to the largest scene; validation keeps the mapper's.
+        plans: the mapper's windows on the validation ground of each scene, once set up.
+        opened: the scenes as they are read, once set up.
     """
 
     def __init__(
@@ -111,14 +72,10 @@ class LakeData(lightning.LightningDataModule):
         self.config = config
         self.cache = cache
         self.lakes_path = lakes
-        bands = config.model.bands
-        opened = [open_scene(path, bands) for path in find_scenes(scenes)]
         area = aoi.to_crs(WGS84).union_all()
-        used = [scene for scene in opened if footprint(scene).intersects(area)]
+        used, damaged = _open_whole(scenes, config, area)
         if not used:
-            raise GlofgeoError(f"{aoi_name}: lies off all {len(opened)} scenes of {scenes}; give scenes that show it")
-        for scene in used:
-            scene.require(bands)
+            raise GlofgeoError(f"{aoi_name}: lies off all scenes of {scenes}; give scenes that show it")
         polygons = GlacialLakes(lakes, crs=WGS84).polygons
         ground = shapely.union_all([footprint(scene) for scene in used])
         if not len(polygons.sindex.query(ground & area, predicate="intersects")):
@@ -126,22 +83,31 @@ class LakeData(lightning.LightningDataModule):
                 f"{lakes}: none of its {len(polygons)} lakes lies within {aoi_name} and the scenes of {scenes}; "
                 "give the lakes of this region"
             )
-        split = split_aoi(aoi, ground, polygons, config.data, config.seed)
-        self.audit = audit(split, polygons)
+        split = split_aoi(aoi, ground, polygons, config.data, config.seed, allow_leaks=config.allow_leaks)
+        self.audit = audit(split, polygons, allow_leaks=config.allow_leaks)
         for part, task in (("train", "to train on"), ("val", "to validate on")):
             told = self.audit["parts"].get(part)
             if told is None:
                 raise GlofgeoError(f"{aoi_name}: no scene of {scenes} shows its {part} part; add one {task}")
             if not told["lakes"]:
                 raise GlofgeoError(f"{lakes}: no lake in the {part} part of {aoi_name} where there are scenes")
-        self.views = {part: [region_of(split.parts[part], scene) for scene in used] for part in ("train", "val")}
-        keep = [i for i in range(len(used)) if any(not views[i].is_empty for views in self.views.values())]
-        self.views = {part: [views[i] for i in keep] for part, views in self.views.items()}
+        stale = [_stale(polygons, scene, config.data.lake_years, lakes.name) for scene in used]
+        views = {
+            part: [region_of(split.parts[part], scene, old) for scene, old in zip(used, stale, strict=True)]
+            for part in PARTS
+            if part in split.parts
+        }
+        self._ground = {part: [(s, v) for s, v in zip(used, several, strict=True) if not v.is_empty]
+                        for part, several in views.items()}  # fmt: skip
+        if config.data.lake_years is not None and not (self._ground["train"] and self._ground["val"]):
+            raise GlofgeoError(f"{lakes}: no lake was mapped within {config.data.lake_years:g} years of a scene")
+        keep = [i for i in range(len(used)) if any(not views[part][i].is_empty for part in ("train", "val"))]
+        self.views = {part: [views[part][i] for i in keep] for part in ("train", "val")}
         self.used = [used[i] for i in keep]
         self.scene_ids = [scene.id for scene in self.used]
         side = max(max(scene.shape) for scene in self.used)
-        self.val_window = min(config.data.window, side)
-        self.window = self.val_window if side >= config.data.window else max(side // _PATCH, 2) * _PATCH
+        self.window = config.data.window if side >= config.data.window else max(side // _PATCH, 2) * _PATCH
+        self.audit |= {"scene_overlap": self._scene_overlap(), "damaged": damaged}
         # A raster file is read where it lies.
         self.copies = [
             TiledCopy(scene, self._window_in_use(i), cache) if is_safe(scene.path) else None
@@ -149,15 +115,32 @@ class LakeData(lightning.LightningDataModule):
         ]
         self.train_sampler: LakeSampler | None = None
 
+    def ground(self, part: str) -> list[tuple[Scene, BaseGeometry]]:
+        """Gives the scenes that show a part, and what of it each shows, in the scene's CRS."""
+        return self._ground.get(part, [])
+
+    def decoded(self, part: Literal["train", "val"]) -> list[tuple[Scene, BaseGeometry]]:
+        """Gives the same with the tiled copies of products, once the data are set up."""
+        return [(scene, view) for scene, view in zip(self.opened, self.views[part], strict=True) if not view.is_empty]
+
+    def _scene_overlap(self) -> dict[str, float]:
+        """Gives the share of the windows on each part that judges whose scene also shows training ground."""
+        learned = {scene.path for scene, _ in self.ground("train")}
+        shares = {}
+        for part in ("val", "test"):
+            windows = [
+                (scene.path in learned, len(plan_ground(_bare_ground(scene, view), self.config.data.window).plan))
+                for scene, view in self.ground(part)
+            ]
+            if windows:
+                shares[part] = sum(n for known, n in windows if known) / sum(n for _, n in windows)
+        return shares
+
     def _window_in_use(self, i: int) -> Window:
         """Gives the part of a scene's grid that its crops can touch: the ground in use and a window around it."""
-        scene, margin = self.used[i], max(self.window, self.val_window)
-        left, bottom, right, top = shapely.total_bounds([views[i] for views in self.views.values()])
-        (col0, row0), (col1, row1) = ~scene.transform * (left, top), ~scene.transform * (right, bottom)
-        rows, cols = (
-            (max(math.floor(first) - margin, 0), min(math.ceil(last) + margin, side))
-            for first, last, side in ((row0, row1, scene.shape[0]), (col0, col1, scene.shape[1]))
-        )
+        scene = self.used[i]
+        bounds = tuple(shapely.total_bounds([views[i] for views in self.views.values()]))
+        rows, cols = bounding_slices(scene.transform, scene.shape, bounds, max(self.window, self.config.data.window))
         return Window.from_slices(rows, cols)
 
     def prepare_data(self) -> None:
@@ -181,41 +164,86 @@ class LakeData(lightning.LightningDataModule):
         config, bands = self.config, self.config.model.bands
         paths = [scene.path if copy is None else copy.path for scene, copy in zip(self.used, self.copies, strict=True)]
         self.datasets = [Sentinel2(path, bands=bands) for path in paths]
-        opened = [dataset.scenes[str(path)] for dataset, path in zip(self.datasets, paths, strict=True)]
+        self.opened = [dataset.scenes[str(path)] for dataset, path in zip(self.datasets, paths, strict=True)]
         layers = {crs: GlacialLakes(self.lakes_path, crs=crs) for crs in {scene.crs.to_string() for scene in self.used}}
         self.layers = [layers[scene.crs.to_string()] for scene in self.used]
         grounds = {
             part: [
                 Ground(i, scene.transform, scene.shape, view, clip_lakes(self.layers[i].polygons, view))
-                for i, (scene, view) in enumerate(zip(opened, views, strict=True))
+                for i, (scene, view) in enumerate(zip(self.opened, views, strict=True))
                 if not view.is_empty
             ]
             for part, views in self.views.items()
         }
         data = config.data
-        self.train_sampler = LakeSampler(grounds["train"], self.window, data.crops, data.lake_share, config.seed)
-        self.val_sampler = GridWindows(grounds["val"], self.val_window)
+        hard = [
+            hard_points(self.opened[g.scene], g.region, self.layers[g.scene].polygons, config.seed)
+            for g in (grounds["train"] if data.hard_share else ())
+        ]
+        self.train_sampler = LakeSampler(
+            grounds["train"], self.window, data.crops, data.lake_share, config.seed,
+            hard=hard, hard_share=data.hard_share,
+        )  # fmt: skip
+        self.plans = [plan_ground(ground, data.window) for ground in grounds["val"]]
 
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """Gives the random windows of an epoch."""
-        assert self.train_sampler is not None
-        return self._loader("train", self.train_sampler, self.window)
+        return self._loader(LakeCrops(self._reader("train"), self.window), self.train_sampler)
 
-    def val_dataloader(self) -> DataLoader[dict[str, Tensor]]:
-        """Gives windows that count every pixel of the validation ground once for each scene that shows it."""
-        return self._loader("val", self.val_sampler, self.val_window)
+    def val_dataloader(self) -> DataLoader[dict[str, Any]]:
+        """Gives the mapper's windows on the validation ground of each scene, in order."""
+        return self._loader(LakeWindows(self._reader("val"), self.plans), None)
 
-    def _loader(self, part: str, sampler: Sampler[Crop], window: int) -> DataLoader[dict[str, Tensor]]:
+    def _reader(self, part: str) -> Reader:
         regions = {i: view for i, view in enumerate(self.views[part]) if not view.is_empty}
+        return Reader(self.datasets, self.layers, regions)
+
+    def _loader(self, dataset: Dataset[Any], sampler: Sampler[Crop] | None) -> DataLoader[Any]:
         data = self.config.data
         return DataLoader(
-            LakeCrops(self.datasets, self.layers, regions, window),
+            dataset,
             batch_size=data.batch_size,
             sampler=sampler,
             num_workers=data.workers,
             persistent_workers=data.workers > 0,
             pin_memory=torch.cuda.is_available(),
         )
+
+
+def _open_whole(folder: Path, config: TrainConfig, area: BaseGeometry) -> tuple[list[Scene], dict[str, str]]:
+    """Opens the scenes that show an area (EPSG:4326) and checks them; gives them, and what is damaged and why.
+
+    Raises:
+        GlofgeoError: If one is damaged, naming all that are, unless they are to be skipped.
+    """
+    whole, damaged = [], {}
+    for path in find_scenes(folder):
+        try:
+            scene = open_scene(path, config.model.bands)
+            if footprint(scene).intersects(area):
+                scene.check()
+                whole.append(scene)
+        except GlofgeoError as error:
+            damaged[path.name] = str(error)
+    if damaged and not config.skip_damaged:
+        told = "; ".join(f"{name} ({reason})" for name, reason in damaged.items())
+        count = len(whole) + len(damaged)
+        raise GlofgeoError(f"{len(damaged)} of {count} scenes cannot be used: {told}. Leave out with --skip-damaged")
+    return whole, damaged
+
+
+def _stale(lakes: GeoDataFrame, scene: Scene, years: float | None, name: str) -> GeoDataFrame | None:
+    """Gives the lakes that were mapped too long before or after a scene; None if that is not asked for."""
+    if years is None:
+        return None
+    if scene.datetime is None:
+        raise GlofgeoError(f"{scene.path}: tells no date; set ACQUISITION_DATETIME, or leave out --data.lake-years")
+    apart = mapped_in(lakes, name) - decimal_year(pd.Timestamp(scene.datetime))
+    return lakes[apart.abs() > years]
+
+
+def _bare_ground(scene: Scene, view: BaseGeometry) -> Ground:
+    return Ground(0, scene.transform, scene.shape, view, GeoDataFrame())
 
 
 def footprint(scene: Scene) -> BaseGeometry:
@@ -225,10 +253,22 @@ def footprint(scene: Scene) -> BaseGeometry:
     return outline.segmentize(max(rows, cols) * scene.transform.a / 50).to_crs(WGS84).iloc[0]
 
 
-def region_of(part: BaseGeometry, scene: Scene) -> BaseGeometry:
-    """Brings a part (EPSG:4326) to a scene: its ground within the grid, in the scene's CRS; empty if there is none."""
+def region_of(part: BaseGeometry, scene: Scene, stale: GeoDataFrame | None = None) -> BaseGeometry:
+    """Brings a part (EPSG:4326) to a scene.
+
+    Args:
+        part: ground.
+        scene: whose grid.
+        stale: lakes that are neither learned nor judged there, nor the ground within 100 m of them.
+
+    Returns:
+        The part's ground within the grid, in the scene's CRS; empty if there is none.
+    """
     near = (part & footprint(scene).buffer(_SEGMENT_DEG)).segmentize(_SEGMENT_DEG)
     region: Any = GeoSeries([near], crs=WGS84).to_crs(scene.crs).iloc[0] & _grid_box(scene)
+    if stale is not None and not region.is_empty:
+        old = stale.geometry.iloc[stale.sindex.query(near, predicate="intersects")]
+        region -= old.to_crs(scene.crs).buffer(_STALE_M).union_all()
     areas = [piece for piece in shapely.get_parts(region) if piece.geom_type == "Polygon" and piece.area > 0]
     return shapely.MultiPolygon(areas)
 

@@ -2,17 +2,33 @@
 
 import csv
 import io
+import time
 from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
+import numpy.typing as npt
+import torch
+from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback
 
-from glofgeo.models import save_checkpoint
+from glofgeo.models import fit_temperature, save_checkpoint
 from glofgeo.training.adapt import merged
 from glofgeo.training.task import LakeTask
+from glofgeo.training.validation import LOGITS
 
 FIGURES = ("val_iou", "val_dice", "val_precision", "val_recall", "val_accuracy")
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Writes `last.ckpt` beside itself and renames it; Lightning's own way copies between disks."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        """Writes a checkpoint; `path` holds the whole of it afterwards or what it held before."""
+        partial = Path(f"{path}.part")
+        torch.save(checkpoint, partial)
+        partial.replace(path)
 
 
 class Journal(Callback):
@@ -21,6 +37,7 @@ class Journal(Callback):
     Attributes:
         best: best lake IoU so far, -1 before the first epoch.
         rows: figures of every epoch.
+        seconds: wall time of all epochs so far, those before a resumption included.
     """
 
     def __init__(self, folder: Path, provenance: dict[str, Any]) -> None:
@@ -34,23 +51,33 @@ class Journal(Callback):
         self.provenance = provenance
         self.best = -1.0
         self.rows: list[dict[str, float]] = []
+        self.seconds = 0.0
 
     def state_dict(self) -> dict[str, Any]:
         """Gives plain values for `last.ckpt`."""
-        return {"best": self.best, "rows": self.rows}
+        return {"best": self.best, "rows": self.rows, "seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes up where `last.ckpt` was written."""
-        self.best, self.rows = state_dict["best"], state_dict["rows"]
+        self.best, self.rows, self.seconds = state_dict["best"], state_dict["rows"], state_dict["seconds"]
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Starts the clock."""
+        self._started = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Writes the epoch down; `last.ckpt` follows, so a run killed in between repeats the epoch."""
         assert isinstance(pl_module, LakeTask)
+        self.seconds += time.perf_counter() - self._started
+        if not trainer.is_global_zero:
+            return
         epoch = trainer.current_epoch + 1
         figures = {name: float(trainer.callback_metrics[name]) for name in FIGURES}
         losses = {name: float(trainer.callback_metrics[name]) for name in ("train_loss", "val_loss")}
         rates = {"lr": max(group["lr"] for group in trainer.optimizers[0].param_groups)}
-        self.rows.append({"epoch": epoch, "step": trainer.global_step} | rates | losses | figures)
+        self.rows.append(
+            {"epoch": epoch, "step": trainer.global_step, "seconds": round(self.seconds, 2)} | rates | losses | figures
+        )
         self._write_rows()
         better = figures["val_iou"] > self.best
         if better:
@@ -61,6 +88,7 @@ class Journal(Callback):
                 pl_module.config,
                 self.provenance | {"epoch": epoch},
                 {"on": "validation ground, pixels"} | {n.removeprefix("val_"): v for n, v in figures.items()},
+                _temperature(pl_module.judged.histogram),
             )
         if trainer.progress_bar_callback is None:
             told = f"epoch {epoch}/{trainer.max_epochs}  loss {losses['train_loss']:.3f}  "
@@ -74,3 +102,11 @@ class Journal(Callback):
         partial = self.folder / ".metrics.csv.part"
         partial.write_text(text.getvalue())
         partial.replace(self.folder / "metrics.csv")
+
+
+def _temperature(histogram: npt.NDArray[np.int64]) -> float:
+    """Fits the temperature to observed land and lake `(2, bins)`; 1 where one of the two is missing."""
+    if not histogram.any(axis=1).all():
+        return 1.0
+    labels = np.broadcast_to(np.array([[False], [True]]), histogram.shape)
+    return fit_temperature(np.broadcast_to(LOGITS, histogram.shape), labels, histogram.astype(np.float64))

@@ -7,32 +7,50 @@ import platform
 import signal
 import sys
 import warnings
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 import torch
 import yaml
 from geopandas import GeoDataFrame
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from rich.console import Console
 from rich.table import Table
 
 from glofgeo import __version__
 from glofgeo.config import TrainConfig, from_dict
 from glofgeo.errors import GlofgeoError
-from glofgeo.models import LakeSegmenter, LoadReport, build_model, load_pretrained
+from glofgeo.models import LakeSegmenter, LoadReport, UnetBaseline, build_model, load_pretrained
 from glofgeo.precision import computes_in_bfloat16
+from glofgeo.training.baseline import train_unet
 from glofgeo.training.datamodule import LakeData
-from glofgeo.training.journal import Journal
+from glofgeo.training.ema import RunningMean
+from glofgeo.training.journal import Journal, WholeFiles
 from glofgeo.training.task import LakeTask
 
 # Decoded products are kept beside the run folders: a place that is ours to write, shared by all runs.
 CACHE = ".glofgeo-cache"
 
 console = Console(soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training leaves.
+
+    Attributes:
+        best: path of `best.safetensors`.
+        data: what it saw, set up.
+        unet: the baseline network, if one was asked for.
+    """
+
+    best: Path
+    data: LakeData
+    unet: UnetBaseline | None
 
 
 def train(
@@ -45,12 +63,16 @@ def train(
     config: TrainConfig,
     resume: Path | None = None,
     device: str = "auto",
-) -> Path:
+    devices: int = 1,
+    strategy: str = "auto",
+    baseline: Literal["unet"] | None = None,
+    wandb: str | None = None,
+) -> Trained:
     """Trains a lake segmenter.
 
-    The run folder holds `config.yaml`, `split.json` (the leakage audit), `metrics.csv`, `tensorboard/`, `last.ckpt`
-    (to resume from; written every epoch) and `best.safetensors` (of the epoch with the best lake IoU on the validation
-    ground). Nothing is written there before data, split and weights are in order.
+    The run folder holds `config.yaml`, `split.json` (the leakage audit), `metrics.csv`, `curves.png`, `examples.png`,
+    `tensorboard/`, `last.ckpt` (to resume from; written every epoch) and `best.safetensors` (of the epoch with the best
+    lake IoU on the validation ground). Nothing is written there before data, split and weights are in order.
 
     Args:
         aoi: where to train and validate; any CRS; columns `split` and `place` are heeded.
@@ -62,9 +84,10 @@ def train(
         resume: a run folder, or its `last.ckpt`, to bring to its epoch count under its own `config.yaml`; then `out`
             and `config` are not used.
         device: `auto`, `cpu`, `cuda` or `mps`.
-
-    Returns:
-        Path of `best.safetensors`.
+        devices: how many of these, as Lightning's own flag.
+        strategy: how they share the work, as Lightning's own flag.
+        baseline: `unet` trains a U-Net from scratch on the same windows for the same wall time besides.
+        wandb: project of Weights & Biases to log to, besides TensorBoard.
 
     Raises:
         GlofgeoError: If the input cannot be trained on, or the run folder cannot be used.
@@ -80,7 +103,8 @@ def train(
     _print_audit(data.audit)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     torch.set_float32_matmul_precision("high")
-    model, config = _start(config) if resume is None else (build_model(config.model), config)
+    going_on = resume is not None and (out / "last.ckpt").exists()
+    model, config = (build_model(config.model), config) if going_on else _start(config)
     described = data.audit | {"aoi": Path(aoi_name).name, "lakes": lakes.name, "scenes": data.scene_ids}
     if resume is None:
         _open_folder(out, config, described)
@@ -89,10 +113,10 @@ def train(
     data.prepare_data()
     data.setup("fit")
     journal = Journal(out, provenance=_provenance(described))
-    trainer = _trainer(out, config, journal, device)
-    task = LakeTask(model, config)
+    trainer = _trainer(out, config, journal, device, devices, strategy, wandb)
+    task = LakeTask(model, config, data.plans)
     try:
-        trainer.fit(task, datamodule=data, ckpt_path=out / "last.ckpt" if resume else None, weights_only=True)
+        trainer.fit(task, datamodule=data, ckpt_path=out / "last.ckpt" if going_on else None, weights_only=True)
     except SystemExit:
         # Lightning ends Ctrl-C and termination with exit, and leaves further Ctrl-C ignored.
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -101,16 +125,23 @@ def train(
             console.print(f"Go on with: glofgeo train {given} --resume {out}", highlight=False)
         raise KeyboardInterrupt from None
     best = out / "best.safetensors"
-    console.print(f"Best lake IoU {journal.best:.3f} on validation ground: {best}", highlight=False)
-    console.print(f"Map with it: glofgeo map --checkpoint {best} --scene SCENE", highlight=False)
-    return best
+    unet = None
+    if trainer.is_global_zero:
+        console.print(f"Best lake IoU {journal.best:.3f} on validation ground: {best}", highlight=False)
+        console.print(f"Map with it: glofgeo map --checkpoint {best} --scene SCENE", highlight=False)
+    if baseline and trainer.is_global_zero:
+        unet = train_unet(data.train_dataloader(), config, journal.seconds, task.device)
+    return Trained(best, data, unet)
 
 
-def _trainer(out: Path, config: TrainConfig, journal: Journal, device: str) -> lightning.Trainer:
+def _trainer(
+    out: Path, config: TrainConfig, journal: Journal, device: str, devices: int, strategy: str, wandb: str | None
+) -> lightning.Trainer:
     on_gpu = device in ("auto", "cuda") and torch.cuda.is_available()
     bf16 = computes_in_bfloat16(torch.device("cuda" if on_gpu else "cpu"))
     callbacks: list[Callback] = [
         journal,
+        *([RunningMean(config.ema)] if config.ema else []),
         EarlyStopping("val_iou", mode="max", patience=config.patience),
         # One file, rewritten atomically after every epoch; `journal` keeps the best.
         ModelCheckpoint(out, filename="last", save_top_k=1, enable_version_counter=False, save_on_train_epoch_end=True),
@@ -118,17 +149,30 @@ def _trainer(out: Path, config: TrainConfig, journal: Journal, device: str) -> l
     terminal = sys.stdout.isatty()
     return lightning.Trainer(
         accelerator={"cuda": "gpu"}.get(device, device),
-        devices=1,
+        devices=devices,
+        strategy=strategy,
+        # The sampler shares out its draw itself, and every process judges all of the ground.
+        use_distributed_sampler=False,
         precision="bf16-mixed" if bf16 and device != "mps" else "32-true",
+        plugins=[WholeFiles()],
         max_epochs=config.epochs,
         gradient_clip_val=config.clip,
         callbacks=[*callbacks, RichProgressBar()] if terminal else callbacks,
-        logger=TensorBoardLogger(out, name="tensorboard", version=""),
+        logger=[TensorBoardLogger(out, name="tensorboard", version=""), *_wandb(wandb, out)],
         enable_progress_bar=terminal,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         log_every_n_steps=10,
     )
+
+
+def _wandb(project: str | None, out: Path) -> list[Logger]:
+    if project is None:
+        return []
+    try:
+        return [WandbLogger(project=project, name=out.name, save_dir=out)]
+    except ModuleNotFoundError:
+        raise GlofgeoError("wandb is not installed: pip install 'glofgeo[wandb]', or leave out --wandb") from None
 
 
 def _start(config: TrainConfig) -> tuple[LakeSegmenter, TrainConfig]:
@@ -154,9 +198,8 @@ def _start(config: TrainConfig) -> tuple[LakeSegmenter, TrainConfig]:
 
 def _config_of(folder: Path) -> TrainConfig:
     path = folder / "config.yaml"
-    for needed in (path, folder / "split.json", folder / "last.ckpt"):
-        if not needed.exists():
-            raise GlofgeoError(f"{needed}: missing, so there is nothing to resume; give a run folder with a last.ckpt")
+    if not path.exists():
+        raise GlofgeoError(f"{path}: missing, so there is nothing to resume; give the folder of a run")
     try:
         return from_dict(TrainConfig, yaml.safe_load(path.read_text()), str(path))
     except (yaml.YAMLError, TypeError) as error:
@@ -166,8 +209,14 @@ def _config_of(folder: Path) -> TrainConfig:
 def _open_folder(out: Path, config: TrainConfig, described: dict[str, Any]) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
-        (out / "config.yaml").write_text(yaml.safe_dump(dataclasses.asdict(config), sort_keys=False))
-        (out / "split.json").write_text(json.dumps(described, indent=2))
+        # A folder with a config.yaml can be resumed, so that comes last.
+        for name, text in (
+            ("split.json", json.dumps(described, indent=2)),
+            ("config.yaml", yaml.safe_dump(dataclasses.asdict(config), sort_keys=False)),
+        ):
+            partial = out / f".{name}.part"
+            partial.write_text(text)
+            partial.replace(out / name)
     except OSError as error:
         raise GlofgeoError(f"{out}: cannot be written ({error.strerror}); name another folder with --out") from None
 
@@ -177,7 +226,10 @@ def _provenance(described: dict[str, Any]) -> dict[str, Any]:
         "aoi": described["aoi"],
         "lakes": described["lakes"],
         "scenes": described["scenes"],
-        "split": {key: described[key] for key in ("how", "parts", "distance_m", "lakes_left_out")},
+        "split": {
+            key: described[key]
+            for key in ("how", "parts", "distance_m", "lakes_left_out", "scene_overlap", "violations")
+        },
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {
             "glofgeo": __version__,
@@ -211,6 +263,12 @@ def _print_audit(audit: dict[str, Any]) -> None:
     console.print(
         f"Least distance: {apart}. Lakes reaching into two, left out: {audit['lakes_left_out']}.", highlight=False
     )
+    for part, share in audit["scene_overlap"].items():
+        console.print(f"Windows on {part} ground in scenes that training sees too: {share:.0%}.", highlight=False)
+    for text in audit["violations"]:
+        console.print(f"[bold red]Leak, let through:[/] {text}", highlight=False)
+    for name, reason in audit["damaged"].items():
+        console.print(f"[yellow]Left out, damaged:[/] {name} ({reason})", highlight=False)
 
 
 def _quieten() -> None:

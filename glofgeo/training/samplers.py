@@ -1,12 +1,13 @@
-"""Where to look: windows around lakes and anywhere for training, a grid for validation (no pixel is read here)."""
+"""Where to look: training windows around lakes, around what is taken for lakes, and anywhere (no pixel is read)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import shapely
+import torch.distributed
 from affine import Affine
 from geopandas import GeoDataFrame
 from shapely.geometry.base import BaseGeometry
@@ -28,15 +29,11 @@ class Crop(NamedTuple):
         scene: number of the scene.
         row: first row, negative or beyond the scene where the scene is smaller than the window.
         col: first column.
-        skip_rows: leading rows that another window of a grid answers for.
-        skip_cols: leading columns of the same.
     """
 
     scene: int
     row: int
     col: int
-    skip_rows: int = 0
-    skip_cols: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,33 +70,52 @@ def clip_lakes(lakes: GeoDataFrame, region: BaseGeometry) -> GeoDataFrame:
 
 
 class LakeSampler(Sampler[Crop]):
-    """Draws training windows: `lake_share` of them around lakes, the rest anywhere on the ground.
+    """Draws training windows: around lakes, around what is taken for lakes, and anywhere on the ground.
 
     Around lakes, every size class is as likely as another, every lake within a class, every scene that shows the lake,
-    and every vertex of its shore. A window stays within its scene, or holds the scene if that is smaller. Windows
-    depend on seed and epoch alone. (TorchGeo's `GeoSampler` holds one index in one CRS; this one spans scenes of
-    several UTM zones, so it is a plain torch sampler.)
+    and every vertex of its shore. Around hard negatives, every kind is as likely as another, and every place of a kind.
+    A window stays within its scene, or holds the scene if that is smaller. Windows depend on seed and epoch alone;
+    several processes that train together share out the same draw. (TorchGeo's `GeoSampler` holds one index in one CRS;
+    this one spans scenes of several UTM zones, so it is a plain torch sampler.)
     """
 
-    def __init__(self, grounds: Sequence[Ground], window: int, crops: int, lake_share: float, seed: int) -> None:
+    def __init__(
+        self,
+        grounds: Sequence[Ground],
+        window: int,
+        crops: int,
+        lake_share: float,
+        seed: int,
+        *,
+        hard: Sequence[Mapping[str, npt.NDArray[np.float64]]] = (),
+        hard_share: float = 0.0,
+    ) -> None:
         """Sorts the lakes into size classes.
 
         Args:
             grounds: at least one.
             window: side in pixels.
             crops: windows an epoch.
-            lake_share: 0 to 1; without a lake on the grounds, all windows fall anywhere.
+            lake_share: of the windows, 0 to 1; without a lake on the grounds, these fall anywhere.
             seed: of the draws.
+            hard: for each ground, places of hard negatives by kind, x and y `(N, 2)`.
+            hard_share: of the windows, 0 to 1 with `lake_share`; without a place, these fall anywhere.
         """
         self.grounds = list(grounds)
         self.window = window
         self.crops = crops
         self.lake_share = lake_share
+        self.hard_share = hard_share
         self.seed = seed
         self.epoch = 0
         pixels = [g.region.area / abs(g.transform.determinant) for g in self.grounds]
         self._odds = np.array(pixels) / sum(pixels)
         self.classes = self._size_classes()
+        kinds = sorted({kind for points in hard for kind in points})
+        self.hard = {
+            kind: [(number, *place) for number, points in enumerate(hard) for place in points.get(kind, ())]
+            for kind in kinds
+        }
 
     def _size_classes(self) -> list[list[list[tuple[int, npt.NDArray[np.float64]]]]]:
         """Lists, for each size class that occurs, its lakes; for each lake, its views: (ground, shore vertices)."""
@@ -116,22 +132,33 @@ class LakeSampler(Sampler[Crop]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        """Windows an epoch."""
-        return self.crops
+        """Windows an epoch, of this process."""
+        return -(-self.crops // _world()[1])
 
     def __iter__(self) -> Iterator[Crop]:
         """Draws the windows of the epoch."""
         rng = np.random.default_rng([self.seed, self.epoch])
-        for _ in range(self.crops):
-            if self.classes and rng.random() < self.lake_share:
-                lakes = self.classes[rng.integers(len(self.classes))]
-                views = lakes[rng.integers(len(lakes))]
-                number, shore = views[rng.integers(len(views))]
-                x, y = shore[rng.integers(len(shore))]
-            else:
-                number = int(rng.choice(len(self.grounds), p=self._odds))
-                x, y = _point_within(self.grounds[number].region, rng)
-            yield self._window_with(self.grounds[number], x, y, rng)
+        rank, world = _world()
+        # All processes draw as many, so that none waits for another at the end.
+        for number in range(len(self) * world):
+            crop = self._draw(rng)
+            if number % world == rank:
+                yield crop
+
+    def _draw(self, rng: np.random.Generator) -> Crop:
+        chance = rng.random()
+        if self.classes and chance < self.lake_share:
+            lakes = self.classes[rng.integers(len(self.classes))]
+            views = lakes[rng.integers(len(lakes))]
+            number, shore = views[rng.integers(len(views))]
+            x, y = shore[rng.integers(len(shore))]
+        elif self.hard and 0 <= chance - self.lake_share < self.hard_share:
+            places = self.hard[list(self.hard)[rng.integers(len(self.hard))]]
+            number, x, y = places[rng.integers(len(places))]
+        else:
+            number = int(rng.choice(len(self.grounds), p=self._odds))
+            x, y = _point_within(self.grounds[number].region, rng)
+        return self._window_with(self.grounds[number], x, y, rng)
 
     def _window_with(self, ground: Ground, x: float, y: float, rng: np.random.Generator) -> Crop:
         col, row = ~ground.transform * (x, y)
@@ -141,56 +168,6 @@ class LakeSampler(Sampler[Crop]):
             slack = side - self.window
             starts.append(int(np.clip(start, min(slack, 0), max(slack, 0))))
         return Crop(ground.scene, *starts)
-
-
-class GridWindows(Sampler[Crop]):
-    """A grid of windows in which every pixel of the grounds counts exactly once.
-
-    The last window of a row or column shifts in; the pixels that its neighbour has answered for are to be skipped.
-    """
-
-    def __init__(self, grounds: Sequence[Ground], window: int) -> None:
-        """Lays the grid.
-
-        Args:
-            grounds: what to cover.
-            window: side in pixels.
-        """
-        self.windows = [crop for ground in grounds for crop in _grid(ground, window)]
-
-    def __len__(self) -> int:
-        """Windows altogether."""
-        return len(self.windows)
-
-    def __iter__(self) -> Iterator[Crop]:
-        """Gives the windows, scene by scene in row order."""
-        return iter(self.windows)
-
-
-def _grid(ground: Ground, window: int) -> list[Crop]:
-    crops = [
-        Crop(ground.scene, row, col, skip_rows, skip_cols)
-        for row, skip_rows in _starts(ground.shape[0], window)
-        for col, skip_cols in _starts(ground.shape[1], window)
-    ]
-    # A pixel counts where its centre lies in the region, so a window that only touches the region has none.
-    boxes = []
-    for crop in crops:
-        x0, y0 = ground.transform * (crop.col + crop.skip_cols, crop.row + crop.skip_rows)
-        x1, y1 = ground.transform * (crop.col + window, crop.row + window)
-        boxes.append(shapely.box(x0, y1, x1, y0))
-    shapely.prepare(ground.region)
-    keep = shapely.intersects(ground.region, boxes)
-    return [crop for crop, wanted in zip(crops, keep, strict=True) if wanted]
-
-
-def _starts(side: int, window: int) -> list[tuple[int, int]]:
-    """Cuts one axis into windows: (first pixel, leading pixels to skip)."""
-    if side <= window:
-        return [(0, 0)]
-    starts = [(start, 0) for start in range(0, side - window + 1, window)]
-    rest = side - (starts[-1][0] + window)
-    return [*starts, (side - window, window - rest)] if rest else starts
 
 
 def _point_within(region: BaseGeometry, rng: np.random.Generator) -> tuple[float, float]:
@@ -204,3 +181,10 @@ def _point_within(region: BaseGeometry, rng: np.random.Generator) -> tuple[float
             return float(xs[inside[0]]), float(ys[inside[0]])
     point = region.representative_point()
     return point.x, point.y
+
+
+def _world() -> tuple[int, int]:
+    """Number of this process among those that train together, and how many they are."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return 0, 1

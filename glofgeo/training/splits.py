@@ -42,14 +42,24 @@ class Split:
         parts: part name -> geometry, EPSG:4326; disjoint, without the lakes left out.
         how: how it was dealt out, in words.
         left_out: lakes that reach into two parts and so belong to neither.
+        violations: what is wrong with it, in words; not empty only where leaks were allowed.
     """
 
     parts: dict[str, BaseGeometry]
     how: str
     left_out: int
+    violations: tuple[str, ...] = ()
 
 
-def split_aoi(aoi: GeoDataFrame, ground: BaseGeometry, lakes: GeoDataFrame, config: DataConfig, seed: int) -> Split:
+def split_aoi(
+    aoi: GeoDataFrame,
+    ground: BaseGeometry,
+    lakes: GeoDataFrame,
+    config: DataConfig,
+    seed: int,
+    *,
+    allow_leaks: bool = False,
+) -> Split:
     """Deals out the ground that an AOI and the scenes share.
 
     By the AOI's `split` column where it has one. Without it, or where nothing validates (no feature does, or no scene
@@ -63,13 +73,18 @@ def split_aoi(aoi: GeoDataFrame, ground: BaseGeometry, lakes: GeoDataFrame, conf
         lakes: polygons, EPSG:4326.
         config: side of the blocks, buffer, share that validates.
         seed: of the dealing.
+        allow_leaks: take a leaking `split` as it is given, and name its violations.
 
     Raises:
         GlofgeoError: If `split` is wrong, a place has two splits, parts overlap, or the ground is too small to split.
     """
     aoi = aoi.to_crs(WGS84)
+    violations: tuple[str, ...] = ()
     if "split" in aoi:
-        given = _given_parts(aoi)
+        violations = _violations(aoi)
+        if violations and not allow_leaks:
+            raise GlofgeoError(f"leak: {violations[0]}; give each ground of its own, or go on with --allow-leaks")
+        given = _given_parts(aoi, as_given=bool(violations))
         parts = {name: _areas(part & ground) for name, part in given.items()}
         how = "by the AOI's `split`"
     else:
@@ -85,35 +100,38 @@ def split_aoi(aoi: GeoDataFrame, ground: BaseGeometry, lakes: GeoDataFrame, conf
     parts = {name: parts[name] for name in PARTS if name in parts and not parts[name].is_empty}
     lakes_of = {name: set(lakes.sindex.query(part, predicate="intersects")) for name, part in parts.items()}
     shared = sorted(set().union(*(lakes_of[a] & lakes_of[b] for a, b in combinations(parts, 2))))
-    if shared:
+    if shared and not violations:
         hole = shapely.buffer(lakes.geometry.iloc[shared].union_all(), _CLEARANCE)
         parts = {name: _areas(part - hole) for name, part in parts.items()}
-    return Split(parts, how, len(shared))
+    return Split(parts, how, 0 if violations else len(shared), violations)
 
 
-def audit(split: Split, lakes: GeoDataFrame) -> dict[str, Any]:
+def audit(split: Split, lakes: GeoDataFrame, *, allow_leaks: bool = False) -> dict[str, Any]:
     """Checks a split for leaks, independently of how it was made.
 
     Args:
         split: what to check.
         lakes: polygons, EPSG:4326.
+        allow_leaks: name leaks instead of stopping.
 
     Returns:
         Plain values: `how`, `parts` (area in km2 and number of lakes of each), `distance_m` (least geodesic distance
-        of each pair of parts), `lakes_left_out`.
+        of each pair of parts), `lakes_left_out`, `violations` (in words).
 
     Raises:
-        GlofgeoError: If two parts overlap or a lake is in two of them.
+        GlofgeoError: If two parts overlap or a lake is in two of them, and leaks are not allowed.
     """
     parts = split.parts
     lakes_of = {name: set(lakes.sindex.query(part, predicate="intersects").tolist()) for name, part in parts.items()}
-    distances = {}
+    distances, leaks = {}, []
     for a, b in combinations(parts, 2):
         if (parts[a] & parts[b]).area > 0:
-            raise GlofgeoError(f"leak: {a} and {b} ground overlap; give each AOI feature ground of its own")
+            leaks.append(f"{a} and {b} ground overlap")
         if both := lakes_of[a] & lakes_of[b]:
-            raise GlofgeoError(f"leak: {len(both)} lakes are both in {a} and in {b} ground (first: row {min(both)})")
+            leaks.append(f"{len(both)} lakes are both in {a} and in {b} ground (first: row {min(both)})")
         distances[f"{a}-{b}"] = round(least_distance(parts[a], parts[b]), 1)
+    if leaks and not allow_leaks:
+        raise GlofgeoError(f"leak: {leaks[0]}; give each AOI feature ground of its own, or go on with --allow-leaks")
     return {
         "how": split.how,
         "parts": {
@@ -121,6 +139,7 @@ def audit(split: Split, lakes: GeoDataFrame) -> dict[str, Any]:
         },
         "distance_m": distances,
         "lakes_left_out": split.left_out,
+        "violations": [*split.violations, *leaks],
     }
 
 
@@ -149,24 +168,29 @@ def _locally(geometry: BaseGeometry) -> Iterator[GeoSeries]:
         yield GeoSeries([polygon.segmentize(_SEGMENT_DEG)], crs=WGS84).to_crs(local)
 
 
-def _given_parts(aoi: GeoDataFrame) -> dict[str, BaseGeometry]:
+def _violations(aoi: GeoDataFrame) -> tuple[str, ...]:
+    """Names what leaks in a `split` as it is given."""
+    found = []
     for row, value in aoi["split"].items():
         if value not in PARTS:
             raise GlofgeoError(f"AOI feature {row}: split is {value!r}; give every feature train, val or test")
     if "place" in aoi:
         splits = aoi.groupby("place")["split"].unique()
         torn = splits[splits.map(len) > 1]
-        if len(torn):
-            raise GlofgeoError(
-                f"AOI place {torn.index[0]} is both {' and '.join(torn.iloc[0])}; give its features one split"
-            )
+        found += [f"AOI place {place} is both {' and '.join(both)}" for place, both in torn.items()]
+    parts = {str(name): features.union_all() for name, features in aoi.geometry.groupby(aoi["split"])}
+    for a, b in combinations(parts, 2):
+        if (parts[a] & parts[b]).area > _SLIVER * min(parts[a].area, parts[b].area):
+            found.append(f"AOI features of split {a} and {b} overlap")
+    return tuple(found)
+
+
+def _given_parts(aoi: GeoDataFrame, *, as_given: bool) -> dict[str, BaseGeometry]:
     parts = {str(name): features.union_all() for name, features in aoi.geometry.groupby(aoi["split"])}
     if "train" not in parts:
         raise GlofgeoError("no AOI feature has split train; mark at least one")
-    for a, b in combinations(parts, 2):
-        overlap = (parts[a] & parts[b]).area
-        if overlap > _SLIVER * min(parts[a].area, parts[b].area):
-            raise GlofgeoError(f"leak: AOI features of split {a} and {b} overlap; give each ground of its own")
+    if as_given:
+        return parts
     # What slivers remain go to the part that judges, so that training cannot see it.
     taken: BaseGeometry = Polygon()
     for name in reversed(PARTS):

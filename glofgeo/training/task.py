@@ -1,25 +1,19 @@
 """LakeTask: what a training step is, what is measured, and how the rate goes."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, Self
 
 import lightning
 import torch
 from torch import Tensor, nn
-from torchmetrics import MetricCollection
-from torchmetrics.classification import (
-    BinaryAccuracy,
-    BinaryF1Score,
-    BinaryJaccardIndex,
-    BinaryPrecision,
-    BinaryRecall,
-)
 
-from glofgeo.config import NOT_OBSERVED, TrainConfig
+from glofgeo.config import TrainConfig
 from glofgeo.models import LakeSegmenter
 from glofgeo.training.adapt import adapt, keep_still, layer_of
 from glofgeo.training.augment import Augment
 from glofgeo.training.losses import LakeLoss
+from glofgeo.training.validation import BlendedGround, GroundPlan
 
 Batch = dict[str, Tensor]
 
@@ -27,36 +21,31 @@ Batch = dict[str, Tensor]
 class LakeTask(lightning.LightningModule):
     """Trains a lake segmenter.
 
-    A batch is `{"image": float32 (B, C, H, W) reflectance, "mask": uint8 (B, H, W), 1 lake, 0 land, 255 not observed}`.
-    Figures (`val_iou`, `val_dice`, `val_precision`, `val_recall`, `val_accuracy`) are those of the lake class over all
-    observed pixels of the epoch, at probability 0.5.
+    A batch is `{"image": float32 (B, C, H, W) reflectance, "mask": uint8 (B, H, W), 1 lake, 0 land, 255 not observed}`,
+    in validation with `place`, where each window lies in the plans. Figures (`val_iou`, `val_dice`, `val_precision`,
+    `val_recall`, `val_accuracy`) are those of the lake class on the map that `glofgeo map` would make of the validation
+    ground.
+
+    Attributes:
+        judged: what the last validation counted.
     """
 
-    def __init__(self, model: LakeSegmenter, config: TrainConfig) -> None:
+    def __init__(self, model: LakeSegmenter, config: TrainConfig, plans: Sequence[GroundPlan] = ()) -> None:
         """Takes a model and adapts it.
 
         Args:
             model: with its pretrained weights, if any; is changed in place as `config.tune` and its like ask.
             config: what learns, loss, rates and schedule.
+            plans: of the validation ground, whose windows come in order.
         """
         super().__init__()
         adapt(model, config)
         self.model = model
         self.config = config
         self.loss = LakeLoss(config.loss)
-        self.augment = Augment(config.model.bands)
-        figures = {
-            "iou": BinaryJaccardIndex,
-            "dice": BinaryF1Score,
-            "precision": BinaryPrecision,
-            "recall": BinaryRecall,
-            "accuracy": BinaryAccuracy,
-        }
-        self.figures = MetricCollection(
-            {name: figure(ignore_index=NOT_OBSERVED, validate_args=False) for name, figure in figures.items()},
-            prefix="val_",
-            compute_groups=[["iou"], ["dice", "precision", "recall", "accuracy"]],
-        )
+        self.augment = Augment(config.model.bands, config.augment)
+        self.plans = plans
+        self.judged = BlendedGround(plans)
         self.train()
 
     def train(self, mode: bool = True) -> Self:
@@ -77,19 +66,24 @@ class LakeTask(lightning.LightningModule):
         self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(image))
         return loss
 
-    def validation_step(self, batch: Batch, index: int) -> None:
-        """Counts pixels and takes the loss of a batch."""
+    def on_validation_epoch_start(self) -> None:
+        """Starts counting anew."""
+        self.judged = BlendedGround(self.plans)
+
+    def validation_step(self, batch: dict[str, Any], index: int) -> None:
+        """Takes the loss of a batch of windows and blends them."""
         logits = self(batch["image"])
         loss = self.loss(logits, batch["mask"])
         self.log("val_loss", loss, batch_size=len(logits))
-        # Classes, not logits: torchmetrics takes a batch of scores within 0 and 1 for probabilities.
-        self.figures.update((logits[:, 0] > 0).long(), batch["mask"].long())
+        probability, masks = logits[:, 0].float().sigmoid().cpu().numpy(), batch["mask"].cpu().numpy()
+        places = torch.stack(batch["place"], dim=1).tolist()
+        for place, one, mask in zip(places, probability, masks, strict=True):
+            self.judged.add(tuple(place), one, mask)
 
     def on_validation_epoch_end(self) -> None:
         """Logs the epoch's figures."""
-        for name, value in self.figures.compute().items():
-            self.log(name, value, prog_bar=name == "val_iou")
-        self.figures.reset()
+        for name, value in self.judged.figures().items():
+            self.log(f"val_{name}", value, prog_bar=name == "iou")
 
     def configure_optimizers(self) -> Any:
         """Gives AdamW with a rate that warms up over the first steps and then falls along a cosine."""

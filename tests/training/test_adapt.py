@@ -11,11 +11,13 @@ from torch.utils.data import DataLoader
 from glofgeo import cli
 from glofgeo.config import ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
+from glofgeo.mapping.windows import plan_windows
 from glofgeo.models import build_model, load_checkpoint
 from glofgeo.training.adapt import LowRankLinear, layer_of, merged
 from glofgeo.training.journal import Journal
 from glofgeo.training.run import _start
 from glofgeo.training.task import LakeTask, parameter_groups
+from glofgeo.training.validation import GroundPlan
 
 MODEL = ModelConfig("tiny", image_size=28, registers=4, decoder_channels=(32, 16, 16, 8, 8))
 NEW = ("encoder.stem.", "encoder.levels.", "encoder.vit.blocks.12.", "decoder.", "fuse.", "head.")
@@ -36,8 +38,12 @@ def strong_model():
     return model
 
 
+# Six windows of 28 pixels in a row: what validation looks at.
+PLANS = [GroundPlan(0, 0, 0, plan_windows((28, 6 * 28), 28, 0))]
+
+
 def task_of(**words):
-    return LakeTask(strong_model(), config(**words))
+    return LakeTask(strong_model(), config(**words), PLANS)
 
 
 def batch(seed=0, size=28):
@@ -163,7 +169,10 @@ class Batches(lightning.LightningDataModule):
     def train_dataloader(self):
         return DataLoader([batch(seed) for seed in range(3)], batch_size=None)
 
-    val_dataloader = train_dataloader
+    def val_dataloader(self):
+        nothing = torch.zeros(2, dtype=torch.int)
+        places = [[nothing, nothing, torch.tensor([2 * number, 2 * number + 1])] for number in range(3)]
+        return DataLoader([batch(seed) | {"place": place} for seed, place in enumerate(places)], batch_size=None)
 
 
 def fit(folder, task, epochs, resume=None):
@@ -189,7 +198,7 @@ def test_a_low_rank_run_saves_plain_weights_goes_on_and_resumes(tmp_path):
     step(task.train(), steps=1)
 
     torch.manual_seed(5)
-    resumed = LakeTask(build_model(MODEL), config(tune="lora"))
+    resumed = LakeTask(build_model(MODEL), config(tune="lora"), PLANS)
     trainer = fit(tmp_path, resumed, 2, tmp_path / "last.ckpt")
     assert trainer.global_step == 2 * 3
     kept, now = strong_model().state_dict(), resumed.model.state_dict()

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import box
 
-from glofgeo.training.samplers import GridWindows, Ground, LakeSampler, clip_lakes
+from glofgeo.training import samplers
+from glofgeo.training.samplers import Ground, LakeSampler, clip_lakes
 
 RES = 10.0
 SIDES_M = {0.003: 55, 0.01: 100, 0.05: 224, 0.5: 707, 2.0: 1414}
@@ -92,24 +93,29 @@ def test_lakes_are_clipped_but_keep_their_size_class():
     assert place.lakes.geometry[0].within(place.region)
 
 
-@settings(max_examples=80, deadline=None)
-@given(
-    rows=st.integers(1, 200),
-    cols=st.integers(1, 200),
-    window=st.integers(14, 90),
-    corners=st.tuples(*[st.floats(0, 1)] * 4),
-)
-def test_grid_counts_every_pixel_of_the_region_exactly_once(rows, cols, window, corners):
-    c0, c1 = sorted((round(corners[0] * cols), round(corners[1] * cols)))
-    r0, r1 = sorted((round(corners[2] * rows), round(corners[3] * rows)))
-    if c0 == c1 or r0 == r1:
-        return
-    place = ground(rows, cols, region=(c0, r0, c1, r1))
-    counts = np.zeros((rows, cols), int)
-    crops = list(GridWindows([place], window))
-    for crop in crops:
-        assert crop.row >= 0 and crop.col >= 0
-        assert crop.row + window <= max(rows, window) and crop.col + window <= max(cols, window)
-        counts[crop.row + crop.skip_rows : crop.row + window, crop.col + crop.skip_cols : crop.col + window] += 1
-    assert (counts[r0:r1, c0:c1] == 1).all() and counts.max() == 1
-    assert len(crops) <= np.ceil(rows / window) * np.ceil(cols / window)
+def test_hard_negatives_get_their_share_and_every_kind_the_same():
+    places = [ground(lakes=[(200, 150, 100)]), ground(scene=1)]
+    many = np.column_stack([500000 + 10.0 * np.arange(20, 40), np.full(20, 3000000 - 10.0 * 30)])
+    few = np.array([[500000 + 10 * 380.0, 3000000 - 10 * 270.0]])
+    hard = [{"shadow": many}, {"shadow": many, "wet": few}]
+    sampler = LakeSampler(places, 28, 4000, 0.3, 0, hard=hard, hard_share=0.4)
+    crops = list(sampler)
+    shadow = np.mean([c.row <= 30 < c.row + 28 and c.col < 40 for c in crops])
+    wet = np.mean([c.scene == 1 and c.col <= 380 < c.col + 28 and c.row <= 270 < c.row + 28 for c in crops])
+    lake = np.mean(
+        [c.scene == 0 and c.col < 212 and c.col + 28 > 198 and c.row < 162 and c.row + 28 > 148 for c in crops]
+    )
+    assert abs(shadow - 0.2) < 0.03 and abs(wet - 0.2) < 0.03 and abs(lake - 0.3) < 0.03
+    assert list(LakeSampler(places, 28, 50, 0.0, 0, hard=[{}, {}], hard_share=1.0))  # no place: anywhere
+
+
+def test_processes_share_out_one_draw(monkeypatch):
+    place = ground(lakes=[(50, 60, 100)])
+    alone = list(LakeSampler([place], 56, 9, 0.5, 3))
+    shares = []
+    for rank in range(2):
+        monkeypatch.setattr(samplers, "_world", lambda rank=rank: (rank, 2))
+        sampler = LakeSampler([place], 56, 9, 0.5, 3)
+        shares.append(list(sampler))
+        assert len(sampler) == len(shares[-1]) == 5
+    assert [crop for pair in zip(*shares, strict=True) for crop in pair][:9] == alone

@@ -1,0 +1,58 @@
+"""When a lake was mapped, as its layer tells."""
+
+import re
+
+import pandas as pd
+from geopandas import GeoDataFrame
+
+from glofgeo.errors import GlofgeoError
+
+# In the order in which they are believed; the last holds names of Landsat or Sentinel-2 scenes, as in ICIMOD's
+# inventories.
+COLUMNS = ("acq_datetime", "acquired", "date", "year", "image_id")
+
+# A day as in LT05_L1TP_152035_20000908_20200907 or 2000-09-08, or a year alone.
+_DAY = re.compile(r"(?<!\d)((?:19|20)\d{2})[-/]?(0[1-9]|1[0-2])[-/]?(0[1-9]|[12]\d|3[01])(?!\d)")
+_YEAR = re.compile(r"(?<!\d)((?:19|20)\d{2})(?!\d)")
+
+
+def mapped_in(lakes: GeoDataFrame, name: str) -> "pd.Series[float]":
+    """Tells in which year each lake was mapped.
+
+    Args:
+        lakes: with one of `COLUMNS`, in any case: days, years, or names of scenes that hold a day.
+        name: of the layer, for messages.
+
+    Returns:
+        Decimal years (2000.5 is the middle of 2000; a year alone counts as its middle).
+
+    Raises:
+        GlofgeoError: If there is no such column, or a lake has no date in it.
+    """
+    known = {str(column).lower(): column for column in lakes.columns}
+    column = next((known[wanted] for wanted in COLUMNS if wanted in known), None)
+    if column is None:
+        raise GlofgeoError(f"{name}: no column says when a lake was mapped; add `date`, or leave out --data.lake-years")
+    years = lakes[column].map(_decimal_year)
+    if years.isna().any():
+        first = years.index[years.isna()][0]
+        raise GlofgeoError(f"{name}: {column} of lake {first} is {lakes[column][first]!r}, no date; add one")
+    return years.astype(float)
+
+
+def decimal_year(day: pd.Timestamp) -> float:
+    """Gives a day as a decimal year."""
+    return day.year + (day.dayofyear - 1) / (366 if day.is_leap_year else 365)
+
+
+def _decimal_year(value: object) -> float | None:
+    if isinstance(value, float) and value == value:
+        value = int(value)
+    text = str(value)
+    if day := _DAY.search(text):
+        stamp = pd.to_datetime("-".join(day.groups()), errors="coerce")
+        if not pd.isna(stamp):
+            return decimal_year(stamp)
+    if year := _YEAR.search(text):
+        return int(year[1]) + 0.5
+    return None

@@ -1,0 +1,111 @@
+"""Windows of scenes with their lakes, read where a sampler or a plan says."""
+
+from typing import Any
+
+import numpy as np
+import shapely
+import torch
+from rasterio.features import geometry_mask
+from rasterio.transform import from_origin
+from shapely.geometry.base import BaseGeometry
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from datasets_def import GlacialLakes, Sentinel2
+from glofgeo.config import NOT_OBSERVED
+from glofgeo.mapping.windows import reflect_around
+from glofgeo.training.samplers import Crop
+from glofgeo.training.validation import GroundPlan
+
+
+class Reader:
+    """Reads windows of scenes with their lakes; where a window leaves its part, it is not observed."""
+
+    def __init__(self, scenes: list[Sentinel2], lakes: list[GlacialLakes], regions: dict[int, BaseGeometry]) -> None:
+        """Takes what to read from.
+
+        Args:
+            scenes: each one scene on its own grid.
+            lakes: for each scene, the layer in its CRS.
+            regions: scene number -> the part's ground in the scene's CRS.
+        """
+        self.scenes = scenes
+        self.lakes = lakes
+        self.regions = regions
+        for region in regions.values():
+            shapely.prepare(region)
+
+    def read(self, number: int, row: int, col: int, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Reads a window.
+
+        Args:
+            number: of the scene.
+            row: first row on the scene's grid; may be negative.
+            col: first column.
+            shape: (rows, cols).
+
+        Returns:
+            float32 `(C, H, W)` reflectance, 0 beyond the scene, and uint8 `(H, W)`: 1 lake, 0 land, 255 not observed
+            or outside the part.
+        """
+        scene = self.scenes[number]
+        (xres, yres), (left, _, _, top) = scene.res, scene.index.total_bounds
+        x, y = left + col * xres, top - row * yres
+        query = (slice(x, x + shape[1] * xres, xres), slice(y - shape[0] * yres, y, yres))
+        seen = scene[query]
+        mask = self.lakes[number][query]["mask"].to(torch.uint8)
+        mask[~seen["valid"]] = NOT_OBSERVED
+        bounds = shapely.box(x, query[1].start, query[0].stop, y)
+        region = self.regions[number]
+        if not region.contains(bounds):
+            inside = region.intersection(bounds)
+            outside = geometry_mask([inside], mask.shape, from_origin(x, y, xres, yres)) if inside.area else True
+            mask[torch.from_numpy(np.broadcast_to(outside, mask.shape).copy())] = NOT_OBSERVED
+        return seen["image"], mask
+
+
+class LakeCrops(Dataset[dict[str, Tensor]]):
+    """Training crops: `image` `(C, window, window)` and `mask` `(window, window)`, as `Reader.read` gives them."""
+
+    def __init__(self, reader: Reader, window: int) -> None:
+        self.reader = reader
+        self.window = window
+
+    def __getitem__(self, crop: Crop) -> dict[str, Tensor]:
+        """Reads a crop."""
+        image, mask = self.reader.read(*crop, (self.window, self.window))
+        return {"image": image, "mask": mask}
+
+
+class LakeWindows(Dataset[dict[str, Any]]):
+    """The windows of validation plans in order: `image` and `mask` as in `LakeCrops`, and `place`, ground, row, col.
+
+    A ground smaller than a window is continued as the mapper does it, and not observed there.
+    """
+
+    def __init__(self, reader: Reader, plans: list[GroundPlan]) -> None:
+        self.reader = reader
+        self.plans = plans
+        self.places = [
+            (number, row, col)
+            for number, ground in enumerate(plans)
+            for row in range(len(ground.plan.tops))
+            for col in range(len(ground.plan.lefts))
+        ]
+
+    def __len__(self) -> int:
+        """Windows of all plans."""
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Reads a window."""
+        number, row, col = self.places[index]
+        ground = self.plans[number]
+        plan = ground.plan
+        start = (ground.row + plan.tops[row], ground.col + plan.lefts[col])
+        seen, known = self.reader.read(ground.scene, *start, (plan.height, plan.width))
+        image = np.zeros((len(seen), plan.window, plan.window), np.float32)
+        mask = np.full((plan.window, plan.window), NOT_OBSERVED, np.uint8)
+        image[:, *plan.on_grid], mask[plan.on_grid] = seen, known
+        reflect_around(plan, image)
+        return {"image": torch.from_numpy(image), "mask": torch.from_numpy(mask), "place": (number, row, col)}

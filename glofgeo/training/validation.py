@@ -1,0 +1,107 @@
+"""Validation as the mapper would see it: its windows, its blending, every pixel of the ground once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import logit
+
+from glofgeo.config import NOT_OBSERVED, MapConfig
+from glofgeo.mapping.blend import RollingBlend
+from glofgeo.mapping.windows import WindowPlan, bounding_slices, plan_windows
+from glofgeo.training.samplers import Ground
+
+# Middles of the bins in which blended logits are counted.
+LOGITS = np.linspace(-14.95, 14.95, 300)
+_STEP = LOGITS[1] - LOGITS[0]
+_CUT = round(100 * MapConfig().threshold)
+
+
+@dataclass(frozen=True)
+class GroundPlan:
+    """How the mapper would cut one scene's validation ground into windows.
+
+    Attributes:
+        scene: number of the scene.
+        row: of the scene's grid at which the ground's rectangle starts.
+        col: likewise.
+        plan: windows on that rectangle.
+    """
+
+    scene: int
+    row: int
+    col: int
+    plan: WindowPlan
+
+
+def plan_ground(ground: Ground, window: int) -> GroundPlan:
+    """Cuts a ground into windows of a side in pixels, as `glofgeo.mapping.run.plan_scene` does with such an area."""
+    rows, cols = bounding_slices(ground.transform, ground.shape, ground.region.bounds)
+    shape = (rows.stop - rows.start, cols.stop - cols.start)
+    plan = plan_windows(shape, window, min(MapConfig().overlap, window // 2))
+    return GroundPlan(ground.scene, rows.start, cols.start, plan)
+
+
+class BlendedGround:
+    """Takes the windows of all grounds in order, blends them, and counts pixels where the mapper would draw them.
+
+    Memory holds one row of windows.
+
+    Attributes:
+        counts: tp, fp, fn, tn over the observed pixels.
+        histogram: `(2, len(LOGITS))`, observed land and lake pixels by their blended logit.
+    """
+
+    def __init__(self, plans: Sequence[GroundPlan]) -> None:
+        self.counts: npt.NDArray[np.int64] = np.zeros(4, np.int64)
+        self.histogram: npt.NDArray[np.int64] = np.zeros((2, len(LOGITS)), np.int64)
+        self._plans = plans
+        self._ground = -1
+
+    def add(
+        self, place: tuple[int, int, int], probability: npt.NDArray[np.float32], mask: npt.NDArray[np.uint8]
+    ) -> None:
+        """Adds a window.
+
+        Args:
+            place: number of the plan, row of windows in it, and window in that row.
+            probability: float32 `(window, window)`.
+            mask: uint8 `(window, window)`: 1 lake, 0 land, 255 not observed or off the ground.
+        """
+        ground, row, col = place
+        plan = self._plans[ground].plan
+        if ground != self._ground:
+            self._ground = ground
+            self._blend = RollingBlend(plan)
+            self._truth = np.full((plan.height, plan.shape[1]), NOT_OBSERVED, np.uint8)
+        self._blend.add(row, col, probability[plan.on_grid].copy())
+        self._truth[:, plan.lefts[col] : plan.lefts[col] + plan.width] = mask[plan.on_grid]
+        if col + 1 == len(plan.lefts):
+            blended = self._blend.finish(row)
+            self._count(blended, self._truth[: len(blended)])
+            self._truth = np.roll(self._truth, -len(blended), axis=0)
+
+    def _count(self, probability: npt.NDArray[np.float32], truth: npt.NDArray[np.uint8]) -> None:
+        observed = truth != NOT_OBSERVED
+        probability, lake = probability[observed], truth[observed] == 1
+        # Rounded as in probability.tif, from which mask.tif is cut.
+        called = (probability * 100 + 0.5).astype(np.uint8) >= _CUT
+        self.counts += [np.count_nonzero(where) for where in (called & lake, called & ~lake, ~called & lake)] + [
+            np.count_nonzero(~called & ~lake)
+        ]
+        place = np.clip((logit(probability.astype(np.float64)) - LOGITS[0]) / _STEP + 0.5, 0, len(LOGITS) - 1)
+        code = place.astype(np.intp) + len(LOGITS) * lake
+        self.histogram += np.bincount(code, minlength=2 * len(LOGITS)).reshape(2, -1)
+
+    def figures(self) -> dict[str, float]:
+        """Gives IoU, Dice, precision, recall (0 where undefined) and accuracy of the lake class."""
+        tp, fp, fn, tn = (float(count) for count in self.counts)
+        shares = {
+            "iou": (tp, tp + fp + fn),
+            "dice": (2 * tp, 2 * tp + fp + fn),
+            "precision": (tp, tp + fp),
+            "recall": (tp, tp + fn),
+            "accuracy": (tp + tn, tp + fp + fn + tn),
+        }
+        return {name: part / whole if whole else 0.0 for name, (part, whole) in shares.items()}
