@@ -61,6 +61,8 @@ class LakeTask(lightning.LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Gives the loss of an augmented batch."""
+        # By the step, so that a resumed run draws what the whole run drew.
+        torch.manual_seed(hash((self.config.seed, self.global_step, self.global_rank)))
         image, mask = self.augment(batch["image"], batch["mask"])
         loss: Tensor = self.loss(self(image), mask)
         self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(image))

@@ -1,0 +1,109 @@
+"""A run that is killed at any moment leaves readable files, and goes on to where it would have ended."""
+
+import csv
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import torch
+import yaml
+from shapely import Point, box
+
+from glofgeo.models import load_checkpoint
+
+COMMAND = Path(sys.executable).with_name("glofgeo")
+LEFT, TOP, EPOCHS = 492000.0, 3090000.0, 5
+SETTINGS = {
+    "model": {"variant": "tiny", "extra_blocks": 0, "image_size": 56, "decoder_channels": [16, 16, 8, 8, 8]},
+    "data": {"window": 56, "batch_size": 2, "crops": 16, "workers": 0, "hard_share": 0.0},
+    "weights": "none", "epochs": EPOCHS, "lr": 1e-3, "patience": 100,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    import rasterio
+    from rasterio.transform import from_origin
+
+    folder = tmp_path_factory.mktemp("place")
+    image = np.random.default_rng(0).integers(1500, 2500, (4, 100, 220)).astype(np.uint16)
+    spots = [(row, col) for row in (20, 50, 80) for col in (15, 45, 75, 135, 165, 195)]
+    for row, col in spots:
+        image[3, row - 4 : row + 4, col - 4 : col + 4] = 200
+    with rasterio.open(
+        folder / "scene.tif", "w", driver="GTiff", dtype="uint16", count=4, width=220, height=100, crs="EPSG:32645",
+        transform=from_origin(LEFT, TOP, 10, 10), nodata=0,
+    ) as target:  # fmt: skip
+        target.write(image)
+        target.descriptions, target.scales = ("B02", "B03", "B04", "B08"), (1e-4,) * 4
+    lakes = [Point(LEFT + 10 * col, TOP - 10 * row).buffer(45) for row, col in spots]
+    gpd.GeoDataFrame(geometry=lakes, crs="EPSG:32645").to_file(folder / "lakes.gpkg")
+    halves = [box(LEFT + x, TOP - 1000, LEFT + x + 1000, TOP) for x in (0, 1200)]
+    aoi = gpd.GeoDataFrame({"split": ["train", "val"]}, geometry=halves, crs="EPSG:32645")
+    aoi.to_file(folder / "aoi.gpkg")
+    (folder / "quick.yaml").write_text(yaml.safe_dump(SETTINGS))
+    return folder
+
+
+def start(place, *words):
+    given = ["--aoi", "aoi.gpkg", "--scenes", "scene.tif", "--lakes", "lakes.gpkg", "--device", "cpu", *words]
+    return subprocess.Popen(
+        [COMMAND, "train", *given], cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def finish(process):
+    out, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, out
+    return out
+
+
+def rows_of(run):
+    with (run / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def check_readable(run):
+    if (run / "config.yaml").exists():
+        assert yaml.safe_load((run / "config.yaml").read_text())["epochs"] == EPOCHS
+        assert (run / "split.json").exists()
+    if (run / "last.ckpt").exists():
+        assert torch.load(run / "last.ckpt", weights_only=True)["epoch"] >= 0
+        assert [int(row["epoch"]) for row in rows_of(run)] == list(range(1, len(rows_of(run)) + 1))
+        assert load_checkpoint(run / "best.safetensors").scorecard["iou"] >= 0
+
+
+def test_a_run_killed_three_times_ends_as_if_it_had_not_been(place):
+    finish(start(place, "--config", "quick.yaml", "--out", "whole"))
+    rng = np.random.default_rng()
+    run = place / "killed"
+    begin = ("--config", "quick.yaml", "--out", "killed")
+    for kill in range(3):
+        process = start(place, *(("--resume", "killed") if (run / "config.yaml").exists() else begin))
+        # From the moment the folder is open, so that the kill falls into the training and not into the imports.
+        before = (run / "last.ckpt").stat().st_mtime_ns if (run / "last.ckpt").exists() else 0
+        deadline = time.monotonic() + 200
+        while time.monotonic() < deadline and process.poll() is None:
+            now = (run / "last.ckpt").stat().st_mtime_ns if (run / "last.ckpt").exists() else 0
+            if now != before or (kill == 0 and (run / "config.yaml").exists()):
+                break
+            time.sleep(0.002)
+        time.sleep(rng.uniform(0, 0.6))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        check_readable(run)
+    finish(start(place, "--resume", "killed"))
+    check_readable(run)
+    ended, expected = rows_of(run), rows_of(place / "whole")
+    assert [row["epoch"] for row in ended] == [str(n) for n in range(1, EPOCHS + 1)]
+    # At most the epoch in progress was repeated, and repeated alike.
+    assert [row["step"] for row in ended] == [row["step"] for row in expected]
+    assert [float(row["val_iou"]) for row in ended] == pytest.approx([float(r["val_iou"]) for r in expected], abs=1e-6)
+    one, two = (load_checkpoint(folder / "best.safetensors") for folder in (run, place / "whole"))
+    assert all(torch.equal(tensor, two.model.state_dict()[name]) for name, tensor in one.model.state_dict().items())
+    assert {"scorecard.json", "scorecard.md", "scorecard.png"} <= {path.name for path in run.iterdir()}
