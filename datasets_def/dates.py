@@ -24,25 +24,25 @@ def mapped_in(lakes: GeoDataFrame, name: str) -> "pd.Series[float]":
         name: of the layer, for messages.
 
     Returns:
-        Decimal years (2000.5 is the middle of 2000; a year alone counts as its middle).
+        Decimal years (2000.5 is the middle of 2000; a year alone counts as its middle); NaN where a lake has no date
+        that can be read, as with some in ICIMOD's inventories.
 
     Raises:
-        GlofgeoError: If there is no such column, or a lake has no date in it.
+        GlofgeoError: If there is no such column, or no date in it.
     """
     known = {str(column).lower(): column for column in lakes.columns}
     column = next((known[wanted] for wanted in COLUMNS if wanted in known), None)
     if column is None:
         raise GlofgeoError(f"{name}: no column says when a lake was mapped; add `date`, or leave out --data.lake-years")
-    years = lakes[column].map(_decimal_year)
-    if years.isna().any():
-        first = years.index[years.isna()][0]
-        raise GlofgeoError(f"{name}: {column} of lake {first} is {lakes[column][first]!r}, no date; add one")
-    return years.astype(float)
+    years = pd.Series([_decimal_year(value) for value in lakes[column]], lakes.index, dtype=float)
+    if years.isna().all():
+        raise GlofgeoError(f"{name}: no date can be read in {column}; write days as 2020-07-29, or years")
+    return years
 
 
 def decimal_year(day: pd.Timestamp) -> float:
     """Gives a day as a decimal year."""
-    return day.year + (day.dayofyear - 1) / (366 if day.is_leap_year else 365)
+    return day.year + (day.day_of_year - 1) / (366 if day.is_leap_year else 365)
 
 
 def _decimal_year(value: object) -> float | None:

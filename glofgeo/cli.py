@@ -14,8 +14,9 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict
 
 from glofgeo import __version__
-from glofgeo.config import MapConfig, TrainConfig, load_preset
+from glofgeo.config import MapConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
+from glofgeo.presets import load_preset
 
 if TYPE_CHECKING:
     from glofgeo.mapping.run import Segmenter

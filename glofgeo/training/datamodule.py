@@ -91,7 +91,12 @@ class LakeData(lightning.LightningDataModule):
                 raise GlofgeoError(f"{aoi_name}: no scene of {scenes} shows its {part} part; add one {task}")
             if not told["lakes"]:
                 raise GlofgeoError(f"{lakes}: no lake in the {part} part of {aoi_name} where there are scenes")
-        stale = [_stale(polygons, scene, config.data.lake_years, lakes.name) for scene in used]
+        limit = config.data.lake_years
+        dated = None if limit is None else mapped_in(polygons, lakes.name)
+        stale = [
+            None if limit is None or dated is None else polygons[~(_years_apart(dated, scene) <= limit)]
+            for scene in used
+        ]
         views = {
             part: [region_of(split.parts[part], scene, old) for scene, old in zip(used, stale, strict=True)]
             for part in PARTS
@@ -99,15 +104,16 @@ class LakeData(lightning.LightningDataModule):
         }
         self._ground = {part: [(s, v) for s, v in zip(used, several, strict=True) if not v.is_empty]
                         for part, several in views.items()}  # fmt: skip
-        if config.data.lake_years is not None and not (self._ground["train"] and self._ground["val"]):
-            raise GlofgeoError(f"{lakes}: no lake was mapped within {config.data.lake_years:g} years of a scene")
+        if limit is not None and not (self._ground["train"] and self._ground["val"]):
+            raise GlofgeoError(f"{lakes}: no lake was mapped within {limit:g} years of a scene")
         keep = [i for i in range(len(used)) if any(not views[part][i].is_empty for part in ("train", "val"))]
         self.views = {part: [views[part][i] for i in keep] for part in ("train", "val")}
         self.used = [used[i] for i in keep]
         self.scene_ids = [scene.id for scene in self.used]
         side = max(max(scene.shape) for scene in self.used)
         self.window = config.data.window if side >= config.data.window else max(side // _PATCH, 2) * _PATCH
-        self.audit |= {"scene_overlap": self._scene_overlap(), "damaged": damaged}
+        undated = 0 if dated is None else int(dated.isna().sum())
+        self.audit |= {"scene_overlap": self._scene_overlap(), "damaged": damaged, "lakes_undated": undated}
         # A raster file is read where it lies.
         self.copies = [
             TiledCopy(scene, self._window_in_use(i), cache) if is_safe(scene.path) else None
@@ -232,14 +238,10 @@ def _open_whole(folder: Path, config: TrainConfig, area: BaseGeometry) -> tuple[
     return whole, damaged
 
 
-def _stale(lakes: GeoDataFrame, scene: Scene, years: float | None, name: str) -> GeoDataFrame | None:
-    """Gives the lakes that were mapped too long before or after a scene; None if that is not asked for."""
-    if years is None:
-        return None
+def _years_apart(dated: "pd.Series[float]", scene: Scene) -> "pd.Series[float]":
     if scene.datetime is None:
         raise GlofgeoError(f"{scene.path}: tells no date; set ACQUISITION_DATETIME, or leave out --data.lake-years")
-    apart = mapped_in(lakes, name) - decimal_year(pd.Timestamp(scene.datetime))
-    return lakes[apart.abs() > years]
+    return (dated - decimal_year(pd.Timestamp(scene.datetime))).abs()
 
 
 def _bare_ground(scene: Scene, view: BaseGeometry) -> Ground:
@@ -267,7 +269,7 @@ def region_of(part: BaseGeometry, scene: Scene, stale: GeoDataFrame | None = Non
     near = (part & footprint(scene).buffer(_SEGMENT_DEG)).segmentize(_SEGMENT_DEG)
     region: Any = GeoSeries([near], crs=WGS84).to_crs(scene.crs).iloc[0] & _grid_box(scene)
     if stale is not None and not region.is_empty:
-        old = stale.geometry.iloc[stale.sindex.query(near, predicate="intersects")]
+        old = stale.geometry.iloc[stale.sindex.query(near.buffer(_SEGMENT_DEG), predicate="intersects")]
         region -= old.to_crs(scene.crs).buffer(_STALE_M).union_all()
     areas = [piece for piece in shapely.get_parts(region) if piece.geom_type == "Polygon" and piece.area > 0]
     return shapely.MultiPolygon(areas)

@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Callback
 
 from glofgeo.models import fit_temperature, save_checkpoint
 from glofgeo.training.adapt import merged
+from glofgeo.training.pictures import draw_curves, draw_examples
 from glofgeo.training.task import LakeTask
 from glofgeo.training.validation import LOGITS
 
@@ -32,7 +33,7 @@ class WholeFiles(TorchCheckpointIO):
 
 
 class Journal(Callback):
-    """Writes `metrics.csv` and `best.safetensors`; its state travels in `last.ckpt`, so a resumed run goes on.
+    """Writes `metrics.csv`, pictures and `best.safetensors`; its state travels in `last.ckpt`, for `--resume`.
 
     Attributes:
         best: best lake IoU so far, -1 before the first epoch.
@@ -78,7 +79,8 @@ class Journal(Callback):
         self.rows.append(
             {"epoch": epoch, "step": trainer.global_step, "seconds": round(self.seconds, 2)} | rates | losses | figures
         )
-        self._write_rows()
+        self._write("metrics.csv", _table(self.rows))
+        self._write("curves.png", draw_curves(self.rows))
         better = figures["val_iou"] > self.best
         if better:
             self.best = figures["val_iou"]
@@ -90,18 +92,24 @@ class Journal(Callback):
                 {"on": "validation ground, pixels"} | {n.removeprefix("val_"): v for n, v in figures.items()},
                 _temperature(pl_module.judged.histogram),
             )
+            if examples := pl_module.examples.ordered():
+                self._write("examples.png", draw_examples(examples, pl_module.config.model.bands))
         if trainer.progress_bar_callback is None:
             told = f"epoch {epoch}/{trainer.max_epochs}  loss {losses['train_loss']:.3f}  "
             print(f"{told}lake IoU {figures['val_iou']:.3f}{'  best' if better else ''}", flush=True)
 
-    def _write_rows(self) -> None:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, fieldnames=list(self.rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        partial = self.folder / ".metrics.csv.part"
-        partial.write_text(text.getvalue())
-        partial.replace(self.folder / "metrics.csv")
+    def _write(self, name: str, content: bytes) -> None:
+        partial = self.folder / f".{name}.part"
+        partial.write_bytes(content)
+        partial.replace(self.folder / name)
+
+
+def _table(rows: list[dict[str, float]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
 
 
 def _temperature(histogram: npt.NDArray[np.int64]) -> float:

@@ -263,6 +263,8 @@ def _print_audit(audit: dict[str, Any]) -> None:
     console.print(
         f"Least distance: {apart}. Lakes reaching into two, left out: {audit['lakes_left_out']}.", highlight=False
     )
+    if undated := audit["lakes_undated"]:
+        console.print(f"[yellow]Lakes without a date, left out:[/] {undated}", highlight=False)
     for part, share in audit["scene_overlap"].items():
         console.print(f"Windows on {part} ground in scenes that training sees too: {share:.0%}.", highlight=False)
     for text in audit["violations"]:

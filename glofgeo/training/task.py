@@ -13,6 +13,7 @@ from glofgeo.models import LakeSegmenter
 from glofgeo.training.adapt import adapt, keep_still, layer_of
 from glofgeo.training.augment import Augment
 from glofgeo.training.losses import LakeLoss
+from glofgeo.training.pictures import Examples
 from glofgeo.training.validation import BlendedGround, GroundPlan
 
 Batch = dict[str, Tensor]
@@ -28,6 +29,7 @@ class LakeTask(lightning.LightningModule):
 
     Attributes:
         judged: what the last validation counted.
+        examples: some of its windows.
     """
 
     def __init__(self, model: LakeSegmenter, config: TrainConfig, plans: Sequence[GroundPlan] = ()) -> None:
@@ -46,6 +48,7 @@ class LakeTask(lightning.LightningModule):
         self.augment = Augment(config.model.bands, config.augment)
         self.plans = plans
         self.judged = BlendedGround(plans)
+        self.examples = Examples()
         self.train()
 
     def train(self, mode: bool = True) -> Self:
@@ -71,6 +74,7 @@ class LakeTask(lightning.LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Starts counting anew."""
         self.judged = BlendedGround(self.plans)
+        self.examples = Examples()
 
     def validation_step(self, batch: dict[str, Any], index: int) -> None:
         """Takes the loss of a batch of windows and blends them."""
@@ -79,8 +83,9 @@ class LakeTask(lightning.LightningModule):
         self.log("val_loss", loss, batch_size=len(logits))
         probability, masks = logits[:, 0].float().sigmoid().cpu().numpy(), batch["mask"].cpu().numpy()
         places = torch.stack(batch["place"], dim=1).tolist()
-        for place, one, mask in zip(places, probability, masks, strict=True):
+        for place, image, one, mask in zip(places, batch["image"].cpu().numpy(), probability, masks, strict=True):
             self.judged.add(tuple(place), one, mask)
+            self.examples.offer(image, mask, one)
 
     def on_validation_epoch_end(self) -> None:
         """Logs the epoch's figures."""

@@ -1,0 +1,67 @@
+"""What `--config` names: settings that go together, or a YAML file of them."""
+
+from pathlib import Path
+from typing import Any
+
+from glofgeo.config import TrainConfig, from_dict
+from glofgeo.errors import GlofgeoError
+
+# Every field not named here keeps its default.
+PRESETS: dict[str, dict[str, Any]] = {
+    "large": {},
+    "small": {"model": {"variant": "small"}, "data": {"batch_size": 8}, "encoder_lr": 1e-4},
+    # For the 223 water chips that docs/evaluation.md tells of: at most ten minutes on two cores, no pretrained weights.
+    "chips": {
+        "model": {
+            "variant": "tiny",
+            "image_size": 112,
+            "decoder_channels": [96, 64, 48, 32, 16],
+            "stem_channels": [32, 48],
+            "log_stem": True,
+        },
+        "data": {"window": 112, "batch_size": 8, "crops": 320, "workers": 0, "lake_share": 0.0, "hard_share": 0.0},
+        "loss": {"lovasz": 0.0, "dice": 0.0},
+        "augment": {"light": 0.1, "haze": 0.01},
+        "weights": "none",
+        "epochs": 15,
+        "lr": 1e-3,
+        "encoder_lr": 1e-3,
+        "patience": 15,
+        "ema": 0.995,
+    },
+    "demo": {
+        "model": {"variant": "tiny"},
+        "data": {"window": 252, "batch_size": 8, "crops": 200, "workers": 0, "lake_share": 0.5, "hard_share": 0.1},
+        "weights": "none",
+        "epochs": 6,
+        "lr": 2e-3,
+        "encoder_lr": 2e-3,
+        "patience": 6,
+    },
+}
+
+
+def load_preset(name: str) -> dict[str, Any]:
+    """Finds the settings that `--config` names: a preset, or a YAML file.
+
+    Returns:
+        Nested plain values, fields of `TrainConfig`.
+
+    Raises:
+        GlofgeoError: If there is neither, or the file is no YAML mapping of known settings.
+    """
+    import yaml
+
+    if name in PRESETS:
+        return PRESETS[name]
+    path = Path(name)
+    if not path.is_file():
+        raise GlofgeoError(f"--config {name}: neither a preset ({', '.join(PRESETS)}) nor a YAML file")
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
+        raise GlofgeoError(f"{path}: not readable as YAML ({str(error).splitlines()[0]})") from None
+    if not isinstance(values, dict):
+        raise GlofgeoError(f"{path}: holds no settings; write `name: value` lines, as in a run's config.yaml")
+    from_dict(TrainConfig, values, str(path))
+    return values

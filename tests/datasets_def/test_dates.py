@@ -1,0 +1,68 @@
+import geopandas as gpd
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from shapely import Point
+
+from datasets_def.dates import decimal_year, mapped_in
+from glofgeo.errors import GlofgeoError
+
+
+def lakes(**columns):
+    count = len(next(iter(columns.values())))
+    return gpd.GeoDataFrame(columns, geometry=[Point(n, 0) for n in range(count)], crs="EPSG:4326")
+
+
+@pytest.mark.parametrize(
+    ("value", "year"),
+    [
+        ("LC08_L1TP_152035_20200729_20200908", 2020 + 210 / 366),
+        ("S2A_MSIL2A_20231012T045701_N0509_R119_T45RVL_20231012T085701", 2023 + 284 / 365),
+        ("2000-09-08", 2000 + 251 / 366),
+        ("2015/01/01", 2015.0),
+        (pd.Timestamp("2024-10-15T04:57:01", tz="UTC"), 2024 + 288 / 366),
+        (2020, 2020.5),
+        (2020.0, 2020.5),
+        ("1990", 1990.5),
+    ],
+)
+def test_dates_are_read_however_inventories_write_them(value, year):
+    assert mapped_in(lakes(Image_ID=[value]), "x").tolist() == pytest.approx([year], abs=1e-6)
+
+
+@given(st.dates(pd.Timestamp("1900-01-01").date(), pd.Timestamp("2099-12-31").date()), st.sampled_from(["-", "/", ""]))
+def test_any_day_is_read(day, between):
+    text = day.strftime(f"%Y{between}%m{between}%d")
+    assert mapped_in(lakes(date=[text]), "x")[0] == pytest.approx(decimal_year(pd.Timestamp(day)))
+
+
+def test_the_better_column_is_believed():
+    assert mapped_in(lakes(image_id=["LT05_20000908"], Date=["2020-01-01"]), "x")[0] == 2020
+
+
+def test_a_lake_without_a_date_has_none():
+    for dates in (["2020-01-01", None], ["2020-01-01", "20201345"], [2020.0, float("nan")]):
+        years = mapped_in(lakes(date=dates), "x")
+        assert int(years[0]) == 2020 and pd.isna(years[1])
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"name": ["Imja"]}, "no column says when"),
+        ({"date": ["20201345", "LC08_L1TP_202010161"]}, "no date can be read"),
+    ],
+)
+def test_a_layer_without_dates_is_refused(columns, told):
+    with pytest.raises(GlofgeoError, match=f"^inventory.gpkg: {told}"):
+        mapped_in(lakes(**columns), "inventory.gpkg")
+
+
+def test_the_icimod_inventories_tell_their_years(real_data):
+    for year in (2000, 2010, 2020):
+        frame = gpd.read_file(real_data / "lakes" / f"hkh_glacial_lakes_{year}.gpkg")
+        found = mapped_in(frame, "hkh")
+        assert found.notna().mean() > 0.98
+        # The inventory of 2000 takes a few lakes from images as late as 2010.
+        assert (found - year).abs().median() <= 1 and (found - year).abs().quantile(0.95) < 6
