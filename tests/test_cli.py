@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import geopandas as gpd
 import numpy as np
@@ -37,6 +38,20 @@ def run(monkeypatch, capsys):
         return status, out, err
 
     return call
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Collects what `train` would be asked to do."""
+    seen = []
+
+    def train(**words):
+        seen.append(words)
+        return SimpleNamespace(best=Path("run/best.safetensors"))
+
+    monkeypatch.setattr("glofgeo.training.run.train", train)
+    monkeypatch.setattr("glofgeo.judge.judge", lambda *words, **more: None)
+    return seen
 
 
 @pytest.fixture
@@ -91,18 +106,16 @@ def test_usage_errors_list_the_verbs(refused, words):
     assert all(verb in message for verb in VERBS)
 
 
-def test_configuration_comes_from_preset_file_and_flags_in_this_order(monkeypatch, run, tmp_path):
-    seen = []
-    monkeypatch.setattr("glofgeo.training.run.train", lambda **words: seen.append(words["config"]))
+def test_configuration_comes_from_preset_file_and_flags_in_this_order(asked, run, tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("epochs: 3\nmodel:\n  variant: small\n  bands: [B03, B08]\ndata:\n  crops: 7\n")
     assert run("train", "--aoi", "khumbu", "--config", file, "--data.crops", "9")[0] == 0
-    assert (seen[0].epochs, seen[0].model.variant, seen[0].data.crops) == (3, "small", 9)
-    assert seen[0].model.bands == ("B03", "B08")
     assert run("train", "--aoi", "khumbu")[0] == 0
-    assert (seen[1].model.variant, seen[1].data.window) == ("large", 518)
     assert run("train", "--aoi", "khumbu", "--config=demo")[0] == 0
-    assert seen[2].model.variant == "tiny"
+    own, default, demo = (words["config"] for words in asked)
+    assert (own.epochs, own.model.variant, own.model.bands, own.data.crops) == (3, "small", ("B03", "B08"), 9)
+    assert (default.model.variant, default.data.window) == ("large", 518)
+    assert demo.model.variant == "tiny"
 
 
 def test_a_wrong_configuration_is_named(refused, tmp_path):
@@ -297,11 +310,9 @@ def test_the_two_commands_as_written(product, tmp_path):
     assert "05.10" in result.stdout
 
 
-def test_ready_made_areas_are_found_from_anywhere(run, monkeypatch, tmp_path):
+def test_ready_made_areas_are_found_from_anywhere(asked, run, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    seen = []
-    monkeypatch.setattr("glofgeo.training.run.train", lambda **words: seen.append(words["aoi"]))
     for name in ("himalaya.geojson", "himalaya", "south_lhonak"):
         assert run("train", "--aoi", name)[0] == 0
-    assert len(seen[0]) > 5
+    assert len(asked[0]["aoi"]) > 5
     assert list(tmp_path.iterdir()) == []

@@ -7,6 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from affine import Affine
 
+# Bounds that went through another CRS are off by micrometres, and would touch one more row: other windows.
+_ROUNDING = 1e-3
+
 
 @dataclass(frozen=True)
 class WindowPlan:
@@ -64,7 +67,7 @@ def plan_windows(shape: tuple[int, int], window: int, overlap: int) -> WindowPla
 def bounding_slices(
     transform: Affine, shape: tuple[int, int], bounds: tuple[float, float, float, float], margin: int = 0
 ) -> tuple[slice, slice]:
-    """Gives the rows and columns of a grid that bounds touch.
+    """Gives the rows and columns of a grid that bounds touch by more than a thousandth of a pixel.
 
     Args:
         transform: of the grid, north-up.
@@ -78,7 +81,7 @@ def bounding_slices(
     left, bottom, right, top = bounds
     (col0, row0), (col1, row1) = ~transform * (left, top), ~transform * (right, bottom)
     rows, cols = (
-        (max(math.floor(first) - margin, 0), min(math.ceil(last) + margin, side))
+        (max(math.floor(first + _ROUNDING) - margin, 0), min(math.ceil(last - _ROUNDING) + margin, side))
         for first, last, side in ((row0, row1, shape[0]), (col0, col1, shape[1]))
     )
     return slice(rows[0], max(rows)), slice(cols[0], max(cols))

@@ -41,7 +41,7 @@ def train_unet(loader: DataLoader[Any], config: TrainConfig, seconds: float, dev
     """
     torch.manual_seed(config.seed)
     model = UnetBaseline(config.model).to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    loss_of, augment = LakeLoss(config.loss), Augment(config.model.bands).to(device)
+    loss_of, augment = LakeLoss(config.loss), Augment(config.model.bands, config.augment).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), _RATE, weight_decay=_DECAY)
     half = computes_in_bfloat16(device)
     columns = (TextColumn("training the U-Net"), BarColumn(12), TimeRemainingColumn())

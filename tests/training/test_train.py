@@ -230,7 +230,8 @@ def test_training_leaves_a_run_folder_that_explains_itself_and_resumes(place, ca
     assert told["parts"]["train"]["lakes"] == told["parts"]["val"]["lakes"] == 9
     assert "Best lake IoU" in capsys.readouterr().out
     assert sorted(path.name for path in out.iterdir()) == [
-        "best.safetensors", "config.yaml", "last.ckpt", "metrics.csv", "split.json", "tensorboard"
+        "best.safetensors", "config.yaml", "curves.png", "examples.png", "last.ckpt", "metrics.csv", "split.json",
+        "tensorboard",
     ]  # fmt: skip
 
     with pytest.raises(GlofgeoError, match="holds a training run"):
