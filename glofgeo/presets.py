@@ -20,7 +20,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "log_stem": True,
         },
         "data": {"window": 112, "batch_size": 8, "crops": 320, "workers": 0, "lake_share": 0.0, "hard_share": 0.0},
-        "loss": {"lovasz": 0.0, "dice": 0.0},
+        "loss": {"lovasz": 0.0, "dice": 0.0, "lake_weight": 2.0},
         "augment": {"light": 0.1, "haze": 0.01},
         "weights": "none",
         "epochs": 15,

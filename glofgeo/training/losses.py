@@ -38,10 +38,13 @@ class LakeLoss(nn.Module):
         if not seen.any():
             return scores.sum()
         scores, target, observed = scores[seen], target[seen].long(), observed[seen]
-        bce = F.binary_cross_entropy_with_logits(scores[observed], target[observed].float())
-        loss: Tensor = (
-            self.config.lovasz * self.lovasz(scores, target)
-            + self.config.dice * self.dice(scores.unsqueeze(1), target)
-            + self.config.bce * bce
-        )
+        config, loss = self.config, scores.new_zeros(())
+        if config.lovasz:
+            loss = loss + config.lovasz * self.lovasz(scores, target)
+        if config.dice:
+            loss = loss + config.dice * self.dice(scores.unsqueeze(1), target)
+        if config.bce:
+            weight = scores.new_tensor(config.lake_weight)
+            truth = target[observed].float()
+            loss = loss + config.bce * F.binary_cross_entropy_with_logits(scores[observed], truth, pos_weight=weight)
         return loss

@@ -40,6 +40,17 @@ def test_bce_by_hand():
     assert BCE(LOGITS, TARGET).item() == pytest.approx(wrong / 8, rel=1e-5)
 
 
+def test_a_lake_weight_of_two_calls_lake_what_is_lake_in_one_case_of_three():
+    weighted = LakeLoss(LossConfig(lovasz=0.0, dice=0.0, lake_weight=2.0))
+    wrong = -2 * math.log(sigmoid(2)) - 2 * math.log(sigmoid(-1))
+    wrong += -math.log(1 - sigmoid(0.5)) - 5 * math.log(1 - sigmoid(-3))
+    assert weighted(LOGITS, TARGET).item() == pytest.approx(wrong / 8, rel=1e-5)
+    one_of_three = torch.tensor([[[1, 0, 0]]], dtype=torch.uint8)
+    everywhere = torch.zeros((), requires_grad=True)
+    weighted(everywhere.expand(1, 1, 1, 3), one_of_three).backward()
+    assert everywhere.grad.item() == pytest.approx(0, abs=1e-6)
+
+
 def test_weights_of_the_terms():
     weighted = LakeLoss(LossConfig(lovasz=2.0, dice=3.0, bce=0.5))(LOGITS, TARGET)
     expected = 2 * LOVASZ(LOGITS, TARGET) + 3 * DICE(LOGITS, TARGET) + 0.5 * BCE(LOGITS, TARGET)
