@@ -74,7 +74,7 @@ def _open(path: str) -> Iterator[DatasetReader]:
         with rasterio.Env(GDAL_NUM_THREADS="1"):
             source = rasterio.open(path)
     _handles.open[path] = (version, source)
-    if len(_handles.open) > _MOST_OPEN:
+    while len(_handles.open) > _MOST_OPEN:
         _handles.open.popitem(last=False)[1][1].close()
     try:
         yield source
