@@ -42,7 +42,8 @@ class LakeTask(lightning.LightningModule):
         """
         super().__init__()
         adapt(model, config)
-        self.model = model
+        # Convolutions are a tenth to a quarter faster with the channels innermost.
+        self.model = model.to(memory_format=torch.channels_last)
         self.config = config
         self.loss = LakeLoss(config.loss)
         self.augment = Augment(config.model.bands, config.augment)
@@ -60,7 +61,8 @@ class LakeTask(lightning.LightningModule):
 
     def forward(self, reflectance: Tensor) -> Tensor:
         """Gives lake logits `(B, 1, H, W)` for reflectance `(B, C, H, W)`."""
-        return self.model(reflectance)
+        logits: Tensor = self.model(reflectance.contiguous(memory_format=torch.channels_last))
+        return logits
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Gives the loss of an augmented batch."""

@@ -136,7 +136,7 @@ def test_a_frozen_transformer_neither_changes_nor_leaves_evaluation_mode():
 
 
 def test_low_rank_training_starts_as_the_plain_model_and_changes_no_pretrained_weight():
-    plain = strong_model()
+    plain = strong_model().to(memory_format=torch.channels_last)
     task = task_of(tune="lora", lora_rank=3, lora_alpha=6)
     assert torch.equal(answer(task.model), answer(plain))
     added = {name: p for name, p in task.model.named_parameters() if name.endswith(LOW_RANK)}
