@@ -25,7 +25,7 @@ class LakeTask(lightning.LightningModule):
     A batch is `{"image": float32 (B, C, H, W) reflectance, "mask": uint8 (B, H, W), 1 lake, 0 land, 255 not observed}`,
     in validation with `place`, where each window lies in the plans. Figures (`val_iou`, `val_dice`, `val_precision`,
     `val_recall`, `val_accuracy`) are those of the lake class on the map that `glofgeo map` would make of the validation
-    ground.
+    ground, specks below its least area included.
 
     Attributes:
         judged: what the last validation counted.
