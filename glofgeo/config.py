@@ -33,8 +33,8 @@ class ModelConfig:
         std: reflectance divided by per band; by default the band table's.
         decoder_channels: width of the U-Net decoder's five stages.
         stem_channels: width of the convolutional stem at full and at half resolution.
-        log_stem: give the stem the logarithms of the reflectance, in which light is a sum and a band ratio a
-            difference.
+        log_input: give the network the logarithms of the reflectance, in which light is a sum and a band ratio a
+            difference; pretrained weights expect the reflectance itself.
     """
 
     variant: Variant = "large"
@@ -47,7 +47,7 @@ class ModelConfig:
     std: tuple[float, ...] = ()
     decoder_channels: tuple[int, ...] = (256, 128, 64, 32, 16)
     stem_channels: tuple[int, int] = (16, 32)
-    log_stem: bool = False
+    log_input: bool = False
 
     def __post_init__(self) -> None:
         """Fills in the band statistics and refuses a band that is not Sentinel-2's."""

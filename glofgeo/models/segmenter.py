@@ -68,16 +68,17 @@ class LakeSegmenter(nn.Module):
             ``(B, 1, H, W)`` float32.
         """
         height, width = reflectance.shape[-2:]
-        x = pad_to_multiple((reflectance - self.mean) / self.std, PATCH)
-        full, half = self.encoder.stem(self._logarithms(reflectance) if self.config.log_stem else x)
+        x = self._logarithms(reflectance) if self.config.log_input else (reflectance - self.mean) / self.std
+        x = pad_to_multiple(x, PATCH)
+        full, half = self.encoder.stem(x)
         decoded = self.decoder([x, half, *self.encoder.pyramid(x)])
         logits: Tensor = self.head(self.fuse(torch.cat([decoded, full], dim=1)))
         return logits[..., :height, :width].float()
 
     def _logarithms(self, reflectance: Tensor) -> Tensor:
-        """About as large as what the transformer gets; the offset keeps sensor noise in deep water from counting."""
+        """About as large as normalised reflectance; the offset keeps sensor noise in deep water from counting."""
         ratio = (reflectance.clamp_min(0) + _DARK) / (self.mean + _DARK)
-        return pad_to_multiple(ratio.log() / _SPREAD, PATCH)
+        return ratio.log() / _SPREAD
 
 
 def build_model(config: ModelConfig) -> LakeSegmenter:

@@ -183,6 +183,8 @@ def _start(config: TrainConfig) -> tuple[LakeSegmenter, TrainConfig]:
         source = "none" if config.model.variant == "tiny" else "dinov2"
     if source == "none" and config.tune != "full":
         raise GlofgeoError(f"--tune {config.tune} keeps pretrained weights, and there are none: give --weights FILE")
+    if source == "dinov2" and config.model.log_input:
+        raise GlofgeoError("DINOv2's weights expect reflectance: leave out --model.log-input, or give --weights none")
     if source != "none":
         try:
             report = load_pretrained(model.encoder, source, config.model.bands)

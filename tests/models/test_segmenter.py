@@ -47,6 +47,18 @@ def test_normalisation_is_the_models_own():
     assert not torch.allclose(normalised(x), raw(x))
 
 
+@torch.inference_mode()
+def test_logarithms_make_of_the_ratio_to_the_mean_reflectance_a_difference():
+    mean = (0.1, 0.2, 0.3, 0.4)
+    logarithms = model(mean=mean, log_input=True)
+    raw = model(mean=(0.0,) * 4, std=(1.0,) * 4)
+    x = torch.rand(1, 4, 56, 70)
+    ratio = (x + 0.01) / (torch.tensor(mean).view(4, 1, 1) + 0.01)
+    torch.testing.assert_close(logarithms(x), raw(ratio.log() / 0.6))
+    dark = torch.full_like(x, -0.05)
+    torch.testing.assert_close(logarithms(dark), logarithms(torch.zeros_like(x)))
+
+
 def test_same_seed_same_model():
     again = model().state_dict()
     assert all(torch.equal(tensor, again[name]) for name, tensor in MODEL.state_dict().items())

@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 from itertools import pairwise
 
 import lightning
@@ -259,3 +260,8 @@ def test_flags_reach_the_configuration_and_nonsense_is_refused():
 def test_keeping_pretrained_weights_that_are_not_there_is_refused(weights):
     with pytest.raises(GlofgeoError, match="--tune frozen keeps pretrained weights"):
         _start(TrainConfig(model=MODEL, weights=weights, tune="frozen"))
+
+
+def test_published_weights_do_not_get_logarithms():
+    with pytest.raises(GlofgeoError, match=r"--model\.log-input"):
+        _start(TrainConfig(model=dataclasses.replace(MODEL, log_input=True), weights="dinov2"))
