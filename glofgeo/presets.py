@@ -19,7 +19,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "stem_channels": [32, 48],
             "log_input": True,
         },
-        "data": {"window": 112, "batch_size": 8, "crops": 2400, "workers": 0, "lake_share": 0.0, "hard_share": 0.0},
+        "data": {"window": 112, "batch_size": 8, "crops": 1200, "workers": 0, "lake_share": 0.0, "hard_share": 0.0},
         "loss": {"lovasz": 0.0, "dice": 0.0, "lake_weight": 1.5},
         "augment": {"light": 0.1, "haze": 0.01},
         "weights": "none",
