@@ -49,7 +49,8 @@ class _Handles(threading.local):
 
 
 _handles = _Handles()
-_MOST_OPEN = 32
+# Many small scenes are then mostly open; a process may have 256 files open on macOS, and 1024 elsewhere.
+_MOST_OPEN = 128
 
 
 @contextmanager
