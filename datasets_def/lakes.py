@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
+from affine import Affine
 from geopandas import GeoDataFrame
 from rasterio.crs import CRS
 from rasterio.features import rasterize
@@ -106,13 +108,28 @@ class GlacialLakes(VectorDataset):
         """
         x, y, _ = self._disambiguate_slice(query)
         size = (round((y.stop - y.start) / y.step), round((x.stop - x.start) / x.step))
-        hits = self.polygons.geometry.iloc[self.polygons.sindex.query(box(x.start, y.start, x.stop, y.stop))]
-        mask = np.zeros(size, np.uint8)
-        if len(hits):
-            mask = rasterize(hits, out_shape=size, transform=from_origin(x.start, y.stop, x.step, y.step))
+        mask = self.rasterize(from_origin(x.start, y.stop, x.step, y.step), size)
         sample: dict[str, Any] = {
             "crs": self.crs,
             "bounds": query,
             "mask": torch.from_numpy(mask.astype(np.int64)),
         }
         return sample if self.transforms is None else self.transforms(sample)
+
+    def rasterize(self, transform: Affine, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+        """Draws the lakes of a window.
+
+        Args:
+            transform: pixel corner to the dataset's CRS; north-up.
+            size: (rows, cols).
+
+        Returns:
+            uint8 `(H, W)`, 1 = lake, 0 = land.
+        """
+        shapes = self.polygons.geometry.values
+        (x0, y1), (x1, y0) = transform * (0, 0), transform * (size[1], size[0])
+        hits = shapes.sindex.query(box(x0, y0, x1, y1))
+        if not len(hits):
+            return np.zeros(size, np.uint8)
+        mask: npt.NDArray[np.uint8] = rasterize(shapes[hits], out_shape=size, transform=transform)
+        return mask

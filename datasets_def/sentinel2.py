@@ -146,29 +146,40 @@ class Sentinel2(RasterDataset):
         image = torch.zeros(len(self.bands), *size)
         valid = torch.zeros(size, dtype=torch.bool)
         for filepath in hits.filepath:
-            self._fill(self.scenes[filepath], x.start, y.stop, image, valid)
+            scene = self.scenes[filepath]
+            left = round((x.start - scene.transform.c) / self.res[0])
+            top = round((scene.transform.f - y.stop) / self.res[1])
+            fill(scene, top, left, image, valid)
             if valid.all():
                 break
         sample: dict[str, Any] = {"crs": self.crs, "bounds": query, "image": image, "valid": valid}
         return sample if self.transforms is None else self.transforms(sample)
 
-    def _fill(self, scene: Scene, xmin: float, ymax: float, image: Tensor, valid: Tensor) -> None:
-        """Writes the scene's pixels where the sample is not valid yet."""
-        height, width = valid.shape
-        left = round((xmin - scene.transform.c) / self.res[0])
-        top = round((scene.transform.f - ymax) / self.res[1])
-        rows, cols = scene.shape
-        r0, r1, c0, c1 = max(top, 0), min(top + height, rows), max(left, 0), min(left + width, cols)
-        if r0 >= r1 or c0 >= c1:
-            return
-        pixels, seen = scene.load(Window(c0, r0, c1 - c0, r1 - r0), self.bands)
-        part = (slice(r0 - top, r1 - top), slice(c0 - left, c1 - left))
-        fresh, into = ~valid[part], (slice(None), *part)
-        # Mostly one scene fills a crop; choosing between two takes three times as long.
-        image[into] = (
-            torch.from_numpy(pixels) if fresh.all() else torch.where(fresh, torch.from_numpy(pixels), image[into])
-        )
-        valid[part] |= torch.from_numpy(seen)
+
+def fill(scene: Scene, top: int, left: int, image: Tensor, valid: Tensor) -> None:
+    """Reads a scene into a sample where that is not valid yet; the sample may reach beyond the scene.
+
+    Args:
+        scene: its own bands are read.
+        top: row of the sample's first row on the scene's grid, possibly negative.
+        left: column of its first column.
+        image: float32 `(C, H, W)` reflectance, changed in place.
+        valid: bool `(H, W)`, changed in place.
+
+    Raises:
+        GlofgeoError: If a file cannot be read.
+    """
+    height, width = valid.shape
+    rows, cols = scene.shape
+    r0, r1, c0, c1 = max(top, 0), min(top + height, rows), max(left, 0), min(left + width, cols)
+    if r0 >= r1 or c0 >= c1:
+        return
+    pixels, seen = scene.load(Window(c0, r0, c1 - c0, r1 - r0))
+    part = (slice(r0 - top, r1 - top), slice(c0 - left, c1 - left))
+    fresh, into = ~valid[part], (slice(None), *part)
+    # Mostly one scene fills a crop; choosing between two takes three times as long.
+    image[into] = torch.from_numpy(pixels) if fresh.all() else torch.where(fresh, torch.from_numpy(pixels), image[into])
+    valid[part] |= torch.from_numpy(seen)
 
 
 def _open_all(paths: str | Path | Iterable[str | Path], bands: Sequence[str]) -> list[Scene]:

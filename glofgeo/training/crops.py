@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 import shapely
 import torch
+from affine import Affine
 from rasterio.features import geometry_mask
-from rasterio.transform import from_origin
 from shapely.geometry.base import BaseGeometry
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from datasets_def import GlacialLakes, Sentinel2
+from datasets_def import GlacialLakes, Scene
+from datasets_def.sentinel2 import fill
 from glofgeo.config import NOT_OBSERVED
 from glofgeo.mapping.windows import reflect_around
 from glofgeo.training.samplers import Crop
@@ -21,11 +22,11 @@ from glofgeo.training.validation import GroundPlan
 class Reader:
     """Reads windows of scenes with their lakes; where a window leaves its part, it is not observed."""
 
-    def __init__(self, scenes: list[Sentinel2], lakes: list[GlacialLakes], regions: dict[int, BaseGeometry]) -> None:
+    def __init__(self, scenes: list[Scene], lakes: list[GlacialLakes], regions: dict[int, BaseGeometry]) -> None:
         """Takes what to read from.
 
         Args:
-            scenes: each one scene on its own grid.
+            scenes: each on its own grid.
             lakes: for each scene, the layer in its CRS.
             regions: scene number -> the part's ground in the scene's CRS.
         """
@@ -49,19 +50,21 @@ class Reader:
             or outside the part.
         """
         scene = self.scenes[number]
-        (xres, yres), (left, _, _, top) = scene.res, scene.index.total_bounds
-        x, y = left + col * xres, top - row * yres
-        query = (slice(x, x + shape[1] * xres, xres), slice(y - shape[0] * yres, y, yres))
-        seen = scene[query]
-        mask = self.lakes[number][query]["mask"].to(torch.uint8)
-        mask[~seen["valid"]] = NOT_OBSERVED
-        bounds = shapely.box(x, query[1].start, query[0].stop, y)
+        image = torch.zeros(len(scene.bands), *shape)
+        valid = torch.zeros(shape, dtype=torch.bool)
+        # Straight from the scene: to look it up in an index, as TorchGeo's datasets do, takes longer than a small crop.
+        fill(scene, row, col, image, valid)
+        transform = scene.transform * Affine.translation(col, row)
+        mask = torch.from_numpy(self.lakes[number].rasterize(transform, shape))
+        mask[~valid] = NOT_OBSERVED
+        (x0, y1), (x1, y0) = transform * (0, 0), transform * (shape[1], shape[0])
+        bounds = shapely.box(x0, y0, x1, y1)
         region = self.regions[number]
         if not region.contains(bounds):
             inside = region.intersection(bounds)
-            outside = geometry_mask([inside], mask.shape, from_origin(x, y, xres, yres)) if inside.area else True
+            outside = geometry_mask([inside], shape, transform) if inside.area else True
             mask[torch.from_numpy(np.broadcast_to(outside, mask.shape).copy())] = NOT_OBSERVED
-        return seen["image"], mask
+        return image, mask
 
 
 class LakeCrops(Dataset[dict[str, Tensor]]):

@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from datasets_def import GlacialLakes, Scene, Sentinel2, TiledCopy, fill_cache, find_scenes, open_scene
+from datasets_def import GlacialLakes, Scene, TiledCopy, fill_cache, find_scenes, open_scene
 from datasets_def.dates import decimal_year, mapped_in
 from datasets_def.safe import is_safe
 from glofgeo.config import TrainConfig
@@ -169,8 +169,7 @@ class LakeData(lightning.LightningDataModule):
             return
         config, bands = self.config, self.config.model.bands
         paths = [scene.path if copy is None else copy.path for scene, copy in zip(self.used, self.copies, strict=True)]
-        self.datasets = [Sentinel2(path, bands=bands) for path in paths]
-        self.opened = [dataset.scenes[str(path)] for dataset, path in zip(self.datasets, paths, strict=True)]
+        self.opened = [open_scene(path, bands) for path in paths]
         layers = {crs: GlacialLakes(self.lakes_path, crs=crs) for crs in {scene.crs.to_string() for scene in self.used}}
         self.layers = [layers[scene.crs.to_string()] for scene in self.used]
         grounds = {
@@ -202,7 +201,7 @@ class LakeData(lightning.LightningDataModule):
 
     def _reader(self, part: str) -> Reader:
         regions = {i: view for i, view in enumerate(self.views[part]) if not view.is_empty}
-        return Reader(self.datasets, self.layers, regions)
+        return Reader(self.opened, self.layers, regions)
 
     def _loader(self, dataset: Dataset[Any], sampler: Sampler[Crop] | None) -> DataLoader[Any]:
         data = self.config.data
