@@ -91,7 +91,7 @@ def row(variant: str, product: Path, decode: float, folder: Path) -> str:
 def forward_seconds(model: LakeSegmenter, windows: int) -> float:
     """Time of the model alone for so many windows, in the batches that the mapper makes."""
     infer = torch_inference(model, torch.device("cpu"))
-    size = auto_batch(torch.device("cpu"))
+    size = auto_batch(torch.device("cpu"), WINDOW)
     batch = torch.rand(size, len(model.config.bands), WINDOW, WINDOW).mul(0.3).numpy()
     infer(batch)
     batches = max(1, windows // size // EVERY)

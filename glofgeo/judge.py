@@ -71,7 +71,7 @@ def _map_ground(ground: Ground, model: Segmenter, header: Header, out: Path, dev
     """Maps each scene's ground into a folder of its own, which it returns in order."""
     settings = MapConfig()
     jobs = [plan_scene(scene, model, header, _frame(scene, region), settings) for scene, region in ground]
-    infer = make_inference(model, settings, device)
+    infer = make_inference(model, settings, device, jobs[0].plan.window)
     with windows_progress(sum(len(job.plan) for job in jobs)) as (name, advance):
         folders = []
         for number, job in enumerate(jobs):

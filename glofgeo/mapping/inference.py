@@ -13,9 +13,9 @@ from glofgeo.precision import computes_in_bfloat16
 Batch = npt.NDArray[np.float32]
 Infer = Callable[[Batch], Batch]
 
-# Windows at once where `--batch-size auto` meets this kind of processor. A CPU gains nothing from more than one; a GPU
-# that cannot hold as many gets half of it, and half again.
-_AUTO_BATCH = {"cpu": 1, "cuda": 16, "mps": 4}
+# Pixels at once where `--batch-size auto` meets this kind of processor. A CPU gains nothing from more than one window,
+# unless the windows are small; a GPU that cannot hold as many gets half of it, and half again.
+_AUTO_PIXELS = {"cpu": 224**2, "cuda": 16 * 518**2, "mps": 4 * 518**2}
 
 
 def choose_device(name: str) -> torch.device:
@@ -117,9 +117,9 @@ class Batcher:
         return probability
 
 
-def auto_batch(device: torch.device) -> int:
-    """Windows at once for `--batch-size auto`."""
-    return _AUTO_BATCH[device.type]
+def auto_batch(device: torch.device, window: int) -> int:
+    """Windows of this side in pixels at once for `--batch-size auto`."""
+    return max(1, _AUTO_PIXELS[device.type] // window**2)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

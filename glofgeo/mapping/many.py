@@ -89,7 +89,7 @@ def map_scenes(
         else:
             to_do.append(job)
     if to_do:
-        infer = make_inference(model, settings, device)
+        infer = make_inference(model, settings, device, to_do[0].plan.window)
         with windows_progress(sum(len(job.plan) for job in to_do)) as (name, advance):
             for number, job in enumerate(to_do, 1):
                 name(f"{number}/{len(to_do)} {job.scene.id}" if len(to_do) > 1 else job.scene.id)

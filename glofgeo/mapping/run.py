@@ -35,9 +35,9 @@ from glofgeo.mapping.rasters import open_strip_writer
 from glofgeo.mapping.stream import GDAL_CACHE, Area, Strip, stream_probability
 from glofgeo.mapping.thumbnail import Thumbnail
 from glofgeo.mapping.windows import WindowPlan, bounding_slices, plan_windows
-from glofgeo.models import Header, LakeSegmenter, OnnxSegmenter, UnetBaseline, require_bands
+from glofgeo.models import Header, Network, OnnxSegmenter, UnetBaseline, require_bands
 
-Segmenter = LakeSegmenter | OnnxSegmenter | UnetBaseline
+Segmenter = Network | OnnxSegmenter | UnetBaseline
 
 
 class OffSceneError(GlofgeoError):
@@ -98,7 +98,7 @@ def map_scene(
             cannot be written.
     """
     job = plan_scene(scene, model, checkpoint, aoi, settings)
-    infer = make_inference(model, settings, device)
+    infer = make_inference(model, settings, device, job.plan.window)
     with windows_progress(len(job.plan)) as (name, advance):
         name(scene.id)
         return run_job(job, infer, out, checkpoint, settings, advance)
@@ -134,8 +134,8 @@ def plan_scene(
     return Job(scene, area, plan, fingerprint(scene, name, window, aoi, settings))
 
 
-def make_inference(model: Segmenter, settings: MapConfig, device: str) -> Batcher:
-    """Puts a model to work on a device, in batches.
+def make_inference(model: Segmenter, settings: MapConfig, device: str, window: int) -> Batcher:
+    """Puts a model to work on a device, in batches of windows of this side in pixels.
 
     Raises:
         GlofgeoError: If the device is not there.
@@ -143,7 +143,7 @@ def make_inference(model: Segmenter, settings: MapConfig, device: str) -> Batche
     where = choose_device(device)
     answer = model if isinstance(model, OnnxSegmenter) else torch_inference(model, where, compiled=settings.compile)
     infer: Infer = symmetric(answer) if settings.tta else answer
-    size = auto_batch(where) if settings.batch_size == "auto" else settings.batch_size
+    size = auto_batch(where, window) if settings.batch_size == "auto" else settings.batch_size
     return Batcher(infer, size)
 
 
