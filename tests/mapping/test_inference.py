@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glofgeo.errors import GlofgeoError
-from glofgeo.mapping.inference import Batcher, choose_device, symmetric, torch_inference
+from glofgeo.mapping.inference import Batcher, auto_batch, choose_device, symmetric, torch_inference
 
 FULL = {
     "gpu": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"),
@@ -91,3 +91,11 @@ def test_a_device_that_is_not_there_is_refused():
         with pytest.raises(GlofgeoError, match="--device cuda"):
             choose_device("cuda")
     assert choose_device("auto").type in ("cpu", "cuda")
+
+
+@pytest.mark.parametrize(("device", "pixels"), [("cpu", 224**2), ("cuda", 16 * 518**2)])
+@pytest.mark.parametrize("window", [14, 28, 112, 518, 2044])
+def test_a_batch_holds_about_as_many_pixels_whatever_the_window(device, pixels, window):
+    size = auto_batch(torch.device(device), window)
+    assert size >= 1
+    assert size == 1 or size * window**2 <= pixels < (size + 1) * window**2
