@@ -35,8 +35,6 @@ class ModelConfig:
         stem_channels: width of the convolutional stem at full and at half resolution.
         log_input: give the network the logarithms of the reflectance, in which light is a sum and a band ratio a
             difference; pretrained weights expect the reflectance itself.
-        members: networks of this shape that are trained side by side and answer with the mean of their logits; that
-            many times the work.
     """
 
     variant: Variant = "large"
@@ -50,7 +48,6 @@ class ModelConfig:
     decoder_channels: tuple[int, ...] = (256, 128, 64, 32, 16)
     stem_channels: tuple[int, int] = (16, 32)
     log_input: bool = False
-    members: int = 1
 
     def __post_init__(self) -> None:
         """Fills in the band statistics and refuses a band that is not Sentinel-2's."""
@@ -59,8 +56,6 @@ class ModelConfig:
             raise GlofgeoError(f"unknown band {', '.join(unknown)}: Sentinel-2 has {', '.join(BANDS)}")
         if len(set(self.bands)) != len(self.bands) or not self.bands:
             raise GlofgeoError(f"bands {', '.join(self.bands) or '(none)'}: name each band once")
-        if self.members < 1:
-            raise GlofgeoError(f"--model.members {self.members}: give 1 or more")
         for name in ("mean", "std"):
             given = getattr(self, name)
             if not given:

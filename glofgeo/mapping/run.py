@@ -35,9 +35,9 @@ from glofgeo.mapping.rasters import open_strip_writer
 from glofgeo.mapping.stream import GDAL_CACHE, Area, Strip, stream_probability
 from glofgeo.mapping.thumbnail import Thumbnail
 from glofgeo.mapping.windows import WindowPlan, bounding_slices, plan_windows
-from glofgeo.models import Header, Network, OnnxSegmenter, UnetBaseline, require_bands
+from glofgeo.models import Header, LakeSegmenter, OnnxSegmenter, UnetBaseline, require_bands
 
-Segmenter = Network | OnnxSegmenter | UnetBaseline
+Segmenter = LakeSegmenter | OnnxSegmenter | UnetBaseline
 
 
 class OffSceneError(GlofgeoError):

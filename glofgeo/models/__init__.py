@@ -4,19 +4,17 @@ from glofgeo.models.checkpoint import Header, LoadedCheckpoint, load_checkpoint,
 from glofgeo.models.encoder import DinoV2Encoder
 from glofgeo.models.onnx import OnnxSegmenter, export_onnx, load_onnx
 from glofgeo.models.registry import register_encoders
-from glofgeo.models.segmenter import Committee, LakeSegmenter, Network, build_model, members_of, require_bands
+from glofgeo.models.segmenter import LakeSegmenter, build_model, require_bands
 from glofgeo.models.temperature import fit_temperature, percent_steps
 from glofgeo.models.unet import UnetBaseline
 from glofgeo.models.weights import LoadReport, load_pretrained
 
 __all__ = [
-    "Committee",
     "DinoV2Encoder",
     "Header",
     "LakeSegmenter",
     "LoadReport",
     "LoadedCheckpoint",
-    "Network",
     "OnnxSegmenter",
     "UnetBaseline",
     "build_model",
@@ -25,7 +23,6 @@ __all__ = [
     "load_checkpoint",
     "load_onnx",
     "load_pretrained",
-    "members_of",
     "percent_steps",
     "read_header",
     "require_bands",

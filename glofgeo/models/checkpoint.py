@@ -16,7 +16,7 @@ from torch import Tensor
 
 from glofgeo.config import TrainConfig, from_dict
 from glofgeo.errors import GlofgeoError
-from glofgeo.models.segmenter import Network, build_model
+from glofgeo.models.segmenter import LakeSegmenter, build_model
 
 FORMAT = 1
 
@@ -45,12 +45,12 @@ class Header:
 class LoadedCheckpoint(Header):
     """A checkpoint's header and its model, on the CPU, float32, in evaluation mode."""
 
-    model: Network
+    model: LakeSegmenter
 
 
 def save_checkpoint(
     path: Path,
-    model: Network,
+    model: LakeSegmenter,
     config: TrainConfig,
     provenance: dict[str, Any],
     scorecard: dict[str, Any] | None = None,
@@ -136,9 +136,8 @@ def describe_header(header: Header) -> str:
     figures = {
         name: f"{value:.3f}" if isinstance(value, float) else value for name, value in (header.scorecard or {}).items()
     }
-    many = "" if model.members == 1 else f"{model.members} times "
     lines = {
-        "model": f"{many}DINOv2 {model.variant} + {model.extra_blocks} blocks ({model.extra_init}), U-Net decoder, "
+        "model": f"DINOv2 {model.variant} + {model.extra_blocks} blocks ({model.extra_init}), U-Net decoder, "
         f"{parameters / 1e6:.1f} M parameters",
         "bands": ", ".join(model.bands),
         "mean": ", ".join(f"{value:g}" for value in model.mean),

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from glofgeo.config import MapConfig, ModelConfig, TrainConfig, from_dict
 from glofgeo.errors import GlofgeoError
 from glofgeo.models.checkpoint import Header, LoadedCheckpoint
-from glofgeo.models.encoder import PATCH, DinoV2Encoder
-from glofgeo.models.segmenter import Network, build_model
+from glofgeo.models.encoder import PATCH
+from glofgeo.models.segmenter import LakeSegmenter, build_model
 
 FORMAT = 1
 
@@ -89,7 +89,7 @@ class OnnxSegmenter:
 class _Probability(nn.Module):
     """Reflectance `(B, C, H, W)` -> calibrated probability `(B, 1, H, W)`."""
 
-    def __init__(self, model: Network, temperature: float) -> None:
+    def __init__(self, model: LakeSegmenter, temperature: float) -> None:
         super().__init__()
         self.model = model
         self.temperature = temperature
@@ -168,7 +168,7 @@ def load_onnx(path: Path) -> OnnxSegmenter:
     return OnnxSegmenter(header, session)
 
 
-def _for_window(model: Network, window: int) -> Network:
+def _for_window(model: LakeSegmenter, window: int) -> LakeSegmenter:
     """The same network, its weights shared, with the position embedding stored for this window.
 
     Interpolating the embedding is then no part of the graph.
@@ -176,9 +176,7 @@ def _for_window(model: Network, window: int) -> Network:
     side = window // PATCH
     tensors = model.state_dict()
     with torch.no_grad():
-        for name, module in model.named_modules():
-            if isinstance(module, DinoV2Encoder):
-                tensors[f"{name}.vit.pos_embed"] = module._positions(side, side).flatten(1, 2)
+        tensors["encoder.vit.pos_embed"] = model.encoder._positions(side, side).flatten(1, 2)
     with torch.device("meta"):
         same = build_model(replace(model.config, image_size=window))
     same.load_state_dict(tensors, assign=True)

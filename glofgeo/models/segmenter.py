@@ -81,35 +81,7 @@ class LakeSegmenter(nn.Module):
         return ratio.log() / _SPREAD
 
 
-class Committee(nn.Module):
-    """Networks of one shape that differ in their random start and answer together.
-
-    What one learns by chance the others mostly do not (deep ensembles: Lakshminarayanan et al. 2017, arXiv 1612.01474).
-
-    Attributes:
-        config: what each network is, and how many there are.
-        members: the networks.
-    """
-
-    def __init__(self, config: ModelConfig) -> None:
-        """Builds the networks, each with random weights of its own.
-
-        Raises:
-            GlofgeoError: If the configuration does not describe a network.
-        """
-        super().__init__()
-        self.config = config
-        self.members = nn.ModuleList(LakeSegmenter(config) for _ in range(config.members))
-
-    def forward(self, reflectance: Tensor) -> Tensor:
-        """Returns the mean of the members' logits, shaped as `LakeSegmenter.forward` has it."""
-        return torch.stack([member(reflectance) for member in self.members]).mean(dim=0)
-
-
-Network = LakeSegmenter | Committee
-
-
-def build_model(config: ModelConfig) -> Network:
+def build_model(config: ModelConfig) -> LakeSegmenter:
     """Builds the network that a configuration describes, with random weights.
 
     The same torch seed gives the same weights.
@@ -117,12 +89,7 @@ def build_model(config: ModelConfig) -> Network:
     Raises:
         GlofgeoError: If the configuration does not describe a network.
     """
-    return LakeSegmenter(config) if config.members == 1 else Committee(config)
-
-
-def members_of(model: Network) -> list[LakeSegmenter]:
-    """Returns the networks that are trained each by itself: those of a committee, or the one there is."""
-    return [module for module in model.modules() if isinstance(module, LakeSegmenter)]
+    return LakeSegmenter(config)
 
 
 def require_bands(config: ModelConfig, scene_bands: Sequence[str], scene: str) -> None:

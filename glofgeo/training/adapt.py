@@ -8,7 +8,7 @@ from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
 from glofgeo.config import TrainConfig
-from glofgeo.models import DinoV2Encoder, LakeSegmenter, Network, build_model
+from glofgeo.models import DinoV2Encoder, LakeSegmenter, build_model
 
 _EMBEDDINGS = ("patch_embed", "cls_token", "reg_token", "pos_embed")
 _NEW = ("encoder.stem.", "encoder.levels.", "decoder.", "fuse.", "head.")
@@ -71,7 +71,7 @@ def keep_still(encoder: DinoV2Encoder) -> None:
         module.eval()
 
 
-def merged(model: Network) -> Network:
+def merged(model: LakeSegmenter) -> LakeSegmenter:
     """Returns the plain network that answers as an adapted one does, sharing all weights but the merged ones."""
     tensors = model.state_dict()
     for name, module in model.named_modules():

@@ -24,7 +24,7 @@ from rich.table import Table
 from glofgeo import __version__
 from glofgeo.config import TrainConfig, from_dict
 from glofgeo.errors import GlofgeoError
-from glofgeo.models import LoadReport, Network, UnetBaseline, build_model, load_pretrained, members_of
+from glofgeo.models import LakeSegmenter, LoadReport, UnetBaseline, build_model, load_pretrained
 from glofgeo.precision import computes_in_bfloat16
 from glofgeo.training.baseline import train_unet
 from glofgeo.training.datamodule import LakeData
@@ -175,7 +175,7 @@ def _wandb(project: str | None, out: Path) -> list[Logger]:
         raise GlofgeoError("wandb is not installed: pip install 'glofgeo[wandb]', or leave out --wandb") from None
 
 
-def _start(config: TrainConfig) -> tuple[Network, TrainConfig]:
+def _start(config: TrainConfig) -> tuple[LakeSegmenter, TrainConfig]:
     """Builds the network with its first weights; the configuration comes back with what `auto` came to."""
     model = build_model(config.model)
     source = config.weights
@@ -187,14 +187,14 @@ def _start(config: TrainConfig) -> tuple[Network, TrainConfig]:
         raise GlofgeoError("DINOv2's weights expect reflectance: leave out --model.log-input, or give --weights none")
     if source != "none":
         try:
-            reports = [load_pretrained(one.encoder, source, config.model.bands) for one in members_of(model)]
+            report = load_pretrained(model.encoder, source, config.model.bands)
         except GlofgeoError as error:
             if config.weights != "auto" or config.tune != "full":
                 raise
             console.print(f"[bold red]Training starts from random weights:[/] {error}", highlight=False)
             source = "none"
         else:
-            _print_weights(reports[0])
+            _print_weights(report)
     return model, dataclasses.replace(config, weights=source)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from glofgeo.config import TrainConfig
-from glofgeo.models import LakeSegmenter, Network, members_of
+from glofgeo.models import LakeSegmenter
 from glofgeo.training.adapt import adapt, keep_still, layer_of
 from glofgeo.training.augment import Augment
 from glofgeo.training.losses import LakeLoss
@@ -32,7 +32,7 @@ class LakeTask(lightning.LightningModule):
         examples: some of its windows.
     """
 
-    def __init__(self, model: Network, config: TrainConfig, plans: Sequence[GroundPlan] = ()) -> None:
+    def __init__(self, model: LakeSegmenter, config: TrainConfig, plans: Sequence[GroundPlan] = ()) -> None:
         """Takes a model and adapts it.
 
         Args:
@@ -41,8 +41,7 @@ class LakeTask(lightning.LightningModule):
             plans: of the validation ground, whose windows come in order.
         """
         super().__init__()
-        for member in members_of(model):
-            adapt(member, config)
+        adapt(model, config)
         # Convolutions are a tenth to a quarter faster with the channels innermost.
         self.model = model.to(memory_format=torch.channels_last)
         self.config = config
@@ -57,8 +56,7 @@ class LakeTask(lightning.LightningModule):
         """Sets training mode, from which a frozen transformer is exempt."""
         super().train(mode)
         if self.config.tune == "frozen":
-            for member in members_of(self.model):
-                keep_still(member.encoder)
+            keep_still(self.model.encoder)
         return self
 
     def forward(self, reflectance: Tensor) -> Tensor:
@@ -67,14 +65,12 @@ class LakeTask(lightning.LightningModule):
         return logits
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        """Gives the loss of an augmented batch, summed over networks that are each to be good by themselves."""
+        """Gives the loss of an augmented batch."""
         # By the step, so that a resumed run draws what the whole run drew.
         torch.manual_seed(hash((self.config.seed, self.global_step, self.global_rank)))
         image, mask = self.augment(batch["image"], batch["mask"])
-        image = image.contiguous(memory_format=torch.channels_last)
-        losses = [self.loss(member(image), mask) for member in members_of(self.model)]
-        loss = torch.stack(losses).sum()
-        self.log("train_loss", loss / len(losses), on_step=False, on_epoch=True, prog_bar=True, batch_size=len(image))
+        loss: Tensor = self.loss(self(image), mask)
+        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(image))
         return loss
 
     def on_validation_epoch_start(self) -> None:
@@ -102,9 +98,10 @@ class LakeTask(lightning.LightningModule):
         """Gives AdamW with a rate that warms up over the first steps and then falls along a cosine."""
         config = self.config
         steps = int(self.trainer.estimated_stepping_batches)
-        encoder_lr, decay = (config.lr, 1.0) if config.weights == "none" else (config.encoder_lr, config.layer_decay)
-        members = members_of(self.model)
-        groups = [group for member in members for group in parameter_groups(member, config.lr, encoder_lr, decay)]
+        if config.weights == "none":
+            groups = parameter_groups(self.model, config.lr, config.lr)
+        else:
+            groups = parameter_groups(self.model, config.lr, config.encoder_lr, config.layer_decay)
         optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, steps, config.warmup))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
