@@ -7,12 +7,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.features import rasterize
+from rasterio.windows import Window
 from shapely.geometry import box
 from torch.utils.data import DataLoader
 from torchgeo.datasets import stack_samples
 from torchgeo.samplers import GridGeoSampler, RandomGeoSampler
 
 from datasets_def import GlacialLakes, Sentinel2, open_scene
+from datasets_def.sentinel2 import fill
 from datasets_def.synthetic import write_product
 from glofgeo.errors import GlofgeoError
 
@@ -102,3 +104,14 @@ def test_the_real_inventory_on_a_scene_at_imja_tso(real_data, product):
     assert len(here) >= 1
     assert mask.sum().item() * 100 == pytest.approx(here.area.sum(), rel=0.02)
     assert here.area.max() > 1e6
+
+
+def test_what_an_earlier_scene_showed_stays_and_a_later_one_fills_the_rest(product):
+    scene = open_scene(product[0])
+    image, valid = torch.full((4, 20, 30), -1.0), torch.zeros(20, 30, dtype=torch.bool)
+    valid[:, :12] = True
+    fill(scene, 40, -2, image, valid)
+    assert (image[:, :, :12] == -1).all()
+    pixels, seen = scene.load(Window(10, 40, 18, 20))
+    assert (image[:, :, 12:].numpy() == pixels).all()
+    assert (valid[:, 12:].numpy() == seen).all()
