@@ -50,7 +50,7 @@ class RasterFacts:
     nodata: float
 
 
-def read_raster(path: Path, bands: tuple[str, ...]) -> RasterFacts:
+def read_raster(path: Path, bands: tuple[str, ...], offset: float | None = None) -> RasterFacts:
     """Reads the metadata of a raster file, and a sample of its pixels where it does not tell its radiometry.
 
     Raises:
@@ -63,7 +63,7 @@ def read_raster(path: Path, bands: tuple[str, ...]) -> RasterFacts:
             nodata = source.nodata
             if nodata is None:
                 nodata = 0.0 if np.issubdtype(source.dtypes[0], np.integer) else float("nan")
-            radiometry, told = _radiometry(path, source, [indexes[band] for band in bands], nodata)
+            radiometry, told = _radiometry(path, source, [indexes[band] for band in bands], nodata, offset)
             tags = source.tags()
             return RasterFacts(
                 id=tags.get("SCENE_ID", path.stem),
@@ -111,7 +111,7 @@ def _check(path: Path, source: rasterio.DatasetReader, bands: tuple[str, ...]) -
 
 
 def _radiometry(
-    path: Path, source: rasterio.DatasetReader, wanted: list[int], nodata: float
+    path: Path, source: rasterio.DatasetReader, wanted: list[int], nodata: float, given: float | None
 ) -> tuple[list[tuple[float, float]], str]:
     """(quantification, offset) of every band in the file, and how that is known."""
     if any(scale != 1 for scale in source.scales) or any(source.offsets):
@@ -126,6 +126,8 @@ def _radiometry(
         if planes and max(np.median(plane) for plane in planes) > 3:
             raise GlofgeoError(f"{path}: floating-point values above 3 are no reflectance; set the bands' scale")
         return [(1.0, 0.0)] * source.count, "floating-point reflectance, taken as it is"
+    if given is not None:
+        return [(_PLAIN_QUANTIFICATION, given)] * source.count, f"(DN {given:+g}) / 10000, as given"
     floor = min((np.percentile(plane, 0.1) for plane in planes), default=0.0)
     offset = -1000.0 if floor >= _OFFSET_PRESENT_ABOVE else 0.0
     told = f"(DN {offset:+g}) / 10000, measured: the darkest 0.1 % lie at DN {floor:.0f}"

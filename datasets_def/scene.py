@@ -14,6 +14,7 @@ from rasterio.windows import Window
 
 from datasets_def.bands import BANDS, DEFAULT_BANDS
 from datasets_def.layers import Layer, read_layers
+from datasets_def.naming import safe_name
 from datasets_def.raster import read_raster
 from datasets_def.safe import SafeProduct, is_safe, read_product
 from glofgeo.errors import GlofgeoError
@@ -35,7 +36,7 @@ class Scene:
 
     Attributes:
         path: file or folder it was opened from.
-        id: product name, or file name without ending.
+        id: product name, or file name without ending; fit to be the name of a folder.
         crs: of its grid.
         transform: pixel corner to CRS; north-up.
         shape: (rows, cols).
@@ -205,7 +206,13 @@ class Scene:
         return read_layers(layers, self.shape, window or Window(0, 0, cols, rows), self.path)
 
 
-def open_scene(path: str | Path, bands: Sequence[str] = DEFAULT_BANDS, resolution: int = 10) -> Scene:
+def open_scene(
+    path: str | Path,
+    bands: Sequence[str] = DEFAULT_BANDS,
+    resolution: int = 10,
+    *,
+    offset: float | None = None,
+) -> Scene:
     """Opens a `.SAFE` folder, a zipped `.SAFE`, or a band-described GeoTIFF, COG or VRT.
 
     Args:
@@ -213,6 +220,8 @@ def open_scene(path: str | Path, bands: Sequence[str] = DEFAULT_BANDS, resolutio
         bands: names of the bands that `Scene.read` gives by default, in order.
         resolution: grid of a product in metres: 10, 20 or 60. A band comes from its file at this resolution, or from
             its native file where that is coarser. Other files have one grid of their own.
+        offset: DN to add before dividing, for raster files that do not tell: -1000 for baseline 04.00 and later, else
+            0.
 
     Raises:
         GlofgeoError: If there is no such scene, it is no product, a band is unknown, or it has no usable grid. Band
@@ -226,7 +235,7 @@ def open_scene(path: str | Path, bands: Sequence[str] = DEFAULT_BANDS, resolutio
         raise GlofgeoError(f"unknown band {', '.join(unknown) or '(none)'}: Sentinel-2 has {', '.join(BANDS)}")
     if is_safe(path):
         return _scene_of_product(path, read_product(path), tuple(bands), resolution)
-    return _scene_of_raster(path, tuple(bands))
+    return _scene_of_raster(path, tuple(bands), offset)
 
 
 def _scene_of_product(path: Path, product: SafeProduct, bands: tuple[str, ...], resolution: int) -> Scene:
@@ -247,7 +256,7 @@ def _scene_of_product(path: Path, product: SafeProduct, bands: tuple[str, ...], 
     }
     scene = Scene(
         path=path,
-        id=product.id,
+        id=safe_name(product.id),
         crs=product.crs,
         transform=transform,
         shape=shape,
@@ -265,8 +274,8 @@ def _scene_of_product(path: Path, product: SafeProduct, bands: tuple[str, ...], 
     return scene
 
 
-def _scene_of_raster(path: Path, bands: tuple[str, ...]) -> Scene:
-    facts = read_raster(path, bands)
+def _scene_of_raster(path: Path, bands: tuple[str, ...], offset: float | None) -> Scene:
+    facts = read_raster(path, bands, offset)
     layers = {
         name: Layer(str(path), index, 1, *facts.radiometry[index - 1])
         for name, index in facts.indexes.items()
@@ -274,7 +283,7 @@ def _scene_of_raster(path: Path, bands: tuple[str, ...]) -> Scene:
     }
     return Scene(
         path=path,
-        id=facts.id,
+        id=safe_name(facts.id),
         crs=facts.crs,
         transform=facts.transform,
         shape=facts.shape,
