@@ -1,6 +1,10 @@
 """The Sentinel-2 MSI band table."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from glofgeo.errors import GlofgeoError
 
 
 @dataclass(frozen=True)
@@ -46,3 +50,35 @@ _TABLE = (
 BANDS: dict[str, Band] = {band.name: band for band in _TABLE}
 
 DEFAULT_BANDS: tuple[str, ...] = ("B02", "B03", "B04", "B08")
+
+
+def band_name(text: str) -> str:
+    """Reads a band's name: `b2`, `B2` and `B2, central wavelength 490 nm` are `B02`; other text comes back as it is."""
+    found = re.match(r"(?i)\s*(?:B0?(\d)|B(1[0-2]|8A)|(SCL))\s*(?:$|[,(])", text)
+    if not found:
+        return text.strip()
+    digit, other, classes = found.groups()
+    return f"B0{digit}" if digit else f"B{other.upper()}" if other else str(classes).upper()
+
+
+# Names of files of one band, without ending: `B02`, `T45RVL_20241015T045701_B03_10m`; its name and its resolution.
+FILE_NAME = re.compile(r"(?i)(?:.*[_.-])?(B\d[\dA]?|SCL)(?:[_-](\d0)m)?")
+
+
+def band_names(stem: str, descriptions: Sequence[str | None]) -> list[str]:
+    """Tells which bands a file holds: by their descriptions, or for a single band by the file's name.
+
+    Args:
+        stem: name of the file without ending.
+        descriptions: of its bands, None or empty where there is none.
+
+    Raises:
+        GlofgeoError: If a file of one band is named for another band than its description says.
+    """
+    names = [band_name(text or "") for text in descriptions]
+    match = FILE_NAME.fullmatch(stem)
+    if len(names) > 1 or match is None:
+        return names
+    if names[0] in BANDS and names[0] != band_name(match[1]):
+        raise GlofgeoError(f"{stem}: is named for {match[1].upper()}, but its band is described as {names[0]}")
+    return [band_name(match[1])]

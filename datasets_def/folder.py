@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from datasets_def.bandfiles import is_band_folder
 from glofgeo.errors import GlofgeoError
 
 
@@ -16,7 +17,7 @@ def find_scenes(path: str | Path) -> list[Path]:
     path = Path(path)
     if not path.exists():
         raise GlofgeoError(f"{path}: no such folder; put scenes there or name another with --scenes")
-    if path.is_file() or path.suffix == ".SAFE" or any(path.glob("MTD_MSIL*.xml")):
+    if path.is_file() or path.suffix == ".SAFE" or any(path.glob("MTD_MSIL*.xml")) or is_band_folder(path):
         return [path]
     found: list[Path] = []
     for child in sorted(path.iterdir()):
@@ -25,7 +26,7 @@ def find_scenes(path: str | Path) -> list[Path]:
         if child.suffix == ".SAFE" or child.suffix.lower() in (".zip", ".tif", ".tiff", ".vrt"):
             found.append(child)
         elif child.is_dir():
-            found += [p for p in [child] if any(child.glob("MTD_MSIL*.xml"))] or _find_below(child)
+            found += _find_below(child)
     if not found:
         raise GlofgeoError(f"{path}: holds no scene (.SAFE, .zip, .tif or .vrt); put scenes there")
     return found

@@ -1,82 +1,113 @@
 """Raster files (GeoTIFF, COG, VRT) as scenes: what their own metadata say about bands, grid and radiometry."""
 
+import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
 from affine import Affine
+from rasterio import DatasetReader
 from rasterio.crs import CRS
+from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 
+from datasets_def.bands import BANDS, band_names
+from datasets_def.layers import Layer
+from datasets_def.radiometry import (
+    QUANTIFICATION,
+    Claim,
+    baseline_in,
+    choose_offset,
+    claims,
+    from_scales,
+    level_in,
+    pieces_of,
+    read_item,
+    sample_band,
+    sample_dn,
+)
 from glofgeo.errors import GlofgeoError
 
-# An integer GeoTIFF without scale and offset: DN is 10000 times the reflectance, with or without the +1000 of
-# baseline 04.00. The darkest 0.1 % of real scenes without it lie below DN 600, with it above 1200.
-_PLAIN_QUANTIFICATION = 10000.0
-_OFFSET_PRESENT_ABOVE = 900
+_CLASSES = "SCL"
+# Of reflectance; beyond it, floating-point numbers are DN.
+_LARGEST_MEDIAN = 3
+
+Radiometry = dict[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class RasterFacts:
-    """What a raster file says of itself.
+    """What raster files say of themselves.
 
     Attributes:
         id: tag `SCENE_ID`, else the file name without ending.
         crs: of the grid.
         transform: pixel corner to CRS; north-up.
         shape: (rows, cols).
-        indexes: band name -> number in the file, from 1.
-        radiometry: (quantification, offset) of every band in the file.
+        layers: band name (or `SCL`) -> where its pixels lie and what they mean.
         told: how the radiometry is known, in words.
+        missing: how pixels without data are known, in words.
         datetime: acquisition time, UTC, or None.
-        baseline: tag `PROCESSING_BASELINE`, or None.
-        level: tag `PROCESSING_LEVEL`, or None.
-        nodata: DN that means "no data".
+        baseline: processing baseline ("05.10"), or None.
+        level: "L1C" or "L2A", or None.
     """
 
     id: str
     crs: CRS
     transform: Affine
     shape: tuple[int, int]
-    indexes: dict[str, int]
-    radiometry: list[tuple[float, float]]
+    layers: dict[str, Layer]
     told: str
+    missing: str
     datetime: datetime | None
     baseline: str | None
     level: str | None
-    nodata: float
 
 
-def read_raster(path: Path, bands: tuple[str, ...], offset: float | None = None) -> RasterFacts:
+def read_raster(
+    path: Path, bands: tuple[str, ...], offset: float | None = None, *, together: tuple[Path, ...] = ()
+) -> RasterFacts:
     """Reads the metadata of a raster file, and a sample of its pixels where it does not tell its radiometry.
 
+    Args:
+        path: of the file.
+        bands: names of those that are wanted; others may be there.
+        offset: DN to add before dividing, if the file does not tell.
+        together: files of the same scene, itself among them; by default the pieces of one export.
+
     Raises:
-        GlofgeoError: If it is no raster, its bands are unnamed or lack one asked for, or its grid or pixels are unfit.
+        GlofgeoError: If it is no raster, its bands are unnamed, named twice or lack one asked for, its grid or pixels
+            are unfit, or its radiometry is not known.
     """
     try:
         with rasterio.open(path) as source:
-            _check(path, source, bands)
-            indexes = {_band_name(text): i for i, text in enumerate(source.descriptions, 1) if text}
-            nodata = source.nodata
-            if nodata is None:
-                nodata = 0.0 if np.issubdtype(source.dtypes[0], np.integer) else float("nan")
-            radiometry, told = _radiometry(path, source, [indexes[band] for band in bands], nodata, offset)
-            tags = source.tags()
+            indexes = _band_numbers(path, band_names(path.stem, source.descriptions))
+            _check(path, source, indexes, bands)
+            tags = {name.upper(): value for name, value in source.tags().items()}
+            item = read_item(path)
+            layers, missing = _bare_layers(path, source, indexes)
+            optical = [band for band in bands if band in BANDS]
+            known: Radiometry = {}
+            told = ""
+            if optical:
+                declared = _radiometry(path, source, layers, optical, offset)
+                known, told = declared or _plain(path, together, optical, claims(path, tags, item), offset)
             return RasterFacts(
                 id=tags.get("SCENE_ID", path.stem),
                 crs=source.crs,
                 transform=source.transform,
                 shape=source.shape,
-                indexes=indexes,
-                radiometry=radiometry,
+                layers={name: _with_radiometry(layer, known.get(name)) for name, layer in layers.items()},
                 told=told,
-                datetime=_time(path, tags),
-                baseline=tags.get("PROCESSING_BASELINE"),
-                level=tags.get("PROCESSING_LEVEL"),
-                nodata=nodata,
+                missing=missing,
+                datetime=acquired(path.stem, tags, item),
+                baseline=tags.get("PROCESSING_BASELINE") or baseline_in(path.stem),
+                level=level_in(tags.get("PROCESSING_LEVEL", "")) or level_in(path.stem),
             )
     except (RasterioError, OSError) as error:
         raise GlofgeoError(
@@ -85,68 +116,121 @@ def read_raster(path: Path, bands: tuple[str, ...], offset: float | None = None)
         ) from None
 
 
-def _band_name(text: str) -> str:
-    """`b2` and `B2` mean `B02`."""
-    name = text.strip().upper()
-    return f"B0{name[1]}" if re.fullmatch(r"B\d", name) else name
+def acquired(name: str, tags: Mapping[str, str], item: Mapping[str, Any]) -> datetime | None:
+    """Tells when a scene was acquired: from tags, its STAC item, or its name (`20241015T045701`, `2024-10-15`).
 
+    `TIFFTAG_DATETIME` is when a file was made, not when a scene was seen.
 
-def _check(path: Path, source: rasterio.DatasetReader, bands: tuple[str, ...]) -> None:
-    names = [_band_name(text) for text in source.descriptions if text]
-    if not names:
-        raise GlofgeoError(
-            f"{path}: its {source.count} bands have no names; set band descriptions (B02, B03, …), "
-            "so that no band is taken for another"
-        )
-    missing = [band for band in bands if band not in names]
-    if missing:
-        raise GlofgeoError(f"{path}: has no band {', '.join(missing)}; it has {', '.join(names)}")
-    if source.crs is None:
-        raise GlofgeoError(f"{path}: has no CRS; assign the one it was made in")
-    t = source.transform
-    if t.b or t.d or t.a <= 0 or t.e >= 0:
-        raise GlofgeoError(f"{path}: its grid is rotated or not north-up; warp it to a north-up grid first")
-    if source.dtypes[0] == "uint8":
-        raise GlofgeoError(f"{path}: 8-bit pixels are a picture, not reflectance; give the product itself")
-
-
-def _radiometry(
-    path: Path, source: rasterio.DatasetReader, wanted: list[int], nodata: float, given: float | None
-) -> tuple[list[tuple[float, float]], str]:
-    """(quantification, offset) of every band in the file, and how that is known."""
-    if any(scale != 1 for scale in source.scales) or any(source.offsets):
-        pairs = [(round(1 / s, 6), round(o / s, 6)) for s, o in zip(source.scales, source.offsets, strict=True)]
-        told = f"(DN {pairs[wanted[0] - 1][1]:+g}) / {pairs[wanted[0] - 1][0]:g}, from the file's scale and offset"
-        return pairs, told
-    step = max(1, max(source.shape) // 1024)
-    sample = source.read(wanted, out_shape=(len(wanted), -(-source.height // step), -(-source.width // step)))
-    planes = [plane[np.isfinite(plane) & (plane != nodata)] for plane in sample]
-    planes = [plane for plane in planes if plane.size]
-    if np.issubdtype(sample.dtype, np.floating):
-        if planes and max(np.median(plane) for plane in planes) > 3:
-            raise GlofgeoError(f"{path}: floating-point values above 3 are no reflectance; set the bands' scale")
-        return [(1.0, 0.0)] * source.count, "floating-point reflectance, taken as it is"
-    if given is not None:
-        return [(_PLAIN_QUANTIFICATION, given)] * source.count, f"(DN {given:+g}) / 10000, as given"
-    floor = min((np.percentile(plane, 0.1) for plane in planes), default=0.0)
-    offset = -1000.0 if floor >= _OFFSET_PRESENT_ABOVE else 0.0
-    told = f"(DN {offset:+g}) / 10000, measured: the darkest 0.1 % lie at DN {floor:.0f}"
-    return [(_PLAIN_QUANTIFICATION, offset)] * source.count, told
-
-
-def _time(path: Path, tags: dict[str, str]) -> datetime | None:
-    """From the file's tags, else from its name (`20241015T045701` or `2024-10-15`)."""
+    Args:
+        name: of the file; the first time in it is the acquisition, as in names of products and their bands.
+        tags: names in capitals.
+        item: properties of its STAC item, empty without one.
+    """
+    stamp, moment = r"(?<!\d)\d{8}T\d{6}(?!\d)", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
     patterns = (
-        (tags.get("ACQUISITION_DATETIME", ""), r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", "%Y-%m-%dT%H:%M:%S"),
-        (tags.get("TIFFTAG_DATETIME", ""), r"\d{4}:\d\d:\d\d \d\d:\d\d:\d\d", "%Y:%m:%d %H:%M:%S"),
-        (path.stem, r"\d{8}T\d{6}", "%Y%m%dT%H%M%S"),
-        (path.stem, r"\d{4}-\d\d-\d\d", "%Y-%m-%d"),
+        (tags.get("ACQUISITION_DATETIME", ""), moment, "%Y-%m-%dT%H:%M:%S"),
+        (tags.get("PRODUCT_START_TIME", ""), moment, "%Y-%m-%dT%H:%M:%S"),
+        (str(item.get("datetime", "")), moment, "%Y-%m-%dT%H:%M:%S"),
+        (name, stamp, "%Y%m%dT%H%M%S"),
+        (name, r"(?<!\d)\d{4}-\d\d-\d\d(?!\d)", "%Y-%m-%d"),
     )
     for text, pattern, form in patterns:
-        match = re.search(pattern, text)
-        if match:
+        for match in re.finditer(pattern, text):
             try:
                 return datetime.strptime(match.group(), form).replace(tzinfo=UTC)
             except ValueError:
                 continue
     return None
+
+
+def _bare_layers(path: Path, source: DatasetReader, indexes: Mapping[str, int]) -> tuple[dict[str, Layer], str]:
+    """Layers of an open file without radiometry as yet, and how missing pixels are known, in words."""
+    named = {name: index for name, index in indexes.items() if name in BANDS or name == _CLASSES}
+    optical = [index for name, index in named.items() if name in BANDS]
+    # What is named as a band is one, though a GeoTIFF of four takes the fourth for alpha.
+    hidden = [
+        number
+        for number, kind in enumerate(source.colorinterp, 1)
+        if kind == ColorInterp.alpha and number not in named.values()
+    ]
+    alpha = hidden[0] if hidden else 0
+    flags = source.mask_flag_enums[optical[0] - 1] if optical else []
+    masked = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
+    holes = {name: source.nodatavals[index - 1] for name, index in named.items()}
+    layers = {
+        name: Layer(str(path), index, nodata=holes[name] or 0.0, masked=masked, alpha=alpha)
+        for name, index in named.items()
+    }
+    values = dict.fromkeys(hole for name, hole in holes.items() if name in BANDS)
+    told = ["0, as none is declared" if value is None else f"{value:g}" for value in values]
+    return layers, ", ".join(told + ["the file's mask"] * masked + ["its alpha band"] * bool(alpha))
+
+
+def _with_radiometry(layer: Layer, known: tuple[float, float] | None) -> Layer:
+    """Completes a layer by quantification and offset; one of classes has neither."""
+    return layer if known is None else replace(layer, quantification=known[0], offset=known[1])
+
+
+def _band_numbers(path: Path, names: list[str]) -> dict[str, int]:
+    """Band name -> number in the file, from 1."""
+    if not any(names):
+        raise GlofgeoError(
+            f"{path}: its {len(names)} bands have no names; set band descriptions (B02, B03, …), "
+            "so that no band is taken for another"
+        )
+    twice = sorted({name for name in names if (name in BANDS or name == _CLASSES) and names.count(name) > 1})
+    if twice:
+        raise GlofgeoError(f"{path}: has several bands named {', '.join(twice)}; name each band once")
+    optical = [name for name in names if name in BANDS]
+    run = re.search(r"(?:B\d[\dA][_-]?){2,}", path.stem)
+    listed = re.findall(r"B\d[\dA]", run[0]) if run else []
+    if listed != optical and sorted(listed) == sorted(optical):
+        raise GlofgeoError(
+            f"{path}: its name lists {', '.join(listed)}, its band descriptions {', '.join(optical)}; "
+            "correct the one that is wrong"
+        )
+    return {name: number for number, name in enumerate(names, 1) if name}
+
+
+def _check(path: Path, source: DatasetReader, indexes: Mapping[str, int], bands: tuple[str, ...]) -> None:
+    missing = [band for band in bands if band not in indexes]
+    if missing:
+        raise GlofgeoError(f"{path}: has no band {', '.join(missing)}; it has {', '.join(indexes)}")
+    if source.crs is None:
+        raise GlofgeoError(f"{path}: has no CRS; assign the one it was made in")
+    t = source.transform
+    if not all(map(math.isfinite, t)) or t.b or t.d or t.a <= 0 or t.e >= 0:
+        raise GlofgeoError(f"{path}: its grid is rotated or not north-up; warp it to a north-up grid first")
+    kinds = [source.dtypes[indexes[band] - 1] for band in bands if band in BANDS]
+    if any(kind in ("uint8", "int8") for kind in kinds):
+        raise GlofgeoError(f"{path}: 8-bit pixels are a picture, not reflectance; give the product itself")
+    if any(kind.startswith("complex") for kind in kinds):
+        raise GlofgeoError(f"{path}: complex numbers are no reflectance; give the product itself")
+
+
+def _plain(
+    path: Path, together: Sequence[Path], bands: Sequence[str], claimed: list[Claim], given: float | None
+) -> tuple[Radiometry, str]:
+    """(quantification, offset) of every optical band and how that is known, of DN that carry neither."""
+    sample = sample_dn(together, tuple(BANDS)) if together else sample_dn(pieces_of(path), bands)
+    offset, told = choose_offset(path, claimed, given, sample)
+    return dict.fromkeys(BANDS, (QUANTIFICATION, offset)), f"(DN {offset:+g}) / {QUANTIFICATION:g}, {told}"
+
+
+def _radiometry(
+    path: Path, source: DatasetReader, layers: Mapping[str, Layer], bands: Sequence[str], given: float | None
+) -> tuple[Radiometry, str] | None:
+    """(quantification, offset) of every optical band and how that is known; None for DN without scale and offset."""
+    optical = {name: layer.index - 1 for name, layer in layers.items() if name in BANDS}
+    scales = {name: (source.scales[number], source.offsets[number]) for name, number in optical.items()}
+    if any(scales[band] != (1.0, 0.0) for band in bands):
+        return from_scales(path, scales, bands, given)
+    floating = {np.dtype(source.dtypes[optical[band]]).kind == "f" for band in bands}
+    if floating == {False}:
+        return None
+    planes = [sample_band(source, layers[band].index) for band in bands]
+    if len(floating) > 1 or any(plane.size and np.median(plane) > _LARGEST_MEDIAN for plane in planes):
+        raise GlofgeoError(f"{path}: floating-point values above 3 are no reflectance; set the bands' scale")
+    if given is not None:
+        raise GlofgeoError(f"{path}: holds floating-point reflectance, which has no offset; leave out --offset")
+    return dict.fromkeys(optical, (1.0, 0.0)), "floating-point reflectance, taken as it is"

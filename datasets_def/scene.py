@@ -12,10 +12,11 @@ from affine import Affine
 from rasterio.crs import CRS
 from rasterio.windows import Window
 
+from datasets_def.bandfiles import is_band_folder, read_band_files
 from datasets_def.bands import BANDS, DEFAULT_BANDS
-from datasets_def.layers import Layer, read_layers
+from datasets_def.layers import Layer, Planes, measured, read_layers
 from datasets_def.naming import safe_name
-from datasets_def.raster import read_raster
+from datasets_def.raster import RasterFacts, read_raster
 from datasets_def.safe import SafeProduct, is_safe, read_product
 from glofgeo.errors import GlofgeoError
 
@@ -28,6 +29,21 @@ _OBSERVED_CLASS = ~np.isin(np.arange(256), UNOBSERVED_CLASSES)
 
 Image = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Part of a scene as it was read.
+
+    Attributes:
+        numbers: `(C, H, W)` digital numbers as stored.
+        present: bool `(H, W)`, where every band holds a measurement.
+        valid: bool `(H, W)`, where that shows the ground, too: no cloud.
+    """
+
+    numbers: npt.NDArray[Any]
+    present: Mask
+    valid: Mask
 
 
 @dataclass(frozen=True)
@@ -47,7 +63,7 @@ class Scene:
         radiometry: how DN become reflectance and how that is known, in words.
         layers: band name -> where its pixels lie.
         classification: the scene classification (SCL), if there is one.
-        nodata: DN that means "no data" in every band.
+        missing: how pixels without data are told, in words.
     """
 
     path: Path
@@ -62,7 +78,7 @@ class Scene:
     radiometry: str
     layers: dict[str, Layer] = field(repr=False)
     classification: Layer | None = field(repr=False)
-    nodata: float = 0.0
+    missing: str = "DN 0, as in every product"
 
     def read(self, window: Window | None = None, bands: Sequence[str] | None = None) -> Image:
         """Reads reflectance.
@@ -74,7 +90,7 @@ class Scene:
             bands: names; by default the scene's.
 
         Returns:
-            float32 `(C, H, W)`, 1.0 = 100 %. Meaningless where `valid` is False.
+            float32 `(C, H, W)`, 1.0 = 100 %; pixels without data in any of the bands have the band table's mean in all.
 
         Raises:
             GlofgeoError: If a band is missing or its file cannot be read.
@@ -92,7 +108,7 @@ class Scene:
         """
         if self.classification is not None:
             return _OBSERVED_CLASS[self.classes(window)]
-        return self._has_data(self.numbers(window, self.bands))
+        return self.load_numbers(window).valid
 
     def classes(self, window: Window | None = None) -> npt.NDArray[np.uint8]:
         """Reads the scene classification, `(H, W)` uint8.
@@ -102,54 +118,65 @@ class Scene:
         """
         if self.classification is None:
             raise GlofgeoError(f"{self.path}: has no scene classification (SCL)")
-        return self._read_layer([self.classification], window)[0].astype(np.uint8)
+        return self._read_layers([self.classification], window).numbers[0].astype(np.uint8)
 
     def load(self, window: Window | None = None, bands: Sequence[str] | None = None) -> tuple[Image, Mask]:
         """Reads reflectance and validity in one pass over the files; a nodata pixel of any band is not valid."""
         bands = tuple(self.bands if bands is None else bands)
-        numbers, valid = self.load_numbers(window, bands)
-        return self.reflectance(numbers, bands), valid
+        pixels = self.load_numbers(window, bands)
+        return self.reflectance(pixels.numbers, bands, present=pixels.present), pixels.valid
 
-    def load_numbers(
-        self, window: Window | None = None, bands: Sequence[str] | None = None
-    ) -> tuple[npt.NDArray[Any], Mask]:
+    def load_numbers(self, window: Window | None = None, bands: Sequence[str] | None = None) -> Pixels:
         """Like `load`, with digital numbers as stored, which take half the memory; see `reflectance`."""
         bands = self.bands if bands is None else bands
         self.require(bands)
         layers = [self.layers[band] for band in bands]
-        if self.classification is not None and all(layer.path == self.classification.path for layer in layers):
+        if self.classification is None:
+            planes = self._read_layers(layers, window)
+            present = measured(planes, layers)
+            return Pixels(planes.numbers, present, present)
+        if all(layer.path == self.classification.path for layer in layers):
             # One file holds all: a crop is too small to open it twice.
-            planes = self._read_layer([*layers, self.classification], window)
-            numbers, classes = planes[:-1], planes[-1].astype(np.uint8)
-            return numbers, self._has_data(numbers) & _OBSERVED_CLASS[classes]
-        numbers = self._read_layer(layers, window)
-        valid = self._has_data(numbers)
-        if self.classification is not None:
-            valid &= self.valid(window)
-        return numbers, valid
+            both = self._read_layers([*layers, self.classification], window)
+            planes, classes = Planes(both.numbers[:-1], both.unmasked), both.numbers[-1].astype(np.uint8)
+        else:
+            planes, classes = self._read_layers(layers, window), self.classes(window)
+        present = measured(planes, layers)
+        return Pixels(planes.numbers, present, present & _OBSERVED_CLASS[classes])
 
     def reflectance(
-        self, numbers: npt.NDArray[Any], bands: Sequence[str] | None = None, out: Image | None = None
+        self,
+        numbers: npt.NDArray[Any],
+        bands: Sequence[str] | None = None,
+        out: Image | None = None,
+        *,
+        present: Mask | None = None,
     ) -> Image:
         """Turns digital numbers into reflectance.
 
+        What was not measured becomes the band table's mean, whatever number stands for it: a network that sees the
+        mean there answers alike beside every hole.
+
         Args:
-            numbers: `(C, H, W)` as `numbers` reads them.
+            numbers: `(C, H, W)` as `load_numbers` reads them.
             bands: their names; by default the scene's.
             out: float32 `(C, H, W)` to write into.
+            present: bool `(H, W)`, where all of them were measured; by default everywhere.
 
         Returns:
-            float32 `(C, H, W)`, 1.0 = 100 %, always finite: what is no number becomes 0, and is not valid.
+            float32 `(C, H, W)`, 1.0 = 100 %, finite where the numbers are or where they are not present.
         """
         bands = self.bands if bands is None else bands
         image: Image = np.empty(numbers.shape, np.float32) if out is None else out
+        holes = None if present is None or present.all() else ~present
         # Band by band, so that a plane is divided while it still lies in the processor's cache.
-        for plane, dn, layer in zip(image, numbers, [self.layers[band] for band in bands], strict=True):
-            plane[...] = dn
-            plane += np.float32(layer.offset)
-            plane /= np.float32(layer.quantification)
-        if numbers.dtype.kind == "f":
-            np.nan_to_num(image, copy=False, posinf=0, neginf=0)
+        for plane, dn, band in zip(image, numbers, bands, strict=True):
+            with np.errstate(over="ignore"):
+                plane[...] = dn
+            plane += np.float32(self.layers[band].offset)
+            plane /= np.float32(self.layers[band].quantification)
+            if holes is not None:
+                plane[holes] = BANDS[band].mean
         return image
 
     @property
@@ -183,25 +210,9 @@ class Scene:
     def numbers(self, window: Window | None, bands: Sequence[str]) -> npt.NDArray[Any]:
         """Reads digital numbers as stored, `(C, H, W)`, on the scene's grid."""
         self.require(bands)
-        return self._read_layer([self.layers[band] for band in bands], window)
+        return self._read_layers([self.layers[band] for band in bands], window).numbers
 
-    def _has_data(self, numbers: npt.NDArray[Any]) -> Mask:
-        # In the numbers' own type: against a float, every number would be made one first.
-        with np.errstate(invalid="ignore"):
-            nodata = np.array(self.nodata).astype(numbers.dtype)
-        if nodata != self.nodata:
-            return np.isfinite(numbers).all(axis=0)
-        there: Mask = numbers[0] != nodata
-        # A few rows at a time, so that what is compared still lies in the processor's cache.
-        for top in range(0, len(there), 32):
-            rows = there[top : top + 32]
-            for plane in numbers[1:, top : top + 32]:
-                rows &= plane != nodata
-            if numbers.dtype.kind == "f":
-                rows &= np.isfinite(numbers[:, top : top + 32]).all(axis=0)
-        return there
-
-    def _read_layer(self, layers: list[Layer], window: Window | None) -> npt.NDArray[Any]:
+    def _read_layers(self, layers: list[Layer], window: Window | None) -> Planes:
         rows, cols = self.shape
         return read_layers(layers, self.shape, window or Window(0, 0, cols, rows), self.path)
 
@@ -213,7 +224,7 @@ def open_scene(
     *,
     offset: float | None = None,
 ) -> Scene:
-    """Opens a `.SAFE` folder, a zipped `.SAFE`, or a band-described GeoTIFF, COG or VRT.
+    """Opens a `.SAFE` folder, a zipped `.SAFE`, a band-described GeoTIFF, COG or VRT, or a folder of single-band files.
 
     Args:
         path: the product or file.
@@ -233,9 +244,11 @@ def open_scene(
     unknown = [band for band in bands if band not in BANDS]
     if unknown or not bands:
         raise GlofgeoError(f"unknown band {', '.join(unknown) or '(none)'}: Sentinel-2 has {', '.join(BANDS)}")
+    if is_band_folder(path):
+        return _scene_of_raster(path, tuple(bands), read_band_files(path, tuple(bands), offset))
     if is_safe(path):
         return _scene_of_product(path, read_product(path), tuple(bands), resolution)
-    return _scene_of_raster(path, tuple(bands), offset)
+    return _scene_of_raster(path, tuple(bands), read_raster(path, tuple(bands), offset))
 
 
 def _scene_of_product(path: Path, product: SafeProduct, bands: tuple[str, ...], resolution: int) -> Scene:
@@ -274,13 +287,8 @@ def _scene_of_product(path: Path, product: SafeProduct, bands: tuple[str, ...], 
     return scene
 
 
-def _scene_of_raster(path: Path, bands: tuple[str, ...], offset: float | None) -> Scene:
-    facts = read_raster(path, bands, offset)
-    layers = {
-        name: Layer(str(path), index, 1, *facts.radiometry[index - 1])
-        for name, index in facts.indexes.items()
-        if name in BANDS
-    }
+def _scene_of_raster(path: Path, bands: tuple[str, ...], facts: RasterFacts) -> Scene:
+    layers = {name: layer for name, layer in facts.layers.items() if name in BANDS}
     return Scene(
         path=path,
         id=safe_name(facts.id),
@@ -293,8 +301,8 @@ def _scene_of_raster(path: Path, bands: tuple[str, ...], offset: float | None) -
         level=facts.level,
         radiometry=facts.told,
         layers=layers,
-        classification=Layer(str(path), facts.indexes["SCL"]) if "SCL" in facts.indexes else None,
-        nodata=facts.nodata,
+        classification=facts.layers.get("SCL"),
+        missing=facts.missing,
     )
 
 
@@ -309,6 +317,7 @@ def describe_scene(path: str | Path) -> str:
         "baseline": scene.baseline or "unknown",
         "grid": f"{scene.shape[0]} x {scene.shape[1]} pixels of {scene.transform.a:g}, {scene.crs.to_string()}",
         "reflectance": scene.radiometry,
+        "no data": scene.missing,
         "bands": ", ".join(there) or "none",
         "cloud mask": "scene classification" if scene.has_cloud_mask else "none: clouds count as observed",
     }

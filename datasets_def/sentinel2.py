@@ -14,7 +14,7 @@ from torch import Tensor
 from torchgeo.datasets import RasterDataset
 from torchgeo.datasets.utils import GeoSlice
 
-from datasets_def.bands import DEFAULT_BANDS
+from datasets_def.bands import BANDS, DEFAULT_BANDS
 from datasets_def.folder import find_scenes
 from datasets_def.scene import Scene, open_scene
 from glofgeo.errors import GlofgeoError
@@ -24,8 +24,9 @@ class Sentinel2(RasterDataset):
     """Scenes that share a CRS and a resolution, read without warping a pixel.
 
     A sample is `{"image": float32 (C, H, W) reflectance, "valid": bool (H, W), "crs", "bounds"}`. A query is snapped to
-    the scene's grid; what lies beyond a scene is 0 and not valid. Where several scenes answer a query, the earlier in
-    the index fills first and later ones fill what is still not valid, so give a time slice to ask one of them.
+    the scene's grid; what lies beyond a scene has the bands' means and is not valid. Where several scenes answer a
+    query, the earlier in the index fills first and later ones fill what is still not valid, so give a time slice to ask
+    one of them.
     """
 
     all_bands = ()
@@ -143,8 +144,7 @@ class Sentinel2(RasterDataset):
         if hits.empty:
             raise IndexError(f"query: {query} not found in index with bounds: {self.bounds}")
         size = (round((y.stop - y.start) / self.res[1]), round((x.stop - x.start) / self.res[0]))
-        image = torch.zeros(len(self.bands), *size)
-        valid = torch.zeros(size, dtype=torch.bool)
+        image, valid = blank(self.bands, size)
         for filepath in hits.filepath:
             scene = self.scenes[filepath]
             left = round((x.start - scene.transform.c) / self.res[0])
@@ -154,6 +154,20 @@ class Sentinel2(RasterDataset):
                 break
         sample: dict[str, Any] = {"crs": self.crs, "bounds": query, "image": image, "valid": valid}
         return sample if self.transforms is None else self.transforms(sample)
+
+
+def blank(bands: Sequence[str], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Gives a sample in which nothing was observed.
+
+    Args:
+        bands: names of the bands.
+        size: (rows, cols).
+
+    Returns:
+        float32 `(C, H, W)` reflectance, the band table's mean as in `Scene.read`, and bool `(H, W)`, all False.
+    """
+    means = torch.tensor([BANDS[band].mean for band in bands])
+    return means.view(-1, 1, 1).repeat(1, *size), torch.zeros(size, dtype=torch.bool)
 
 
 def fill(scene: Scene, top: int, left: int, image: Tensor, valid: Tensor) -> None:

@@ -146,7 +146,8 @@ class TiledCopy:
 
         def decode(start: int, stop: int) -> npt.NDArray[np.uint16]:
             part = Window(left, start, width, stop - start)
-            planes = [self.scene.numbers(part, self.scene.bands)]
+            pixels = self.scene.load_numbers(part)
+            planes = [np.where(pixels.present, pixels.numbers, 0)]
             if self.scene.classification:
                 planes.append(self.scene.classes(part)[None])
             return np.concatenate(planes).astype(np.uint16, copy=False)

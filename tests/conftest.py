@@ -42,8 +42,10 @@ def write_raster():
     """Writes a band-described GeoTIFF."""
 
     def write(path, array, *, bands=("B02", "B03", "B04", "B08"), crs="EPSG:32645", origin=(300000, 3100000),
-              pixel=10.0, nodata=0, scale=None, offset=None, **tags):  # fmt: skip
+              pixel=10.0, nodata=0, scale=None, offset=None, tells=True, **tags):  # fmt: skip
         array = np.asarray(array)
+        if tells and not scale:
+            tags = {"BOA_ADD_OFFSET": 0} | tags
         with rasterio.open(
             path, "w", driver="GTiff", dtype=array.dtype, count=len(array), height=array.shape[1],
             width=array.shape[2], crs=crs, transform=from_origin(*origin, pixel, pixel), nodata=nodata,

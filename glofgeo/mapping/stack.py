@@ -19,10 +19,8 @@ def write_stack(scene: Scene, out: Path, bands: Sequence[str]) -> Path:
 
     Its DN mean the same for every scene, whatever the processing baseline or the file format: uint16, reflectance =
     (DN - 1000) / 10000, 0 = no data. That is what products have held since baseline 04.00, and the numbers of older
-    ones raised by 1000, so that dark water and shadow, which can be below zero, keep their values. What cannot tell
-    0 from other numbers takes no data for -10 %, as in `Scene.read` of products since 04.00; `Scene.read` of older
-    ones gives 0 there. Coarser bands are replicated. The bands carry no scale, because QGIS would apply it and give
-    Deepness other numbers.
+    ones raised by 1000, so that dark water and shadow, which can be below zero, keep their values. Coarser bands are
+    replicated. The bands carry no scale, because QGIS would apply it and give Deepness other numbers.
 
     Args:
         scene: stays where it is: the VRT refers to its files, by relative path where they lie below `out`.
@@ -58,7 +56,7 @@ def _dataset(scene: Scene, out: Path, bands: Sequence[str]) -> ElementTree.Eleme
     ElementTree.SubElement(root, "SRS").text = scene.crs.to_wkt()
     ElementTree.SubElement(root, "GeoTransform").text = ", ".join(map(repr, scene.transform.to_gdal()))
     metadata = ElementTree.SubElement(root, "Metadata")
-    tags = {"SCENE_ID": scene.id, "SOFTWARE": f"glofgeo {__version__}"}
+    tags = {"SCENE_ID": scene.id, "SOFTWARE": f"glofgeo {__version__}", "BOA_ADD_OFFSET": str(-STACK_OFFSET)}
     if scene.datetime:
         tags["ACQUISITION_DATETIME"] = scene.datetime.isoformat()
     for name, value in tags.items():
@@ -84,7 +82,9 @@ def _source(scene: Scene, layer: Layer, out: Path) -> ElementTree.Element:
     ratio = STACK_SCALE / layer.quantification
     ElementTree.SubElement(source, "ScaleOffset").text = repr(layer.offset * ratio + STACK_OFFSET)
     ElementTree.SubElement(source, "ScaleRatio").text = repr(ratio)
-    ElementTree.SubElement(source, "NODATA").text = repr(float(scene.nodata))
+    ElementTree.SubElement(source, "NODATA").text = repr(float(layer.nodata))
+    if layer.masked or layer.alpha:
+        ElementTree.SubElement(source, "UseMaskBand").text = "true"
     return source
 
 

@@ -31,11 +31,13 @@ class Strip:
     Attributes:
         first: row of the area at which it starts.
         numbers: `(C, rows, cols)`, digital numbers as stored.
+        present: `(rows, cols)`, True where they are measurements.
         valid: `(rows, cols)`, True where the ground was observed and is wanted.
     """
 
     first: int
     numbers: npt.NDArray[Any]
+    present: npt.NDArray[np.bool_]
     valid: npt.NDArray[np.bool_]
 
     @property
@@ -199,7 +201,8 @@ def _reflectance(scene: Scene, strips: list[Strip], plan: WindowPlan, top: int, 
     inside = out[:, *plan.on_grid]
     for strip in strips:
         there, here = strip.rows(top, top + plan.height)
-        scene.reflectance(strip.numbers[:, there, left : left + plan.width], out=inside[:, here])
+        part = (there, slice(left, left + plan.width))
+        scene.reflectance(strip.numbers[:, *part], out=inside[:, here], present=strip.present[part])
     reflect_around(plan, out)
     return out
 
@@ -234,9 +237,8 @@ def _read_bounds(offset: int, rows: int) -> list[int]:
 
 def _read(scene: Scene, area: Area, start: int, stop: int, look: Callable[[Strip], None]) -> Strip:
     window = Window(area.window.col_off, area.window.row_off + start, area.window.width, stop - start)
-    numbers, valid = scene.load_numbers(window)
-    if area.mask is not None:
-        valid &= area.mask(start, stop - start)
-    strip = Strip(start, numbers, valid)
+    pixels = scene.load_numbers(window)
+    valid = pixels.valid if area.mask is None else pixels.valid & area.mask(start, stop - start)
+    strip = Strip(start, pixels.numbers, pixels.present, valid)
     look(strip)
     return strip

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from datasets_def.bands import BANDS
 from glofgeo.config import MapConfig, ModelConfig, TrainConfig, from_dict
 from glofgeo.errors import GlofgeoError
 from glofgeo.models.checkpoint import Header, LoadedCheckpoint
@@ -87,15 +88,23 @@ class OnnxSegmenter:
 
 
 class _Probability(nn.Module):
-    """Reflectance `(B, C, H, W)` -> calibrated probability `(B, 1, H, W)`."""
+    """Reflectance `(B, C, H, W)` -> calibrated probability `(B, 1, H, W)`.
+
+    Where a stack has no data in one of the bands, the network sees the band table's means in all, as in `Scene.read`.
+    """
 
     def __init__(self, model: LakeSegmenter, temperature: float) -> None:
         super().__init__()
         self.model = model
         self.temperature = temperature
+        means = torch.tensor([BANDS[band].mean for band in model.config.bands])
+        self.means: Tensor
+        self.register_buffer("means", means.view(1, -1, 1, 1))
 
     def forward(self, reflectance: Tensor) -> Tensor:
-        return (self.model(reflectance) / self.temperature).sigmoid()
+        # Between the stack's DN 0 and 1.
+        hole = ((reflectance * STACK_SCALE + STACK_OFFSET).abs() < 0.5).any(dim=1, keepdim=True)
+        return (self.model(torch.where(hole, self.means, reflectance)) / self.temperature).sigmoid()
 
 
 def export_onnx(loaded: LoadedCheckpoint, path: Path) -> None:

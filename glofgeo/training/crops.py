@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from datasets_def import GlacialLakes, Scene
-from datasets_def.sentinel2 import fill
+from datasets_def.sentinel2 import blank, fill
 from glofgeo.config import NOT_OBSERVED
 from glofgeo.mapping.windows import reflect_around
 from glofgeo.training.samplers import Crop
@@ -46,12 +46,11 @@ class Reader:
             shape: (rows, cols).
 
         Returns:
-            float32 `(C, H, W)` reflectance, 0 beyond the scene, and uint8 `(H, W)`: 1 lake, 0 land, 255 not observed
-            or outside the part.
+            float32 `(C, H, W)` reflectance, with the bands' means beyond the scene and where it has no data, and uint8
+            `(H, W)`: 1 lake, 0 land, 255 not observed or outside the part.
         """
         scene = self.scenes[number]
-        image = torch.zeros(len(scene.bands), *shape)
-        valid = torch.zeros(shape, dtype=torch.bool)
+        image, valid = blank(scene.bands, shape)
         # Straight from the scene: to look it up in an index, as TorchGeo's datasets do, takes longer than a small crop.
         fill(scene, row, col, image, valid)
         transform = scene.transform * Affine.translation(col, row)

@@ -17,7 +17,6 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from datasets_def import GlacialLakes, Scene, TiledCopy, fill_cache, find_scenes, open_scene
 from datasets_def.dates import decimal_year, mapped_in
-from datasets_def.safe import is_safe
 from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.mapping.windows import bounding_slices
@@ -114,9 +113,9 @@ class LakeData(lightning.LightningDataModule):
         self.window = config.data.window if side >= config.data.window else max(side // _PATCH, 2) * _PATCH
         undated = 0 if dated is None else int(dated.isna().sum())
         self.audit |= {"scene_overlap": self._scene_overlap(), "damaged": damaged, "lakes_undated": undated}
-        # A raster file is read where it lies.
+        # A raster file is read where it lies; a random crop of JPEG 2000 decodes whole blocks.
         self.copies = [
-            TiledCopy(scene, self._window_in_use(i), cache) if is_safe(scene.path) else None
+            TiledCopy(scene, self._window_in_use(i), cache) if is_jpeg2000(scene) else None
             for i, scene in enumerate(self.used)
         ]
         self.train_sampler: LakeSampler | None = None
@@ -235,6 +234,11 @@ def _open_whole(folder: Path, config: TrainConfig, area: BaseGeometry) -> tuple[
         count = len(whole) + len(damaged)
         raise GlofgeoError(f"{len(damaged)} of {count} scenes cannot be used: {told}. Leave out with --skip-damaged")
     return whole, damaged
+
+
+def is_jpeg2000(scene: Scene) -> bool:
+    """Tells whether a scene's bands lie in JPEG 2000 files."""
+    return any(scene.layers[band].path.lower().endswith(".jp2") for band in scene.bands)
 
 
 def _years_apart(dated: "pd.Series[float]", scene: Scene) -> "pd.Series[float]":

@@ -8,10 +8,12 @@ import pytest
 import rasterio
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from rasterio.shutil import copy as copy_raster
 from rasterio.windows import Window
 from torch.utils.data import DataLoader, Dataset
 
 from datasets_def import Sentinel2, layers, open_scene
+from datasets_def.bands import BANDS, DEFAULT_BANDS
 from glofgeo.errors import GlofgeoError
 
 ROWS, COLS, LEFT, TOP = 60, 90, 300000, 3100000
@@ -19,6 +21,12 @@ ROWS, COLS, LEFT, TOP = 60, 90, 300000, 3100000
 
 def pixels(seed=0, rows=ROWS, cols=COLS):
     return np.random.default_rng(seed).integers(0, 3000, (4, rows, cols)).astype(np.uint16)
+
+
+def reflectance(numbers):
+    """What is read of digital numbers: where one band has none, all have their mean."""
+    means = np.array([BANDS[band].mean for band in DEFAULT_BANDS], np.float32)
+    return np.where((numbers > 0).all(axis=0), numbers / np.float32(1e4), means[:, None, None])
 
 
 @given(st.integers(-20, COLS), st.integers(-20, ROWS), st.integers(1, 70), st.integers(1, 70))
@@ -40,14 +48,14 @@ def test_any_crop_is_a_plain_read_of_the_file(tmp_path, write_raster, col, row, 
     with rasterio.open(path) as source:
         expected = source.read(window=Window(col, row, width, height), boundless=True, fill_value=0)
     assert np.array_equal(found["valid"].numpy(), (expected > 0).all(axis=0))
-    assert np.allclose(found["image"].numpy(), expected / 1e4, atol=1e-7)
+    assert np.allclose(found["image"].numpy(), reflectance(expected), atol=1e-7)
 
 
 def test_a_file_that_was_replaced_is_read_anew(tmp_path, write_raster):
     path = write_raster(tmp_path / "scene.tif", pixels(1), scale=1e-4)
     first = open_scene(path).read()
     write_raster(tmp_path / "other.tif", pixels(2), scale=1e-4).replace(path)
-    assert np.array_equal(open_scene(path).read(), pixels(2) / np.float32(1e4))
+    assert np.array_equal(open_scene(path).read(), reflectance(pixels(2)))
     assert not np.array_equal(open_scene(path).read(), first)
 
 
@@ -59,7 +67,7 @@ def test_a_file_that_cannot_be_read_is_not_kept(tmp_path, write_raster):
         with pytest.raises(GlofgeoError, match="cannot be read"):
             scene.read()
     path.write_bytes(whole)
-    assert np.array_equal(scene.read(), pixels(3, 400, 400) / np.float32(1e4))
+    assert np.array_equal(scene.read(), reflectance(pixels(3, 400, 400)))
 
 
 def test_no_more_files_stay_open_than_allowed(tmp_path, write_raster, monkeypatch):
@@ -67,7 +75,7 @@ def test_no_more_files_stay_open_than_allowed(tmp_path, write_raster, monkeypatc
     paths = [write_raster(tmp_path / f"{n}.tif", pixels(n, 8, 8), scale=1e-4) for n in range(6)]
     for _ in range(2):
         for number, path in enumerate(paths):
-            assert np.array_equal(open_scene(path).read(), pixels(number, 8, 8) / np.float32(1e4))
+            assert np.array_equal(open_scene(path).read(), reflectance(pixels(number, 8, 8)))
     folder = Path("/proc/self/fd")
     held = [str(link.readlink()) for link in folder.iterdir() if link.is_symlink()]
     assert sum(str(tmp_path) in name for name in held) == 3
@@ -93,3 +101,20 @@ def test_loader_processes_and_threads_read_what_their_parent_reads(tmp_path, wri
     with ThreadPoolExecutor(4) as pool:
         for number, found in enumerate(pool.map(lambda n: crops[n % 12].numpy(), range(200))):
             assert np.array_equal(found, expected[number % 12])
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [("a.TIF", "fork"), ("a.vrt", "fork"), ("a.tiff", "fork"), ("a.jp2", "fork"), ("a.vrt", "spawn")],
+)
+def test_loader_processes_read_every_kind_of_file_after_their_parent_did(tmp_path, write_raster, name, method):
+    """GDAL's threads, once started, do not outlive a fork: loader processes that want them wait for ever."""
+    path = write_raster(tmp_path / "plain.tif", pixels(6, 600, 600), scale=1e-4)
+    driver = {".vrt": "VRT", ".jp2": "JP2OpenJPEG"}.get(Path(name).suffix, "GTiff")
+    lossless = {"REVERSIBLE": "YES", "QUALITY": "100"} if driver == "JP2OpenJPEG" else {}
+    copy_raster(path, tmp_path / name, driver=driver, **lossless)
+    crops = Crops(tmp_path / name)
+    crops.dataset.scenes[str(tmp_path / name)].read()
+    loader = DataLoader(crops, batch_size=1, num_workers=1, multiprocessing_context=method, timeout=300)
+    for number, batch in enumerate(loader):
+        assert np.array_equal(batch[0].numpy(), crops[number].numpy())

@@ -25,8 +25,9 @@ def read(path, window=None):
 
 def expected(scene, bands, window=None):
     """The convention in one line: reflectance x 10000 + 1000, 0 where there is no data."""
-    there = scene.numbers(window, bands) != scene.nodata
-    return np.where(there, np.rint(scene.read(window, bands).astype(np.float64) * 10000) + 1000, 0).astype(np.uint16)
+    numbers = scene.numbers(window, bands)
+    reflectance = scene.reflectance(numbers, bands).astype(np.float64)
+    return np.where(numbers != 0, np.rint(reflectance * 10000) + 1000, 0).astype(np.uint16)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,84 @@
+"""A folder of single-band files (`B02.tif`, `T45RVL_20241015T045701_B03_10m.jp2`, ...) as one scene."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from datasets_def.bands import BANDS, FILE_NAME, band_name
+from datasets_def.raster import RasterFacts, read_raster
+from glofgeo.errors import GlofgeoError
+
+_ENDINGS = (".tif", ".tiff", ".jp2")
+_CLASSES = "SCL"
+# Corners of files on one grid may differ by this part of a pixel.
+_SHIFT = 0.01
+
+
+def band_files(folder: Path) -> dict[str, Path]:
+    """Finds the single-band files of a folder by their names; no file is opened.
+
+    Returns:
+        Band name (or `SCL`) -> file, the finest where several resolutions are there; empty where there are less than
+        two.
+
+    Raises:
+        GlofgeoError: If a band occurs twice at one resolution.
+    """
+    found: dict[tuple[str, int], Path] = {}
+    for path in sorted(folder.iterdir()):
+        match = FILE_NAME.fullmatch(path.stem)
+        if match is None or path.suffix.lower() not in _ENDINGS or path.name.startswith("."):
+            continue
+        key = (band_name(match[1]), int(match[2] or 0))
+        if key in found:
+            raise GlofgeoError(f"{folder}: {found[key].name} and {path.name} are both {key[0]}; give a scene a folder")
+        found[key] = path
+    finest = {band: path for (band, _), path in sorted(found.items(), reverse=True)}
+    return finest if len(finest) > 1 else {}
+
+
+def read_band_files(folder: Path, bands: tuple[str, ...], offset: float | None = None) -> RasterFacts:
+    """Reads the metadata of single-band files; the finest among the wanted bands gives the grid.
+
+    Args:
+        folder: that holds them.
+        bands: names of those that are wanted.
+        offset: DN to add before dividing, if the files do not tell.
+
+    Raises:
+        GlofgeoError: As `read_raster`, or if a wanted band is missing or the files do not share a grid.
+    """
+    files = band_files(folder)
+    missing = [band for band in bands if band not in files]
+    if missing:
+        raise GlofgeoError(f"{folder}: has no file of {', '.join(missing)}; it has {', '.join(sorted(files))}")
+    together = tuple(files[band] for band in bands)
+    wanted = [*bands, *([_CLASSES] if _CLASSES in files else [])]
+    facts = {band: read_raster(files[band], (band,), offset, together=together) for band in wanted}
+    grid = min((facts[band] for band in bands), key=lambda one: one.transform.a)
+    layers = {
+        band: replace(one.layers[band], factor=_factor(files[band], one, grid)) for band, one in facts.items()
+    }  # fmt: skip
+    return replace(grid, id=_name(folder, together[0]), layers=layers, told=facts[bands[0]].told)
+
+
+def _factor(path: Path, file: RasterFacts, grid: RasterFacts) -> int:
+    """Side of a file's pixel in pixels of the grid."""
+    factor = round(file.transform.a / grid.transform.a)
+    a, b = file.transform, grid.transform
+    apart = (abs(a.c - b.c), abs(a.f - b.f), abs(a.a - factor * b.a), abs(a.e - factor * b.e))
+    shape = tuple(-(-side // factor) for side in grid.shape)
+    if file.crs != grid.crs or max(apart) > _SHIFT * b.a or file.shape != shape:
+        raise GlofgeoError(f"{path}: is not on the grid of the other bands beside it; give bands of one scene")
+    return factor
+
+
+def _name(folder: Path, first: Path) -> str:
+    """What stands before the band in the name of a file, such as tile and time; else the name of the folder."""
+    match = FILE_NAME.fullmatch(first.stem)
+    before = first.stem[: match.start(1)].rstrip("_.-") if match else ""
+    return before or folder.resolve().name
+
+
+def is_band_folder(path: Path) -> bool:
+    """Tells whether a folder holds a scene as single-band files."""
+    return path.is_dir() and bool(band_files(path)) and any(band in BANDS for band in band_files(path))

@@ -1,0 +1,281 @@
+"""How the numbers of a raster file become reflectance: from what is declared, or not at all.
+
+Sentinel-2 reflectance is (DN + offset) / 10000, with an offset of -1000 from processing baseline 04.00 on and none
+before (Sentinel-2 processing-baseline notice 04.00). A GeoTIFF made of a product does not always say which it holds,
+and dates do not tell, because archives are reprocessed.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from rasterio import DatasetReader
+
+from datasets_def.bands import band_names
+from datasets_def.layers import Layer, Planes, measured
+from glofgeo.errors import GlofgeoError
+
+QUANTIFICATION = 10000.0
+OFFSET = -1000.0
+
+# The name of a product: mission, level, sensing time, processing baseline, orbit, tile, discriminator.
+PRODUCT_NAME = re.compile(r"S2[A-D]_MSI(L1C|L2A)_(\d{8}T\d{6})_N(\d\d)(\d\d)_R\d{3}_T\d{2}[A-Z]{3}_\d{8}T\d{6}")
+
+# Sen2Cor writes it where it was not told the baseline.
+_UNKNOWN_BASELINE = 99.99
+
+# With the offset in them, a twentieth of the pixels of a band would have a reflectance below -0.04. On the real scenes
+# at hand that hold it, the darkest twentieth of the darkest band of any piece of 10 km lies below DN 879 at the least.
+_DARK_PERCENT, _DARK_DN = 5, 600.0
+_BRIGHT_PERCENT = 99
+
+# The most that a picture of 8 bits holds; as reflectance, a scene darker than deep water.
+_PICTURE = 255
+
+_SAMPLE_SIDE = 1024
+_LARGEST_ITEM = 2**22
+
+# Names of the pieces in which Earth Engine exports one image.
+_PIECE = re.compile(r"(.+)-\d{10}-\d{10}")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What integer DN look like.
+
+    Attributes:
+        darkest: DN below which the darkest twentieth of the darkest band lies; infinite where nothing was measured.
+        brightest: DN above which the brightest hundredth of the brightest band lies; likewise.
+        files: how many files these pixels come from.
+    """
+
+    darkest: float
+    brightest: float
+    files: int
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What something beside the pixels says of them.
+
+    Attributes:
+        offset: DN to add.
+        source: where that stands, in words.
+    """
+
+    offset: float
+    source: str
+
+
+def of_baseline(baseline: str, source: str) -> Claim | None:
+    """Tells the offset of a processing baseline ("05.10"); None where that tells nothing."""
+    try:
+        number = float(baseline)
+    except ValueError:
+        return None
+    if not 0 < number < _UNKNOWN_BASELINE:
+        return None
+    return Claim(OFFSET if number >= 4 else 0.0, f"{source} {baseline}")
+
+
+def baseline_in(name: str) -> str | None:
+    """The processing baseline in a product's name, "05.10"; None where there is none."""
+    found = PRODUCT_NAME.search(name)
+    return f"{found[3]}.{found[4]}" if found else None
+
+
+def level_in(text: str) -> str | None:
+    """The processing level in a product's name or tag, "L1C" or "L2A"; None where there is none."""
+    found = PRODUCT_NAME.search(text) or re.fullmatch(r"L(?:evel-)?(1C|2A)", text)
+    return f"L{found[1].removeprefix('L')}" if found else None
+
+
+def from_scales(
+    path: Path, scales: Mapping[str, tuple[float, float]], bands: Sequence[str], given: float | None
+) -> tuple[dict[str, tuple[float, float]], str]:
+    """Believes the scale and offset that a file's bands carry.
+
+    Args:
+        path: for messages.
+        scales: of each band: reflectance = DN x scale + offset; (1, 0) where a band carries none.
+        bands: those that are wanted.
+        given: offset in DN that the user gives.
+
+    Returns:
+        (quantification, offset in DN) of every band, and how that is known, in words.
+
+    Raises:
+        GlofgeoError: If a wanted band carries none, or one that cannot be, or another than is given.
+    """
+    bare = [band for band in bands if scales[band] == (1.0, 0.0)]
+    if bare:
+        raise GlofgeoError(f"{path}: carries scale and offset for some bands, but not for {', '.join(bare)}; set them")
+    known = {}
+    for band, (scale, offset) in scales.items():
+        possible = 1e-6 <= scale <= 1 and abs(offset) <= 1
+        if not possible and band in bands:
+            raise GlofgeoError(f"{path}: scale {scale:g} and offset {offset:g} of {band} cannot be; correct the file")
+        known[band] = (round(1 / scale, 6), round(offset / scale, 6)) if possible else (1.0, 0.0)
+    quantification, offset = known[bands[0]]
+    if given is not None and any(known[band][1] != given for band in bands):
+        raise GlofgeoError(
+            f"{path}: --offset {given:g} contradicts the file, whose bands carry {offset:g}; "
+            "leave it out, or correct the file"
+        )
+    return known, f"(DN {offset:+g}) / {quantification:g}, from the file's scale and offset"
+
+
+def claims(path: Path, tags: Mapping[str, str], item: Mapping[str, Any]) -> list[Claim]:
+    """Gathers what a file's tags, its name, the folder it lies in and its STAC item say of the offset.
+
+    Args:
+        path: of the file.
+        tags: of the file, names in capitals.
+        item: properties of its STAC item, empty without one.
+    """
+    found: list[Claim | None] = []
+    for tag in ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET"):
+        if tag in tags:
+            try:
+                found.append(Claim(float(tags[tag]), f"tag {tag}"))
+            except ValueError:
+                raise GlofgeoError(f"{path}: its tag {tag} is {tags[tag]!r}, which is no number; correct it") from None
+    if "PROCESSING_BASELINE" in tags:
+        found.append(of_baseline(tags["PROCESSING_BASELINE"], "tag PROCESSING_BASELINE"))
+    for baseline in filter(None, map(baseline_in, (path.name, path.parent.name))):
+        found.append(of_baseline(baseline, "product name with baseline"))  # noqa: PERF401 (as the others)
+    # Earth Search's own flag of what it subtracted is wrong in both directions, so that its baseline tells nothing.
+    if "s2:processing_baseline" in item and "earthsearch:boa_offset_applied" not in item:
+        found.append(of_baseline(str(item["s2:processing_baseline"]), "STAC item with baseline"))
+    return [claim for claim in found if claim is not None]
+
+
+def choose_offset(path: Path, claimed: list[Claim], given: float | None, sample: Sample) -> tuple[float, str]:
+    """Decides on the offset of integer DN that carry no scale.
+
+    Args:
+        path: for messages.
+        claimed: what is said of it.
+        given: by the user.
+        sample: of the pixels.
+
+    Returns:
+        The offset, and how it is known, in words.
+
+    Raises:
+        GlofgeoError: If nothing tells, or what tells disagrees with the rest or with the pixels.
+    """
+    offsets = {claim.offset for claim in claimed}
+    if len(offsets) > 1:
+        told = " and ".join(f"{claim.source} ({claim.offset:+g})" for claim in claimed)
+        raise GlofgeoError(f"{path}: {told} disagree about the offset of its DN; correct the file")
+    if given is not None:
+        if offsets - {given}:
+            raise GlofgeoError(
+                f"{path}: --offset {given:g} contradicts its {claimed[0].source}, which means {claimed[0].offset:g}; "
+                "leave it out, or correct the file"
+            )
+        return given, "as given"
+    if claimed:
+        if claimed[0].offset < 0 and sample.darkest < _DARK_DN:
+            raise GlofgeoError(
+                f"{path}: its {claimed[0].source} means an offset of {claimed[0].offset:g}, but a twentieth of a band "
+                f"lies below DN {sample.darkest:.0f}, so it may have been taken off already; remove the claim and give "
+                "--offset -1000 or --offset 0"
+            )
+        return claimed[0].offset, f"from its {claimed[0].source}"
+    if sample.brightest <= _PICTURE:
+        raise GlofgeoError(
+            f"{path}: DN up to {sample.brightest:.0f} are a picture, not reflectance; give the product itself"
+        )
+    if sample.darkest < _DARK_DN:
+        together = f" of {sample.files} pieces" if sample.files > 1 else ""
+        return 0.0, f"measured: a twentieth of a band{together} lies below DN {sample.darkest:.0f}"
+    raise GlofgeoError(
+        f"{path}: does not tell whether its DN hold the offset of baseline 04.00 and later; "
+        "give --offset -1000 if they do, --offset 0 if not"
+    )
+
+
+def read_item(path: Path) -> dict[str, Any]:
+    """Finds the properties of a file's STAC item: `<name>.json` or `item.json` beside it that names the file.
+
+    Returns:
+        Its `properties`; empty where there is none.
+    """
+    for candidate in (path.with_suffix(".json"), path.with_name("item.json")):
+        try:
+            if not candidate.is_file() or candidate.stat().st_size > _LARGEST_ITEM:
+                continue
+            item = json.loads(candidate.read_text(encoding="utf-8"))
+            names = {Path(str(asset.get("href", ""))).name for asset in item["assets"].values()}
+            if item["type"] == "Feature" and (path.name in names or item["id"] == path.stem):
+                return dict(item["properties"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            continue
+    return {}
+
+
+def pieces_of(path: Path) -> list[Path]:
+    """Gives a file, or all pieces of one export of which it is one."""
+    whole = _PIECE.fullmatch(path.stem)
+    if whole is None:
+        return [path]
+    siblings = ((sibling, _PIECE.fullmatch(sibling.stem)) for sibling in path.parent.iterdir())
+    return sorted(s for s, match in siblings if match and match[1] == whole[1] and s.suffix == path.suffix)
+
+
+def sample_dn(paths: Sequence[Path], bands: Sequence[str]) -> Sample:
+    """Looks at the integer DN of files that belong together.
+
+    Args:
+        paths: of the files.
+        bands: names of those to look at, as far as a file has them.
+
+    Raises:
+        RasterioError: If a file cannot be read.
+    """
+    # One export of many pieces would else be read as often as it has pieces.
+    return _sample_dn(tuple((path, path.stat().st_mtime_ns) for path in paths), tuple(bands))
+
+
+@lru_cache(maxsize=256)
+def _sample_dn(files: tuple[tuple[Path, int], ...], bands: tuple[str, ...]) -> Sample:
+    gathered: dict[str, list[npt.NDArray[Any]]] = {}
+    for path, _ in files:
+        with rasterio.open(path) as source:
+            names = band_names(path.stem, source.descriptions)
+            for band in bands:
+                if band in names:
+                    gathered.setdefault(band, []).append(sample_band(source, names.index(band) + 1))
+    planes = [plane for plane in map(np.concatenate, gathered.values()) if plane.size]
+    if not planes:
+        return Sample(math.inf, math.inf, len(files))
+    darkest = min(float(np.percentile(plane, _DARK_PERCENT)) for plane in planes)
+    return Sample(darkest, max(float(np.percentile(plane, _BRIGHT_PERCENT)) for plane in planes), len(files))
+
+
+def sample_band(source: DatasetReader, index: int) -> npt.NDArray[Any]:
+    """Reads every few pixels of a band, without those that are missing.
+
+    Args:
+        source: open file.
+        index: number of the band, from 1.
+
+    Returns:
+        The values that are left, `(N,)`.
+    """
+    step = max(1, max(source.shape) // _SAMPLE_SIDE)
+    plane = source.read(index, out_shape=(-(-source.height // step), -(-source.width // step)))
+    nodata = source.nodatavals[index - 1] or 0.0
+    if plane.dtype.kind == "f":
+        return plane[np.isfinite(plane) & (plane != nodata) & (plane >= 0)]
+    return plane[measured(Planes(plane[None], None), [Layer("", quantification=QUANTIFICATION, nodata=nodata)])]

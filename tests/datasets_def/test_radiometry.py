@@ -1,0 +1,197 @@
+"""The radiometry of raster files is declared, given, beyond doubt, or refused."""
+
+import json
+
+import numpy as np
+import pytest
+import rasterio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datasets_def import open_scene
+from datasets_def.bands import DEFAULT_BANDS
+from glofgeo.errors import GlofgeoError
+
+PRODUCT = "S2A_MSIL2A_20221005T115411_{}_R023_T29UNU_20221005T162759"
+DARK, BRIGHT = 200, 1300
+
+
+def dn(floor=BRIGHT, seed=0):
+    """Digital numbers whose darkest lie at a floor."""
+    return np.random.default_rng(seed).integers(floor, floor + 3000, (4, 32, 32)).astype(np.uint16)
+
+
+def offset_of(path, **given_):
+    scene = open_scene(path, **given_)
+    offsets = {layer.offset for layer in scene.layers.values()}
+    assert f"{next(iter(offsets)):+g}" in scene.radiometry
+    return offsets
+
+
+def refuses(path, *words, **given_):
+    with pytest.raises(GlofgeoError) as caught:
+        open_scene(path, **given_)
+    assert "\n" not in str(caught.value)
+    assert all(word in str(caught.value) for word in (path.name, *words))
+
+
+@pytest.mark.parametrize(
+    ("name", "tags", "offset"),
+    [
+        ("a.tif", {"PROCESSING_BASELINE": "05.10"}, -1000),
+        ("a.tif", {"PROCESSING_BASELINE": "02.14"}, 0),
+        ("a.tif", {"processing_baseline": "04.00"}, -1000),
+        ("a.tif", {"BOA_ADD_OFFSET": "-1000"}, -1000),
+        ("a.tif", {"RADIO_ADD_OFFSET": "0"}, 0),
+        (PRODUCT.format("N0400") + ".tif", {}, -1000),
+        (PRODUCT.format("N0214") + "_crop.tif", {}, 0),
+        (PRODUCT.format("N0511") + ".SAFE/crop.tif", {}, -1000),
+    ],
+)
+def test_what_is_declared_is_taken(tmp_path, write_raster, name, tags, offset):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    path = write_raster(tmp_path / name, dn(), tells=False, **tags)
+    assert offset_of(path) == {offset}
+    assert offset_of(path, offset=offset) == {offset}
+    refuses(path, "contradicts", offset=-1000 - offset)
+
+
+def test_scale_and_offset_of_the_file_go_before_its_tags(tmp_path, write_raster):
+    path = write_raster(tmp_path / "a.tif", dn(), scale=1e-4, offset=-0.1, PROCESSING_BASELINE="02.14")
+    assert offset_of(path) == {-1000}
+    refuses(path, "contradicts", offset=0)
+
+
+@pytest.mark.parametrize("scale", [(0.0, 0.0), (-1e-4, 0.0), (1e-4, float("nan")), (float("inf"), 0.0), (1e-4, 5.0)])
+def test_impossible_scales_are_refused(tmp_path, write_raster, scale):
+    path = write_raster(tmp_path / "a.tif", dn())
+    with rasterio.open(path, "r+") as target:
+        target.scales, target.offsets = [scale[0]] * 4, [scale[1]] * 4
+    refuses(path, "cannot be")
+
+
+def test_a_scale_on_some_bands_only_is_refused(tmp_path, write_raster):
+    path = write_raster(tmp_path / "a.tif", dn())
+    with rasterio.open(path, "r+") as target:
+        target.scales = [1e-4, 1e-4, 1e-4, 1.0]
+    refuses(path, "B08")
+
+
+def test_a_stac_item_is_believed_unless_its_kind_is_known_to_err(tmp_path, write_raster):
+    path = write_raster(tmp_path / "a.tif", dn(), tells=False)
+    item = {
+        "type": "Feature", "id": "other", "assets": {"data": {"href": "https://host/a.tif"}},
+        "properties": {"s2:processing_baseline": "05.09", "datetime": "2023-10-12T04:57:01.024Z"},
+    }  # fmt: skip
+    (tmp_path / "a.json").write_text(json.dumps(item))
+    assert offset_of(path) == {-1000}
+    assert open_scene(path).datetime.hour == 4
+    item["properties"]["earthsearch:boa_offset_applied"] = True
+    (tmp_path / "a.json").write_text(json.dumps(item))
+    refuses(path, "--offset")
+    (tmp_path / "a.json").write_text("[1, 2")
+    refuses(path, "--offset")
+
+
+def test_claims_that_disagree_with_each_other_or_with_the_pixels_are_refused(tmp_path, write_raster):
+    path = write_raster(tmp_path / (PRODUCT.format("N0214") + ".tif"), dn(), tells=False, PROCESSING_BASELINE="05.10")
+    refuses(path, "disagree")
+    path = write_raster(tmp_path / (PRODUCT.format("N0511") + ".tif"), dn(DARK - 100, 1) // 4 + 1, tells=False)
+    refuses(path, "taken off already")
+
+
+@pytest.mark.parametrize("baseline", ["99.99", "unknown", ""])
+def test_a_baseline_that_says_nothing_is_no_claim(tmp_path, write_raster, baseline):
+    path = write_raster(tmp_path / "a.tif", dn(), tells=False, PROCESSING_BASELINE=baseline)
+    refuses(path, "--offset")
+
+
+def test_a_file_that_tells_nothing_is_measured_only_where_it_is_beyond_doubt(tmp_path, write_raster):
+    dark = dn()
+    dark[3, :4] = DARK
+    assert offset_of(write_raster(tmp_path / "dark.tif", dark, tells=False)) == {0}
+    # As many of the darkest pixels as real products with the offset have below 900, and a border without data.
+    shadow = dn()
+    shadow[0, 0, :8] = 650
+    shadow[:, 31] = 0
+    path = write_raster(tmp_path / "shadow.tif", shadow, tells=False)
+    refuses(path, "--offset -1000", "--offset 0")
+    assert offset_of(path, offset=-1000) == {-1000}
+    assert offset_of(path, offset=0) == {0}
+
+
+@pytest.mark.parametrize("hole", [-9999, -32768])
+def test_undeclared_sentinels_are_not_taken_for_dark_ground(tmp_path, write_raster, hole):
+    numbers = dn().astype(np.int16)
+    numbers[:, :8] = hole
+    path = write_raster(tmp_path / "a.tif", numbers, nodata=None, tells=False)
+    refuses(path, "--offset")
+
+
+def test_pieces_of_one_export_are_judged_together(tmp_path, write_raster):
+    dark = dn()
+    dark[2, :16] = DARK
+    pieces = [
+        write_raster(tmp_path / f"export-{number:010d}-0000000000.tif", numbers, tells=False)
+        for number, numbers in ((0, dark), (32, dn(seed=1)))
+    ]
+    alone = write_raster(tmp_path / "export.tif", dn(seed=1), tells=False)
+    assert [offset_of(piece) for piece in pieces] == [{0}, {0}]
+    refuses(alone, "--offset")
+
+
+def test_pictures_and_numbers_that_are_no_reflectance_are_refused(tmp_path, write_raster):
+    refuses(write_raster(tmp_path / "picture.tif", dn() % 256, tells=False), "picture")
+    refuses(write_raster(tmp_path / "float.tif", dn().astype(np.float32)), "above 3")
+    refuses(write_raster(tmp_path / "complex.tif", dn().astype(np.complex64)), "complex")
+    path = write_raster(tmp_path / "reflectance.tif", dn() / np.float32(1e4))
+    np.testing.assert_array_equal(open_scene(path).read(), dn() / np.float32(1e4))
+    refuses(path, "floating-point", offset=-1000)
+
+
+@given(st.sampled_from([0.0, -1000.0]), st.integers(0, 5), st.floats(0, 1))
+def test_ground_of_any_share_of_snow_is_read_rightly_or_refused(tmp_path_factory, write_raster, offset, seed, snow):
+    rng = np.random.default_rng(seed)
+    bright, dark = rng.normal(0.7, 0.2, (4, 24, 24)), rng.normal(0.05, 0.02, (4, 24, 24))
+    ground = np.where(rng.random((24, 24)) < snow, bright, dark)
+    numbers = np.clip(ground * 1e4 - offset, 1, 30000).astype(np.uint16)
+    path = write_raster(tmp_path_factory.mktemp("ground") / "a.tif", numbers, tells=False)
+    try:
+        found = offset_of(path)
+    except GlofgeoError:
+        return
+    assert found == {offset}
+
+
+def test_a_name_that_lists_bands_in_another_order_is_refused(tmp_path, write_raster):
+    path = write_raster(tmp_path / "x_B04B03B02B08_10m.tif", dn())
+    refuses(path, "B04, B03, B02, B08", "B02, B03, B04, B08")
+    right = write_raster(tmp_path / "x_B02_B03_B04_B08.tif", dn())
+    assert open_scene(right).bands == DEFAULT_BANDS
+
+
+def test_bands_named_twice_are_refused(tmp_path, write_raster):
+    path = write_raster(tmp_path / "a.tif", dn(), bands=("B02", "B03", "b3", "B08"))
+    refuses(path, "B03", "once")
+
+
+def test_names_of_bands_as_gdal_writes_them(tmp_path, write_raster):
+    names = ("B4, central wavelength 665 nm", "B2", "b03 (green)", "B8")
+    scene = open_scene(write_raster(tmp_path / "a.tif", dn(), bands=names))
+    assert [scene.layers[band].index for band in ("B04", "B02", "B03", "B08")] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("name", "tags", "told"),
+    [
+        (PRODUCT.format("N0400"), {"TIFFTAG_DATETIME": "2025:01:31 10:00:00"}, "2022-10-05T11:54:11+00:00"),
+        ("T29UNU_20221005T115411_stack_2025-01-31", {}, "2022-10-05T11:54:11+00:00"),
+        ("a", {"ACQUISITION_DATETIME": "2024-10-15T04:57:01.024Z"}, "2024-10-15T04:57:01+00:00"),
+        ("20229905T115411_2022-10-05", {}, "2022-10-05T00:00:00+00:00"),
+        ("a", {"TIFFTAG_DATETIME": "2025:01:31 10:00:00"}, None),
+    ],
+)
+def test_when_a_scene_was_acquired(tmp_path, write_raster, name, tags, told):
+    path = write_raster(tmp_path / f"{name}.tif", dn(), scale=1e-4, offset=-0.1, **tags)
+    scene = open_scene(path)
+    assert (scene.datetime and scene.datetime.isoformat()) == told
