@@ -5,6 +5,7 @@ import pytest
 import rasterio
 import shapely
 import torch
+from affine import Affine
 
 from datasets_def import GlacialLakes, open_scene
 from glofgeo.config import ModelConfig, TrainConfig
@@ -28,22 +29,23 @@ def scenes(product, tmp_path_factory):
     pixels = scene.load_numbers()
     hole = ~pixels.present
     hole[90:130, 60:150] = hole[:, :17] = True
+    part = (slice(60, 196), slice(0, 170))
     folder = tmp_path_factory.mktemp("sentinels")
     opened = []
     for number, (dtype, sentinel) in enumerate(SENTINELS):
-        written = np.clip(pixels.numbers, 1, 32000).astype(dtype)
-        written[:, hole] = sentinel
+        written = np.clip(pixels.numbers[:, *part], 1, 32000).astype(dtype)
+        written[:, hole[part]] = sentinel
         path = folder / str(number) / "scene.tif"
         path.parent.mkdir()
         with rasterio.open(
-            path, "w", driver="GTiff", dtype=written.dtype, count=4, height=300, width=300, crs=scene.crs,
-            transform=scene.transform, nodata=sentinel,
+            path, "w", driver="GTiff", dtype=written.dtype, count=4, height=136, width=170, crs=scene.crs,
+            transform=scene.transform * Affine.translation(0, 60), nodata=sentinel,
         ) as target:  # fmt: skip
             target.write(written)
             target.descriptions = scene.bands
             target.scales, target.offsets = [1e-4] * 4, [-0.1] * 4
         opened.append(open_scene(path))
-    return opened, hole
+    return opened, hole[part]
 
 
 def test_the_map_is_the_same_to_the_last_pixel(scenes, checkpoint, tmp_path):
@@ -69,11 +71,11 @@ def test_a_training_step_and_a_validation_window_are_the_same(scenes, product):
     torch.manual_seed(0)
     config = TrainConfig(model=ModelConfig(variant="tiny", image_size=126))
     task = LakeTask(build_model(config.model), config)
-    plan = GroundPlan(0, 80, 0, plan_windows((100, 100), 126, 0))
+    plan = GroundPlan(0, 20, 0, plan_windows((100, 100), 126, 0))
     losses, seen = [], []
     for scene in scenes[0]:
         read = reader(scene, product[1])
-        crop = LakeCrops(read, 126)[Crop(0, 60, -10)]
+        crop = LakeCrops(read, 126)[Crop(0, 10, -10)]
         torch.manual_seed(1)
         image, mask = task.augment(crop["image"][None], crop["mask"][None])
         losses.append(task.loss(task(image), mask).item())
