@@ -17,7 +17,7 @@ from rasterio import DatasetReader
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from datasets_def.safe import check_image
+from datasets_def.product_image import ProductImage, check_end
 from glofgeo.errors import GlofgeoError
 
 
@@ -31,6 +31,7 @@ class Layer:
         factor: side of one of its pixels in pixels of the scene.
         quantification: DN per reflectance of 1.
         offset: DN added before dividing.
+        image: of a product: what its metadata say of this file.
     """
 
     path: str
@@ -38,6 +39,7 @@ class Layer:
     factor: int = 1
     quantification: float = 1.0
     offset: float = 0.0
+    image: ProductImage | None = None
 
 
 class _Handles(threading.local):
@@ -97,7 +99,7 @@ def read_layers(layers: list[Layer], shape: tuple[int, int], window: Window, sce
 
     Raises:
         ValueError: If the window reaches beyond the grid.
-        GlofgeoError: If a file is missing, has another size than it should, or cannot be read.
+        GlofgeoError: If a file is missing, damaged, of another size or place than it should be, or cannot be read.
     """
     rows, cols = shape
     if (
@@ -125,14 +127,15 @@ def read_layers(layers: list[Layer], shape: tuple[int, int], window: Window, sce
 
 def _read_file(layers: list[Layer], shape: tuple[int, int], window: Window, scene: Path) -> npt.NDArray[Any]:
     """Reads layers of one file."""
-    path, factor = layers[0].path, layers[0].factor
+    path, factor, image = layers[0].path, layers[0].factor, layers[0].image
     if path.startswith("!"):
         raise GlofgeoError(f"{scene}: incomplete, missing {path[1:]}; fetch the product again")
     top, left = int(window.row_off), int(window.col_off)
     bottom, right = top + int(window.height), left + int(window.width)
     coarse = Window.from_slices((top // factor, -(-bottom // factor)), (left // factor, -(-right // factor)))
+    verified = image.begin_verifying() if image else None
     try:
-        check_image(path)
+        check_end(path)
         with _open(path) as source:
             expected = tuple(-(-side // factor) for side in shape)
             if source.shape != expected:
@@ -140,10 +143,14 @@ def _read_file(layers: list[Layer], shape: tuple[int, int], window: Window, scen
                     f"{path}: {source.shape[0]} x {source.shape[1]} pixels where the scene's metadata promise "
                     f"{expected[0]} x {expected[1]}; fetch the product again"
                 )
+            if image:
+                image.check_place(source)
             block: npt.NDArray[Any] = source.read([layer.index for layer in layers], window=coarse)
     except (RasterioError, OSError) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
         raise GlofgeoError(f"{path}: cannot be read ({reason}); fetch the scene again") from None
+    if verified:
+        verified.result()
     if factor > 1:
         block = block.repeat(factor, axis=1).repeat(factor, axis=2)
         block = block[:, top % factor :, left % factor :][:, : bottom - top, : right - left]

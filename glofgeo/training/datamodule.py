@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from datasets_def import GlacialLakes, Scene, TiledCopy, fill_cache, find_scenes, open_scene
 from datasets_def.dates import decimal_year, mapped_in
-from datasets_def.safe import is_safe
+from datasets_def.product_path import is_safe
 from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.mapping.windows import bounding_slices
