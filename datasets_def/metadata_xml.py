@@ -22,7 +22,7 @@ class _Builder(ElementTree.TreeBuilder):
     depth = 0
     count = 0
 
-    def start(self, tag: str, attrs: dict[str, str]) -> ElementTree.Element:  # type: ignore[override]
+    def start(self, tag: str, attrs: dict[str, str]) -> ElementTree.Element:
         self.depth += 1
         self.count += 1
         if self.depth > _DEEPEST or self.count > _MOST_ELEMENTS:

@@ -175,7 +175,7 @@ class Scene:
             raise GlofgeoError(f"{self.path}: incomplete, missing {told}; fetch the product again")
 
     def check(self) -> None:
-        """Reads the last pixel of every file, which tells what is missing, cut short or of another size.
+        """Reads the last pixel of every file, which tells what is missing, damaged or of another size or place.
 
         Raises:
             GlofgeoError: If one cannot be read.

@@ -3,6 +3,7 @@
 import io
 import shutil
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -121,6 +122,14 @@ def test_two_products_in_one_zip_or_folder_are_not_chosen_between(small, mine, z
     assert "2 products" in refused(path)
     shutil.copytree(mine, mine.parent / "other.SAFE")
     assert "2 products" in refused(mine.parent)
+
+
+def test_a_file_that_declares_no_size_is_bounded():
+    endless = Path("/proc/self/maps")
+    if endless.exists():
+        assert endless.stat().st_size == 0
+        with pytest.raises(GlofgeoError, match="larger than"):
+            archive.StoredFile(endless).read(100)
 
 
 @pytest.mark.parametrize(
