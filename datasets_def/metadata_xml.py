@@ -13,7 +13,7 @@ _LARGEST_XML = 4 * 2**20
 
 # Files of products hold some 10,000 elements, 9 deep; a tree of a million takes seconds.
 _DEEPEST = 50
-_MOST_ELEMENTS = 100_000
+_MOST_ELEMENTS = 50_000
 
 
 class _Builder(ElementTree.TreeBuilder):
