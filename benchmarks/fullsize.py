@@ -69,7 +69,7 @@ def full_product(folder: Path) -> Path:
     write_jp2(part / f"{PRODUCT.image('SCL', 20)}.jp2", classes, PRODUCT.epsg, PRODUCT.transform(20))
     (part / PRODUCT.metadata).write_text(product_xml(PRODUCT), encoding="utf-8")
     (part / PRODUCT.granule / "MTD_TL.xml").write_text(tile_xml(PRODUCT), encoding="utf-8")
-    (part / "manifest.safe").write_text(manifest_xml(PRODUCT), encoding="utf-8")
+    (part / "manifest.safe").write_text(manifest_xml(PRODUCT, part), encoding="utf-8")
     part.rename(safe)
     return safe
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from datasets_def.bands import BANDS, FILE_NAME, band_name
+from datasets_def.bands import FILE_NAME, band_name
 from datasets_def.raster import RasterFacts, read_raster
 from glofgeo.errors import GlofgeoError
 
@@ -24,11 +24,7 @@ def band_files(folder: Path) -> dict[str, Path]:
         GlofgeoError: If a band occurs twice at one resolution.
     """
     found: dict[tuple[str, int], Path] = {}
-    for path in sorted(folder.iterdir()):
-        match = FILE_NAME.fullmatch(path.stem)
-        if match is None or path.suffix.lower() not in _ENDINGS or path.name.startswith("."):
-            continue
-        key = (band_name(match[1]), int(match[2] or 0))
+    for path, key in _named(folder).items():
         if key in found:
             raise GlofgeoError(f"{folder}: {found[key].name} and {path.name} are both {key[0]}; give a scene a folder")
         found[key] = path
@@ -80,5 +76,18 @@ def _name(folder: Path, first: Path) -> str:
 
 
 def is_band_folder(path: Path) -> bool:
-    """Tells whether a folder holds a scene as single-band files."""
-    return path.is_dir() and bool(band_files(path)) and any(band in BANDS for band in band_files(path))
+    """Tells whether a folder holds files named by two bands or more, which need not make a scene."""
+    try:
+        return len({band for band, _ in _named(path).values()}) > 1
+    except OSError:
+        return False
+
+
+def _named(folder: Path) -> dict[Path, tuple[str, int]]:
+    """The files of a folder that are named by band, with band and resolution in metres (0 where untold)."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        match = FILE_NAME.fullmatch(path.stem)
+        if match and path.suffix.lower() in _ENDINGS and not path.name.startswith(".") and path.is_file():
+            found[path] = (band_name(match[1]), int(match[2] or 0))
+    return found

@@ -18,7 +18,7 @@ from rasterio import DatasetReader
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from datasets_def.safe import check_image
+from datasets_def.product_image import ProductImage, check_end
 from glofgeo.errors import GlofgeoError
 
 
@@ -35,6 +35,7 @@ class Layer:
         nodata: DN that means "no data".
         masked: whether the file has a mask of its own, inside or beside it.
         alpha: number of the file's alpha band, from 1; 0 if there is none.
+        image: of a product: what its metadata say of this file.
     """
 
     path: str
@@ -45,6 +46,7 @@ class Layer:
     nodata: float = 0.0
     masked: bool = False
     alpha: int = 0
+    image: ProductImage | None = None
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ def read_layers(layers: list[Layer], shape: tuple[int, int], window: Window, sce
 
     Raises:
         ValueError: If the window reaches beyond the grid.
-        GlofgeoError: If a file is missing, has another size than it should, or cannot be read.
+        GlofgeoError: If a file is missing, damaged, of another size or place than it should be, or cannot be read.
     """
     rows, cols = shape
     if (
@@ -211,14 +213,15 @@ def read_layers(layers: list[Layer], shape: tuple[int, int], window: Window, sce
 
 def _read_file(layers: list[Layer], shape: tuple[int, int], window: Window, scene: Path) -> Planes:
     """Reads layers of one file."""
-    path, factor = layers[0].path, layers[0].factor
+    path, factor, image = layers[0].path, layers[0].factor, layers[0].image
     if path.startswith("!"):
         raise GlofgeoError(f"{scene}: incomplete, missing {path[1:]}; fetch the product again")
     top, left = int(window.row_off), int(window.col_off)
     bottom, right = top + int(window.height), left + int(window.width)
     coarse = Window.from_slices((top // factor, -(-bottom // factor)), (left // factor, -(-right // factor)))
+    verified = image.begin_verifying() if image else None
     try:
-        check_image(path)
+        check_end(path)
         with _open(path) as source:
             expected = tuple(-(-side // factor) for side in shape)
             if source.shape != expected:
@@ -226,11 +229,15 @@ def _read_file(layers: list[Layer], shape: tuple[int, int], window: Window, scen
                     f"{path}: {source.shape[0]} x {source.shape[1]} pixels where the scene's metadata promise "
                     f"{expected[0]} x {expected[1]}; fetch the product again"
                 )
+            if image:
+                image.check_place(source)
             block = _read_bands(source, [layer.index for layer in layers], coarse)
             unmasked = _read_mask(source, layers[0], coarse)
     except (RasterioError, OSError) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
         raise GlofgeoError(f"{path}: cannot be read ({reason}); fetch the scene again") from None
+    if verified:
+        verified.result()
     if factor == 1:
         return Planes(block, unmasked)
 

@@ -6,22 +6,32 @@ metadata from that baseline on. The acquisition date says nothing about the offs
 """
 
 import re
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 from affine import Affine
 from rasterio.crs import CRS
 
+from datasets_def.archive import StoredFile
 from datasets_def.bands import BANDS
+from datasets_def.manifest import read_manifest, verify
+from datasets_def.metadata_xml import find_text, number, parse, read_xml, short, time, whole_number
+from datasets_def.product_image import ProductImage
+from datasets_def.product_path import open_product, product_name
 from glofgeo.errors import GlofgeoError
 
-_IMAGE = re.compile(r"IMG_DATA/(?:R\d0m/)?[^/]+_(B\d[\dA]|SCL)(?:_(\d0)m)?\.jp2$")
-_METADATA = re.compile(r"(?:^|/)MTD_MSIL(1C|2A)\.xml$")
-_TILE_METADATA = re.compile(r"GRANULE/[^/]+/MTD_TL\.xml$")
+_IMAGE = re.compile(r"IMG_DATA/(?:R\d0m/)?[^/]+_(B\d[\dA]|SCL)(?:_(\d0)m)?\.jp2$", re.IGNORECASE)
+_METADATA = re.compile(r"MTD_MSIL(1C|2A)\.xml")
+_TILE_METADATA = re.compile(r"GRANULE/[^/]+/MTD_TL\.xml")
+_URI = re.compile(r"S2[A-Z]_MSIL\w\w_(\d{8}T\d{6})_N\d{4}_R\d{3}_T(\d\d)([C-X])[A-Z]{2}_")
+
+# A tile is 109.8 km wide.
+_WIDEST = 109_800
+# Sen2Cor writes this baseline where it runs on a user's own computer. Old versions of it know of no offset.
+_LOCAL = "99.99"
 
 
 @dataclass(frozen=True)
@@ -29,147 +39,170 @@ class SafeProduct:
     """What a product's metadata say.
 
     Attributes:
+        path: the product's folder or zip.
         id: product name without `.SAFE`.
         level: `"L1C"` or `"L2A"`.
         baseline: processing baseline as in the product, for example `"05.10"`.
         datetime: start of sensing, UTC.
         quantification: DN per reflectance of 1.
         offsets: DN added per band name before dividing; 0 below baseline 04.00.
+        told: where quantification and offsets come from, in words.
         crs: of the tile.
         grids: resolution in metres -> (transform, (rows, cols)).
-        files: (band name or "SCL", resolution in metres) -> path that GDAL opens.
+        files: (band name or "SCL", resolution in metres) -> image.
         promised: the same for every image the metadata list, whether it is there or not -> its file name.
     """
 
+    path: Path
     id: str
     level: str
     baseline: str
     datetime: datetime
     quantification: float
     offsets: dict[str, float]
+    told: str
     crs: CRS
     grids: dict[int, tuple[Affine, tuple[int, int]]]
-    files: dict[tuple[str, int], str]
+    files: dict[tuple[str, int], ProductImage]
     promised: dict[tuple[str, int], str]
 
 
-def is_safe(path: Path) -> bool:
-    """Tells whether a path looks like a product: a folder, or a zip file."""
-    return path.is_dir() or path.suffix.lower() == ".zip"
-
-
-def check_image(path: str) -> None:
-    """Checks that a JPEG 2000 file has its end, because decoders fill the tiles of one cut short with zeros, silently.
-
-    In Sentinel-2 products the code stream is the last box of the file and closes with the marker EOC (ISO/IEC 15444-1,
-    annex A). Members of a zip archive are not checked: an archive cut short does not open.
-
-    Raises:
-        GlofgeoError: If it has not.
-    """
-    if path.endswith(".jp2") and not path.startswith("/vsi"):
-        with Path(path).open("rb") as file:
-            file.seek(-2, 2)
-            if file.read() != b"\xff\xd9":
-                raise GlofgeoError(f"{path}: cut short (its end is missing); fetch the product again")
-
-
-def read_product(path: Path) -> SafeProduct:
+def read_product(path: Path, offset: float | None = None) -> SafeProduct:
     """Reads the metadata of a `.SAFE` folder or of a zipped one; no pixel is touched.
 
+    The metadata files are compared with their checksums in `manifest.safe`; images are when they are read.
+
+    Args:
+        path: the product, its `MTD_MSIL2A.xml`, its granule or the `MTD_TL.xml` in it.
+        offset: DN to add before dividing, for a product that does not tell.
+
     Raises:
-        GlofgeoError: If it is no product, is incomplete, or its metadata cannot be understood.
+        GlofgeoError: If it is no product, is incomplete, its metadata cannot be understood or say what cannot be, or
+            tell another offset.
     """
-    names, read, gdal_path = _open_container(path)
-    metadata = [name for name in names if _METADATA.search(name)]
-    tiles = [name for name in names if _TILE_METADATA.search(name)]
-    if not metadata:
-        raise GlofgeoError(
-            f"{path}: not a Sentinel-2 product (no MTD_MSIL1C.xml or MTD_MSIL2A.xml in it); "
-            "give the .SAFE folder itself, or its zip file"
+    root, files = open_product(path)
+    main_name, tile_name = _metadata(root, files)
+    product_file, tile_file = files[main_name], files[tile_name]
+    product, tile = (parse(read_xml(file), file) for file in (product_file, tile_file))
+    level = "L" + _METADATA.fullmatch(main_name).group(1)  # type: ignore[union-attr]
+    baseline = find_text(product, "PROCESSING_BASELINE", product_file)
+    quantification, offsets, told = _radiometry(product, level, baseline, offset, product_file)
+    sensed = time(find_text(product, "PRODUCT_START_TIME", product_file), "PRODUCT_START_TIME", product_file)
+    epsg = _epsg(tile, tile_file)
+    _check_name(product, sensed, epsg, product_file)
+    grids = _grids(tile, tile_file)
+    checksums = read_manifest(files)
+    for name in (main_name, tile_name):
+        verify(files[name], checksums.get(name))
+    promised = dict(_images(f"{element.text}.jp2" for element in product.iter("IMAGE_FILE")))
+    granule = tile_name.removesuffix("MTD_TL.xml")
+    crs, corner = CRS.from_epsg(epsg), next(iter(grids.values()))[0]
+    images = {
+        (band, metres): ProductImage(
+            files[name], crs, Affine(metres, 0, corner.c, 0, -metres, corner.f), checksums.get(name)
         )
-    if len(metadata) != 1 or len(tiles) != 1:
-        raise GlofgeoError(f"{path}: holds {len(tiles)} tiles; give one product of one tile")
-    level = "L" + _METADATA.search(metadata[0]).group(1)  # type: ignore[union-attr]
-    product = _parse(read(metadata[0]), f"{path}/{metadata[0]}")
-    tile = _parse(read(tiles[0]), f"{path}/{tiles[0]}")
-    baseline = _text(product, "PROCESSING_BASELINE", path)
-    quantification, offsets = _radiometry(product, level, baseline, path)
-    listed = [f"{element.text}.jp2" for element in product.iter("IMAGE_FILE")]
+        for (band, metres), name in _choose(root, [name for name in files if name.startswith(granule)], promised)
+    }
     return SafeProduct(
-        id=path.name.removesuffix(".zip").removesuffix(".SAFE"),
+        path=root,
+        id=product_name(root),
         level=level,
         baseline=baseline,
-        datetime=_time(_text(product, "PRODUCT_START_TIME", path), path),
+        datetime=sensed,
         quantification=quantification,
         offsets=offsets,
-        crs=CRS.from_string(_text(tile, "HORIZONTAL_CS_CODE", path)),
-        grids=_grids(tile, path),
-        files={key: gdal_path(name) for key, name in _images(names)},
-        promised={key: PurePosixPath(name).name for key, name in _images(listed)},
+        told=told,
+        crs=crs,
+        grids=grids,
+        files=images,
+        promised={key: PurePosixPath(name).name for key, name in promised.items()},
     )
 
 
-def _images(names: list[str]) -> Iterator[tuple[tuple[str, int], str]]:
+def _metadata(root: Path, files: Mapping[str, StoredFile]) -> tuple[str, str]:
+    """Gives the names of the files that describe the product and its tile, or says what it is instead."""
+    products = [name for name in files if _METADATA.fullmatch(name)]
+    tiles = [name for name in files if _TILE_METADATA.fullmatch(name)]
+    if not products:
+        raise GlofgeoError(f"{root}: {_what_it_is(files)}")
+    if not tiles:
+        raise GlofgeoError(f"{root}: incomplete, missing MTD_TL.xml in its GRANULE folder; fetch the product again")
+    if len(products) > 1 or len(tiles) > 1:
+        raise GlofgeoError(f"{root}: holds {len(tiles)} tiles; give one product of one tile")
+    return products[0], tiles[0]
+
+
+def _what_it_is(files: Mapping[str, StoredFile]) -> str:
+    names = [PurePosixPath(name).name for name in files]
+    if any(re.match(r"S2\w_\w+_MTD_SAF", name) for name in names):
+        tiles = len({name.split("/")[1] for name in files if name.count("/") > 1 and name.startswith("GRANULE/")})
+        return (
+            f"a product of the format before December 2016, of {tiles} granules, which is not read; "
+            "fetch the same date as reprocessed since, one product a tile"
+        )
+    other = next((name for name in names if re.fullmatch(r"MTD_MSIL\w\w\.xml", name)), None)
+    if other:
+        return f"a product of Level-{other[8:10]}; give the Level-2A or Level-1C product of this date"
+    return (
+        "not a Sentinel-2 product (no MTD_MSIL1C.xml or MTD_MSIL2A.xml in it); "
+        "give the .SAFE folder itself, or its zip file"
+    )
+
+
+def _images(names: Iterable[str]) -> list[tuple[tuple[str, int], str]]:
     """Picks the image files out and tells band and resolution; Level-1C names carry no resolution."""
+    found = []
     for name in names:
         match = _IMAGE.search(name)
         if match:
-            band, resolution = match.groups()
-            yield (band, int(resolution or (BANDS[band].resolution if band in BANDS else 20))), name
+            band, resolution = match.group(1).upper(), match.group(2)
+            found.append(((band, int(resolution or (BANDS[band].resolution if band in BANDS else 20))), name))
+    return found
 
 
-def _open_container(path: Path) -> tuple[list[str], Callable[[str], bytes], Callable[[str], str]]:
-    """Gives the member names (relative, `/`), a reader of one, and GDAL's path of one."""
-    if path.is_dir():
-        names = sorted(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
-        return names, lambda name: (path / name).read_bytes(), lambda name: str(path / name)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = sorted(archive.namelist())
-    except (zipfile.BadZipFile, OSError) as error:
-        raise GlofgeoError(f"{path}: not a whole zip file ({error}); fetch the product again") from None
-
-    def read(name: str) -> bytes:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                return archive.read(name)
-        except (zipfile.BadZipFile, OSError, EOFError) as error:
-            raise GlofgeoError(f"{path}: {name} cannot be unpacked ({error}); fetch the product again") from None
-
-    return names, read, lambda name: f"/vsizip/{{{path.resolve()}}}/{name}"
+def _choose(root: Path, names: list[str], promised: Mapping[tuple[str, int], str]) -> list[tuple[tuple[str, int], str]]:
+    """Picks the image files out; of several for one band, the one that the metadata list."""
+    found: dict[tuple[str, int], str] = {}
+    for key, name in _images(names):
+        other = found.setdefault(key, name)
+        if name == promised.get(key):
+            found[key] = name
+        elif other not in (name, promised.get(key)):
+            raise GlofgeoError(
+                f"{root}: has two files of {key[0]} at {key[1]} m, {PurePosixPath(other).name} and "
+                f"{PurePosixPath(name).name}; leave the right one there"
+            )
+    return list(found.items())
 
 
-def _parse(content: bytes, where: str) -> ElementTree.Element:
-    try:
-        return ElementTree.fromstring(content)
-    except ElementTree.ParseError as error:
-        raise GlofgeoError(f"{where}: broken XML ({error}); fetch the product again") from None
+def _check_name(root: Element, sensed: datetime, epsg: int, where: StoredFile) -> None:
+    """Compares what the product's own name says of time and place with its metadata.
+
+    Raises:
+        GlofgeoError: If they differ by more than a day, or in the UTM zone or hemisphere.
+    """
+    for element in (*root.iter("PRODUCT_URI"), *root.iter("PRODUCT_URI_2A")):
+        match = _URI.match((element.text or "").strip())
+        if match is None:
+            continue
+        start, zone, latitude_band = match.groups()
+        named = time(start, "PRODUCT_URI", where)
+        if abs(named - sensed) > timedelta(days=1):
+            raise GlofgeoError(
+                f"{where}: names the product after {start} but gives {sensed:%Y%m%dT%H%M%S} as its start; "
+                "fetch the product again"
+            )
+        if epsg != (32600 if latitude_band >= "N" else 32700) + int(zone):
+            raise GlofgeoError(
+                f"{where}: names the product after tile {zone}{latitude_band} but lies in EPSG:{epsg}; "
+                "fetch the product again"
+            )
 
 
-def _text(root: ElementTree.Element, tag: str, path: Path) -> str:
-    found = next(root.iter(tag), None)
-    if found is None or not (found.text or "").strip():
-        raise GlofgeoError(f"{path}: its metadata lack {tag}; fetch the product again")
-    return str(found.text).strip()
-
-
-def _time(text: str, path: Path) -> datetime:
-    try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        raise GlofgeoError(f"{path}: its metadata give {text!r} as start time; fetch the product again") from None
-
-
-def _number(text: str | None, tag: str, path: Path) -> float:
-    try:
-        return float(text or "")
-    except ValueError:
-        raise GlofgeoError(f"{path}: its metadata give {text!r} as {tag}; fetch the product again") from None
-
-
-def _radiometry(root: ElementTree.Element, level: str, baseline: str, path: Path) -> tuple[float, dict[str, float]]:
-    """Quantification value and offset per band name; products before 04.00 have no offsets."""
+def _radiometry(
+    root: Element, level: str, baseline: str, given: float | None, where: StoredFile
+) -> tuple[float, dict[str, float], str]:
+    """Quantification value, offset per band name, and how the latter is known; before 04.00 there are no offsets."""
     quantifications: tuple[str, ...]
     if level == "L1C":
         quantifications, offset_tag = ("QUANTIFICATION_VALUE",), "RADIO_ADD_OFFSET"
@@ -177,31 +210,65 @@ def _radiometry(root: ElementTree.Element, level: str, baseline: str, path: Path
         # Products of 2017 and 2018 carry the second name.
         quantifications, offset_tag = ("BOA_QUANTIFICATION_VALUE", "L2A_BOA_QUANTIFICATION_VALUE"), "BOA_ADD_OFFSET"
     tag = next((tag for tag in quantifications if next(root.iter(tag), None) is not None), quantifications[0])
-    quantification = _number(_text(root, tag, path), tag, path)
-    by_id = {e.get("band_id"): _number(e.text, offset_tag, path) for e in root.iter(offset_tag)}
-    if not by_id and _number(baseline, "PROCESSING_BASELINE", path) >= 4:
+    # 1000 in products of 2015, else 10000; an offset beyond it would be a reflectance beyond 1.
+    quantification = number(find_text(root, tag, where), tag, where, 1000, 100_000)
+    if not re.fullmatch(r"\d\d\.\d\d", baseline):
+        raise GlofgeoError(f"{where}: gives {short(repr(baseline))} as PROCESSING_BASELINE; fetch the product again")
+    declared = {
+        element.get("band_id"): number(element.text, offset_tag, where, -quantification, quantification)
+        for element in root.iter(offset_tag)
+    }
+    # Level-2A has no cirrus band, by specification.
+    bands = [band for band in BANDS.values() if not (band.name == "B10" and level == "L2A")]
+    missing = [band.name for band in bands if str(band.band_id) not in declared]
+    if declared and missing:
+        raise GlofgeoError(f"{where}: lacks {offset_tag} of {', '.join(missing)}; fetch the product again")
+    known = {band.name: declared.get(str(band.band_id), 0.0) for band in bands}
+    if not declared and float(baseline) >= 4:
+        if given is not None:
+            return quantification, dict.fromkeys(known, given), "offset as given"
+        local = " (Sen2Cor on one's own computer)" if baseline == _LOCAL else ""
         raise GlofgeoError(
-            f"{path}: baseline {baseline} without {offset_tag} in its metadata, so its reflectance is unknown; "
-            "fetch the product again"
+            f"{where}: baseline {baseline}{local} without {offset_tag}, so its reflectance is unknown; fetch the "
+            "product again, or say what to add to its numbers with --offset -1000 or --offset 0"
         )
-    if by_id:
-        missing = [band.name for band in BANDS.values() if str(band.band_id) not in by_id]
-        if missing:
-            raise GlofgeoError(f"{path}: its metadata lack {offset_tag} of {', '.join(missing)}; fetch it again")
-    return quantification, {band.name: by_id.get(str(band.band_id), 0.0) for band in BANDS.values()}
+    if given is not None and set(known.values()) != {given}:
+        told = ", ".join(f"{value:g}" for value in sorted(set(known.values())))
+        raise GlofgeoError(f"{where}: its offset is {told}, not {given:g}; leave out --offset for this product")
+    return quantification, known, "from the product's metadata"
 
 
-def _grids(root: ElementTree.Element, path: Path) -> dict[int, tuple[Affine, tuple[int, int]]]:
-    def value(element: ElementTree.Element, tag: str) -> float:
-        return _number(_text(element, tag, path), tag, path)
+def _epsg(root: Element, where: StoredFile) -> int:
+    """Code of the tile's CRS: tiles lie in UTM, WGS 84, by specification."""
+    text = find_text(root, "HORIZONTAL_CS_CODE", where)
+    match = re.fullmatch(r"EPSG:32([67])(\d\d)", text, re.ASCII)
+    if match is None or not 1 <= int(match.group(2)) <= 60:
+        raise GlofgeoError(f"{where}: gives {short(repr(text))} as HORIZONTAL_CS_CODE; fetch the product again")
+    return int(text.removeprefix("EPSG:"))
 
-    sizes = {e.get("resolution"): (int(value(e, "NROWS")), int(value(e, "NCOLS"))) for e in root.iter("Size")}
+
+def _grids(root: Element, where: StoredFile) -> dict[int, tuple[Affine, tuple[int, int]]]:
+    sizes: dict[int, tuple[int, int]] = {}
+    for element, metres in _by_resolution(root, "Size"):
+        rows, cols = (
+            whole_number(find_text(element, tag, where), tag, where, 1, _WIDEST // metres) for tag in ("NROWS", "NCOLS")
+        )
+        sizes[metres] = (rows, cols)
     grids = {}
-    for e in root.iter("Geoposition"):
-        resolution = str(e.get("resolution"))
-        if resolution in sizes:
-            transform = Affine(value(e, "XDIM"), 0, value(e, "ULX"), 0, value(e, "YDIM"), value(e, "ULY"))
-            grids[int(resolution)] = (transform, sizes[resolution])
+    for element, metres in _by_resolution(root, "Geoposition"):
+        number(find_text(element, "XDIM", where), f"XDIM at {metres} m", where, metres, metres)
+        number(find_text(element, "YDIM", where), f"YDIM at {metres} m", where, -metres, -metres)
+        left = number(find_text(element, "ULX", where), "ULX", where, -2e6, 3e6)
+        top = number(find_text(element, "ULY", where), "ULY", where, 0, 1.1e7)
+        if metres in sizes:
+            grids[metres] = (Affine(metres, 0, left, 0, -metres, top), sizes[metres])
     if not grids:
-        raise GlofgeoError(f"{path}: its MTD_TL.xml gives no grid; fetch the product again")
+        raise GlofgeoError(f"{where}: gives no grid; fetch the product again")
+    if len({(transform.c, transform.f) for transform, _ in grids.values()}) > 1:
+        raise GlofgeoError(f"{where}: gives its grids different corners; fetch the product again")
     return grids
+
+
+def _by_resolution(root: Element, tag: str) -> list[tuple[Element, int]]:
+    found = [(element, element.get("resolution")) for element in root.iter(tag)]
+    return [(element, int(metres)) for element, metres in found if metres in ("10", "20", "60")]

@@ -16,8 +16,9 @@ from datasets_def.bandfiles import is_band_folder, read_band_files
 from datasets_def.bands import BANDS, DEFAULT_BANDS
 from datasets_def.layers import Layer, Planes, measured, read_layers
 from datasets_def.naming import safe_name
+from datasets_def.product_path import check_path, find_product, holds_product, is_safe
 from datasets_def.raster import RasterFacts, read_raster
-from datasets_def.safe import SafeProduct, is_safe, read_product
+from datasets_def.safe import SafeProduct, read_product
 from glofgeo.errors import GlofgeoError
 
 # Scene classification classes that say nothing about the ground: no data, saturated or defective, cloud of medium and
@@ -197,10 +198,11 @@ class Scene:
             if self.layers[band].path.startswith("!"):
                 missing.append(self.layers[band].path[1:])
         if missing:
-            raise GlofgeoError(f"{self.path}: incomplete, missing {', '.join(missing)}; fetch the product again")
+            told = ", ".join(dict.fromkeys(missing))
+            raise GlofgeoError(f"{self.path}: incomplete, missing {told}; fetch the product again")
 
     def check(self) -> None:
-        """Reads the last pixel of every file, which tells what is missing, cut short or of another size.
+        """Reads the last pixel of every file, which tells what is missing, damaged or of another size or place.
 
         Raises:
             GlofgeoError: If one cannot be read.
@@ -231,35 +233,39 @@ def open_scene(
         bands: names of the bands that `Scene.read` gives by default, in order.
         resolution: grid of a product in metres: 10, 20 or 60. A band comes from its file at this resolution, or from
             its native file where that is coarser. Other files have one grid of their own.
-        offset: DN to add before dividing, for raster files that do not tell: -1000 for baseline 04.00 and later, else
-            0.
+        offset: DN to add before dividing, for raster files and products that do not tell: -1000 for baseline 04.00 and
+            later, else 0.
 
     Raises:
         GlofgeoError: If there is no such scene, it is no product, a band is unknown, or it has no usable grid. Band
             files that an incomplete product lacks are reported when they are read.
     """
     path = Path(path)
-    if not path.exists():
-        raise GlofgeoError(f"{path}: no such scene; check the path")
+    check_path(path, "no such scene; check the path")
     unknown = [band for band in bands if band not in BANDS]
     if unknown or not bands:
         raise GlofgeoError(f"unknown band {', '.join(unknown) or '(none)'}: Sentinel-2 has {', '.join(BANDS)}")
-    if is_band_folder(path):
+    if path.is_dir() and is_band_folder(path) and not holds_product(find_product(path)):
         return _scene_of_raster(path, tuple(bands), read_band_files(path, tuple(bands), offset))
     if is_safe(path):
-        return _scene_of_product(path, read_product(path), tuple(bands), resolution)
+        return _scene_of_product(read_product(path, offset), tuple(bands), resolution)
     return _scene_of_raster(path, tuple(bands), read_raster(path, tuple(bands), offset))
 
 
-def _scene_of_product(path: Path, product: SafeProduct, bands: tuple[str, ...], resolution: int) -> Scene:
+def _scene_of_product(product: SafeProduct, bands: tuple[str, ...], resolution: int) -> Scene:
+    path = product.path
     if resolution not in product.grids:
         raise GlofgeoError(f"{path}: no {resolution} m grid; it has {', '.join(map(str, sorted(product.grids)))} m")
     transform, shape = product.grids[resolution]
 
     def layer(band: str, native: int, quantification: float = 1.0, offset: float = 0.0) -> Layer:
         wanted = max(native, resolution)
-        absent = "!" + product.promised.get((band, wanted), f"{band} at {wanted} m")
-        return Layer(product.files.get((band, wanted), absent), 1, wanted // resolution, quantification, offset)
+        image = product.files.get((band, wanted))
+        absent = product.promised.get((band, wanted), f"{band} at {wanted} m")
+        if not product.files:
+            absent = "all images (there is none in IMG_DATA)"
+        where = image.file.gdal_path if image else f"!{absent}"
+        return Layer(where, 1, wanted // resolution, quantification, offset, image=image)
 
     # Level-2A has no cirrus band, by specification.
     known = [band for band in BANDS.values() if not (band.name == "B10" and product.level == "L2A")]
@@ -277,7 +283,7 @@ def _scene_of_product(path: Path, product: SafeProduct, bands: tuple[str, ...], 
         datetime=product.datetime,
         baseline=product.baseline,
         level=product.level,
-        radiometry=f"(DN {product.offsets[bands[0]]:+g}) / {product.quantification:g}, from the product's metadata",
+        radiometry=f"(DN {product.offsets.get(bands[0], 0):+g}) / {product.quantification:g}, {product.told}",
         layers=layers,
         classification=layer("SCL", 20) if product.level == "L2A" else None,
     )
@@ -320,5 +326,15 @@ def describe_scene(path: str | Path) -> str:
         "no data": scene.missing,
         "bands": ", ".join(there) or "none",
         "cloud mask": "scene classification" if scene.has_cloud_mask else "none: clouds count as observed",
+        "checksums": _told_checksums(scene),
     }
     return "\n".join(f"{name:12} {value}" for name, value in lines.items())
+
+
+def _told_checksums(scene: Scene) -> str:
+    layers = [layer for layer in (*scene.layers.values(), scene.classification) if layer and layer.image]
+    unknown = [layer for layer in layers if layer.image and not layer.image.is_verified]
+    if not layers or len(unknown) == len(layers):
+        return "none: damage to the pixels is not noticed"
+    files = f" but for {len(unknown)} of {len(layers)} files, which have none" if unknown else ""
+    return f"compared when a file is read{files}"

@@ -96,7 +96,7 @@ def write_product(
         _write_images(part / safe.name, product, view, unseen, day)
         (part / safe.name / product.metadata).write_text(product_xml(product), encoding="utf-8")
         (part / safe.name / product.granule / "MTD_TL.xml").write_text(tile_xml(product), encoding="utf-8")
-        (part / safe.name / "manifest.safe").write_text(manifest_xml(product), encoding="utf-8")
+        (part / safe.name / "manifest.safe").write_text(manifest_xml(product, part / safe.name), encoding="utf-8")
         _write_lakes(part / layer.name, lakes, when, product.transform(10), product.epsg)
         if safe.exists():
             shutil.rmtree(safe)

@@ -6,11 +6,14 @@ Structure and names after the Sentinel-2 Products Specification Document (S2-PDG
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Literal
 
 from affine import Affine
 
+from datasets_def.archive import StoredFile
 from datasets_def.bands import BANDS
+from datasets_def.manifest import compute
 
 RELATIVE_ORBIT = 119
 HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n'
@@ -227,12 +230,22 @@ def tile_xml(product: Product) -> str:
 """
 
 
-def manifest_xml(product: Product) -> str:
-    """Returns the text of `manifest.safe`: the time and the list of files."""
+def manifest_xml(product: Product, folder: Path) -> str:
+    """Returns the text of `manifest.safe`: the time, and the files with their checksums.
+
+    Args:
+        product: what it tells.
+        folder: where all other files of the product lie already.
+    """
     files = [product.metadata, f"{product.granule}/MTD_TL.xml", *(f"{path}.jp2" for path in product.images())]
+    # The change from MD5 came about with baseline 04.00.
+    kind = "SHA3-256" if float(product.baseline) >= 4 else "MD5"
     entries = "\n".join(
         f'    <dataObject ID="{path.rsplit("/")[-1].split(".")[0]}_Data">\n'
-        f'      <byteStream><fileLocation locatorType="URL" href="./{path}"/></byteStream>\n    </dataObject>'
+        f'      <byteStream size="{(folder / path).stat().st_size}">'
+        f'<fileLocation locatorType="URL" href="./{path}"/>'
+        f'<checksum checksumName="{kind}">{compute(StoredFile(folder / path), kind)}</checksum></byteStream>\n'
+        f"    </dataObject>"
         for path in files
     )
     return f"""{HEAD}<xfdu:XFDU xmlns:xfdu="urn:ccsds:schema:xfdu:1" xmlns:safe="http://www.esa.int/safe/sentinel/1.1" \

@@ -226,12 +226,15 @@ def export(
 
 
 @app.command
-def info(path: Path, /) -> None:
+def info(path: Path, /, *, verify: bool = False) -> None:
     """Tells what a checkpoint or a scene is.
 
     Args:
         path: a .safetensors checkpoint, an exported .onnx, or a scene.
+        verify: read a product through and name each file that is damaged or missing.
     """
+    if verify:
+        _verify(path)
     if path.suffix in (".safetensors", ".onnx", ".pt", ".pth", ".ckpt"):
         from glofgeo.models.checkpoint import describe_header
 
@@ -240,6 +243,18 @@ def info(path: Path, /) -> None:
         from datasets_def.scene import describe_scene
 
         print(describe_scene(path))
+
+
+def _verify(path: Path) -> None:
+    from datasets_def.verify import verify_product
+
+    found = verify_product(path)
+    for fault in found.faults:
+        print(fault)
+    told = f"{path}: {found.good} files are whole, {found.unknown} have no checksum"
+    if found.faults:
+        _fail(2, f"{told}, {len(found.faults)} are damaged or missing; fetch the product again")
+    print(told)
 
 
 def _report_failures(failed: dict[str, Exception], scenes: int) -> None:

@@ -232,6 +232,21 @@ def test_no_checkpoint_anywhere(refused, product, tmp_path, monkeypatch):
     assert not (tmp_path / "maps").exists()
 
 
+def test_info_verifies_a_product_on_request(run, product, tmp_path):
+    status, out, _ = run("info", "--verify", product[0])
+    assert status == 0 and "7 files are whole" in out and "compared when a file is read" in out
+    damaged = shutil.copytree(product[0], tmp_path / product[0].name)
+    images = sorted(damaged.rglob("*.jp2"))[:2]
+    for image in images:
+        image.write_bytes(image.read_bytes().replace(b"\xff\x93", b"\xff\x92"))
+    status, out, err = run("info", damaged, "--verify")
+    assert status == 2 and "2 are damaged or missing" in err
+    assert len(out.splitlines()) == 2
+    assert all(image.name in line for image, line in zip(images, out.splitlines(), strict=True))
+    (damaged / "manifest.safe").unlink()
+    assert "none: damage to the pixels is not noticed" in run("info", damaged)[1]
+
+
 def test_training_refuses_what_it_cannot_learn_from(refused, product, tmp_path):
     aoi = gpd.GeoDataFrame(geometry=[box(86.9, 27.88, 86.95, 27.91)], crs="EPSG:4326")
     aoi.to_file(tmp_path / "here.geojson")

@@ -144,7 +144,7 @@ def _combine(folders: list[Path], out: Path) -> Path:
 
 def _read_list(path: Path) -> list[Path]:
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise GlofgeoError(f"{path}: cannot be read as a list of scenes ({error})") from None
     paths = [Path(line) for line in lines if line and not line.startswith("#")]

@@ -46,6 +46,8 @@ def test_scenes_are_found_by_path_folder_and_list(tmp_path, scenes):
     assert list_scenes([str(tmp_path / "scenes"), str(scenes[1])]) == scenes
     with pytest.raises(GlofgeoError, match=r"none\.txt"):
         list_scenes([f"@{tmp_path / 'none.txt'}"])
+    listed.write_bytes(f"\ufeff{scenes[2]}\r\n# one\r\n\r\n{scenes[0]}\r\n".encode())
+    assert list_scenes([f"@{listed}"]) == [scenes[2], scenes[0]]
     listed.write_text("# nothing\n")
     with pytest.raises(GlofgeoError, match="lists no scene"):
         list_scenes([f"@{listed}"])
@@ -111,6 +113,18 @@ def test_a_scene_that_fails_does_not_stop_the_others(tmp_path, loaded, scenes):
     assert [folder.name for folder in report.mapped] == ["scene0", "scene2"]
     assert set(report.failed) == {str(scenes[1]), str(gone)}
     assert names(tmp_path / "maps") == ["lakes.gpkg", "scene0", "scene2"]
+
+
+def test_a_damaged_image_of_a_product_leaves_no_map(tmp_path, loaded, product):
+    """Decoders give wrong pixels for it without an error."""
+    path = shutil.copytree(product[0], tmp_path / product[0].name)
+    image = next(path.rglob("*_B08_10m.jp2"))
+    content = bytearray(image.read_bytes())
+    content[len(content) // 2] ^= 16
+    image.write_bytes(content)
+    report = map_scenes([path], loaded.model, loaded, tmp_path / "maps")
+    assert image.name in str(report.failed[str(path)]) and "manifest.safe" in str(report.failed[str(path)])
+    assert names(tmp_path / "maps") == []
 
 
 def test_scenes_off_the_area_are_passed_over(tmp_path, loaded, scenes):

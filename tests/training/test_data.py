@@ -207,6 +207,14 @@ def cut_band(folder, product):
     return product.name
 
 
+def harm_band(folder, product):
+    path = next(product.rglob("*_B04_10m.jp2"))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 16
+    path.write_bytes(content)
+    return product.name
+
+
 def lose_band(folder, product):
     next(product.rglob("*_B08_10m.jp2")).unlink()
     return product.name
@@ -217,7 +225,7 @@ def lose_metadata(folder, product):
     return product.name
 
 
-@pytest.mark.parametrize("damage", [cut_raster, cut_band, lose_band, lose_metadata])
+@pytest.mark.parametrize("damage", [cut_raster, cut_band, harm_band, lose_band, lose_metadata])
 def test_one_damaged_scene_of_ten_is_named_and_may_be_left_out(ten, damage):
     folder, aoi, product, everywhere = ten
     aoi = pd.concat(

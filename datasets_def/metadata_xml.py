@@ -1,0 +1,116 @@
+"""Reading XML files of products, and numbers and words in them, whoever wrote them."""
+
+import math
+from datetime import UTC, datetime
+from xml.etree import ElementTree
+
+from datasets_def.archive import StoredFile
+from glofgeo.errors import GlofgeoError
+
+# The largest of a product, `MTD_TL.xml` of Level-1C, takes 0.7 MB.
+_LARGEST_XML = 4 * 2**20
+
+
+# Files of products hold some 10,000 elements, 9 deep; a tree of a million takes seconds.
+_DEEPEST = 50
+_MOST_ELEMENTS = 50_000
+
+
+class _Builder(ElementTree.TreeBuilder):
+    """Stops at what metadata of products never hold and what would grow without bound."""
+
+    depth = 0
+    count = 0
+
+    def start(self, tag: str, attrs: dict[str, str]) -> ElementTree.Element:
+        self.depth += 1
+        self.count += 1
+        if self.depth > _DEEPEST or self.count > _MOST_ELEMENTS:
+            raise ElementTree.ParseError("absurdly many elements")
+        return super().start(tag, attrs)
+
+    def end(self, tag: str) -> ElementTree.Element:
+        self.depth -= 1
+        return super().end(tag)
+
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
+        # Entities are declared there.
+        raise ElementTree.ParseError("a document type definition")
+
+
+def parse(content: bytes, where: object) -> ElementTree.Element:
+    """Parses a file.
+
+    Raises:
+        GlofgeoError: If it is no XML, declares a document type, or is nested absurdly.
+    """
+    try:
+        return ElementTree.fromstring(content, ElementTree.XMLParser(target=_Builder()))
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise GlofgeoError(f"{where}: broken XML ({short(str(error))}); fetch the product again") from None
+
+
+def read_xml(file: StoredFile) -> bytes:
+    """Reads a file for `parse`.
+
+    Raises:
+        GlofgeoError: If it cannot be read or is larger than 4 MiB.
+    """
+    return file.read(_LARGEST_XML)
+
+
+def find_text(root: ElementTree.Element, tag: str, where: object) -> str:
+    """Gives the text of the first element of a name.
+
+    Raises:
+        GlofgeoError: If there is none.
+    """
+    found = next(root.iter(tag), None)
+    if found is None or not (found.text or "").strip():
+        raise GlofgeoError(f"{where}: lacks {tag}; fetch the product again")
+    return str(found.text).strip()
+
+
+def number(text: str | None, what: str, where: object, low: float, high: float) -> float:
+    """Reads a number.
+
+    Raises:
+        GlofgeoError: If it is none, or none from `low` to `high`.
+    """
+    try:
+        value = float(text or "")
+    except ValueError:
+        value = math.nan
+    if not low <= value <= high:
+        raise GlofgeoError(f"{where}: gives {short(repr(text))} as {what}; fetch the product again")
+    return value
+
+
+def whole_number(text: str | None, what: str, where: object, low: int, high: int) -> int:
+    """Reads a whole number; raises as `number` does."""
+    value = number(text, what, where, low, high)
+    if not value.is_integer():
+        raise GlofgeoError(f"{where}: gives {short(repr(text))} as {what}; fetch the product again")
+    return int(value)
+
+
+def time(text: str, what: str, where: object) -> datetime:
+    """Reads a time of the mission, UTC.
+
+    Raises:
+        GlofgeoError: If it is none, or none since 2015.
+    """
+    try:
+        value = datetime.fromisoformat(text)
+        value = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except (ValueError, OverflowError):
+        value = None
+    if value is None or not 2015 <= value.year < 2100:
+        raise GlofgeoError(f"{where}: gives {short(repr(text))} as {what}; fetch the product again")
+    return value
+
+
+def short(text: str) -> str:
+    """Cuts what a file says to a length that fits a line."""
+    text = " ".join(text.split())
+    return text if len(text) <= 60 else text[:60] + "…"
