@@ -20,6 +20,7 @@ def epochs(tmp_path, monkeypatch):
     task = LakeTask(build_model(MODEL), TrainConfig(model=MODEL, weights="none"))
     clock = [100.0]
     monkeypatch.setattr(journal.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(journal, "draw_curves", lambda rows: b"")  # slow, and tested elsewhere
 
     def run(kept, ious, first=0):
         for epoch, iou in enumerate(ious, first):
