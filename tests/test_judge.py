@@ -1,6 +1,7 @@
 """The scorecard that a training run ends with."""
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,17 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pytest
+import torch
 from rasterio.features import rasterize
 from rasterio.transform import from_origin
 from shapely import Point, box
+
+from datasets_def import open_scene
+from glofgeo.config import DataConfig, ModelConfig, TrainConfig
+from glofgeo.judge import judge
+from glofgeo.models import build_model, load_checkpoint, save_checkpoint
+from glofgeo.training import Trained
+from glofgeo.training.datamodule import LakeData
 
 LEFT, TOP, ROWS, COLS, ZONE = 492000, 3090000, 130, 420, "EPSG:32645"
 SMALL = "--config demo --epochs 2 --data.crops 8 --data.window 56 --model.image-size 56 --device cpu"
@@ -77,3 +86,30 @@ def test_a_run_without_test_ground_says_that_its_figures_flatter(ground):
     assert "this flatters" in told
     assert "this flatters" in json.loads((ground / "run" / "scorecard.json").read_text())["notes"][0]
     assert "this flatters" in (ground / "run" / "scorecard.md").read_text()
+
+
+class Doubtful(torch.nn.Module):
+    """Calls a pixel lake if its B08 is below 0.05, and all others with 45 %: a rival whose answer is known."""
+
+    config = ModelConfig("tiny", image_size=56)
+
+    def forward(self, reflectance):
+        return torch.where(reflectance[:, 3:4] < 0.05, 3.0, math.log(0.45 / 0.55))
+
+
+def test_the_rival_is_judged_by_its_own_probabilities_and_not_with_the_models_temperature(ground):
+    """At a temperature of 20 what it calls with 45 % would round to 50 %, and be lake."""
+    settings = TrainConfig(model=ModelConfig("tiny", image_size=56), data=DataConfig(window=56, workers=0))
+    data = LakeData(
+        aoi=gpd.read_file(ground / "aoi.gpkg"), aoi_name="aoi", scenes=ground / "scenes", lakes=ground / "lakes.gpkg",
+        cache=ground / "cache", config=settings,
+    )  # fmt: skip
+    data.prepare_data()
+    data.setup("fit")
+    best = ground / "best.safetensors"
+    save_checkpoint(best, build_model(settings.model), settings, {}, {}, 20.0)
+    card = judge(Trained(best, data, Doubtful()), ground / "lakes.gpkg", device="cpu")
+    scene = open_scene(ground / "scenes" / "one.tif")
+    blue = (scene.read(bands=("B08",))[0] < 0.05)[:, 280:]
+    assert card.unet.pixels.tp + card.unet.pixels.fp == blue.sum() > 0
+    assert load_checkpoint(best).temperature == 20

@@ -80,7 +80,6 @@ class BlendedGround:
         if col + 1 == len(plan.lefts):
             blended = self._blend.finish(row)
             self._count(blended, self._truth[: len(blended)])
-            self._truth = np.roll(self._truth, -len(blended), axis=0)
 
     def _count(self, probability: npt.NDArray[np.float32], truth: npt.NDArray[np.uint8]) -> None:
         observed = truth != NOT_OBSERVED

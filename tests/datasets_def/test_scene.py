@@ -229,3 +229,38 @@ def test_the_real_rasters(real_data):
     alberta = open_scene(next((real_data / "scenes").glob("alberta*B08*.tif")))
     assert "+0" in alberta.radiometry
     assert alberta.crs.is_geographic
+
+
+@pytest.mark.parametrize("classified", [False, True])
+@pytest.mark.parametrize(
+    ("dtype", "nodata"), [("uint16", 0), ("int16", -9999), ("float32", -9999.0), ("float32", float("nan"))]
+)
+def test_a_pixel_without_data_in_any_one_band_is_not_valid(tmp_path, write_raster, dtype, nodata, classified):
+    array = np.full((4 + classified, 40, 12), 2000 if dtype != "float32" else 0.2, dtype)
+    array[4:] = 5
+    for band in range(4):
+        array[band, 33 - band, 2 * band] = nodata
+    names, scale = ("B02", "B03", "B04", "B08", "SCL")[: len(array)], None if dtype == "float32" else 1e-4
+    scene = open_scene(write_raster(tmp_path / "a.tif", array, bands=names, nodata=nodata, scale=scale))
+    missing = np.zeros((40, 12), bool)
+    missing[[33, 32, 31, 30], [0, 2, 4, 6]] = True
+    assert np.array_equal(scene.load()[1], ~missing)
+    assert np.array_equal(scene.load(Window(0, 30, 12, 4))[1], ~missing[30:34])
+    if not classified:
+        assert np.array_equal(scene.valid(), ~missing)
+
+
+@pytest.mark.parametrize("sentinel", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_never_reaches_a_network(tmp_path, write_raster, sentinel):
+    array = np.random.default_rng(0).uniform(0.05, 0.6, (4, 20, 20)).astype(np.float32)
+    array[:, 5:9, 5:9] = np.nan
+    plain = open_scene(write_raster(tmp_path / "plain.tif", array, nodata=None))
+    array[:, 5:9, 5:9] = sentinel
+    scene = open_scene(write_raster(tmp_path / "other.tif", array, nodata=None))
+    image, valid = scene.load()
+    assert np.isfinite(image).all()
+    assert not valid[5:9, 5:9].any() and valid.sum() == 400 - 16
+    out = np.full_like(image, 7)
+    assert scene.reflectance(array, out=out) is out and np.isfinite(out).all()
+    # So whatever looks at the pixels beside the hole sees the same, however the hole was written.
+    assert np.array_equal(image, plain.load()[0])

@@ -64,3 +64,9 @@ def test_without_a_shore_the_figure_is_undefined_and_a_missed_one_is_zero():
     assert ShoreCounts().f1 is None
     assert ShoreCounts(true=9).f1 == 0
     assert ShoreCounts(4, 4, 8, 4).f1 == pytest.approx(2 / 3)
+
+
+def test_precision_is_of_the_predicted_shore_and_recall_of_the_true_one():
+    counts = ShoreCounts(predicted=10, predicted_near=4, true=8, true_near=6)
+    assert (counts.precision, counts.recall) == (0.4, 0.75)
+    assert counts.f1 == pytest.approx(2 * 0.4 * 0.75 / 1.15)

@@ -307,3 +307,37 @@ def test_a_map_without_a_lake_and_without_truth_can_be_drawn(place):
     area = gpd.GeoDataFrame(geometry=[block(45, 0, 60, 30)], crs="EPSG:32645")
     write_scorecard(evaluate(place / "probability.tif", place / "truth.gpkg", aoi=area), folder=place / "out")
     assert (place / "out" / "scorecard.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(("threshold", "lakes"), [(0.28, 2), (0.285, 1), (0.29, 1), (0.07, 3), (0.071, 2)])
+def test_a_pixel_is_lake_from_the_threshold_on_and_not_from_the_percent_below(place, write_raster, threshold, lakes):
+    """0.29 * 100 is 28.999999999999996, and 0.07 * 100 is 7.000000000000001."""
+    percent = np.zeros((SIDE, SIDE), np.uint8)
+    percent[0], percent[1], percent[2] = 7, 28, 29
+    write_raster(place / "prob.tif", percent[None], bands=("lake probability",), nodata=255)
+    pixels = evaluate(place / "prob.tif", place / "truth.gpkg", threshold=threshold).model.pixels
+    assert pixels.fp == lakes * SIDE
+
+
+def test_lakes_below_five_pixels_count_on_neither_side(place):
+    alone = place / "alone"
+    alone.mkdir()
+    truth = layer(alone / "truth.gpkg", [block(5, 5, 15, 15), block(30, 30, 32, 32)])
+    drawn = layer(alone / "lakes.gpkg", [block(5, 5, 15, 15), block(40, 40, 42, 42)])
+    card = evaluate(drawn, truth)
+    assert card.too_small == 1
+    for level in card.model.lakes:
+        assert (level.found, level.missed, level.right, level.false) == (1, 0, 1, 0)
+
+
+def test_what_a_method_says_under_a_cloud_belongs_to_none_of_its_lakes(place, write_raster):
+    """NDWI takes the cloud over a lake's end for water, three times as long as the lake."""
+    image = np.full((5, SIDE, SIDE), 1000, np.uint16)
+    image[3], image[4] = 3000, 5
+    image[3, 20:30, 10:40] = 200
+    image[4, 20:30, 20:40] = 9
+    names = ("B02", "B03", "B04", "B08", "SCL")
+    cloudy = open_scene(write_raster(place / "cloudy.tif", image, bands=names, scale=1e-4))
+    truth = layer(place / "one.gpkg", [block(10, 20, 20, 30)])
+    card = evaluate(place / "mask.tif", truth, scene=cloudy)
+    assert [(level.found, level.missed, level.false) for level in card.ndwi.lakes] == [(1, 0, 0)] * 2

@@ -101,3 +101,12 @@ def test_twenty_thousand_lakes_are_matched_each_to_its_own():
     predicted = shapely.box(col + 2, row, col + 12, row + 10)[::2]
     counts = match_lakes(truth, predicted, np.ones(20_000, bool), 0.5)
     assert (counts.found, counts.missed, counts.right, counts.false) == (10_000, 10_000, 10_000, 0)
+
+
+def test_a_lake_over_one_that_does_not_count_is_excused_however_badly_it_is_drawn():
+    """A hint of a lake under cloud, or of a pond below the minimum, is no invention."""
+    truth = lakes((0, 0, 10, 10), (20, 0, 30, 10))
+    predicted = lakes((0, 0, 2, 10), (20, 0, 22, 10))
+    for counted, false in (((False, True), 1), ((True, False), 1), ((False, False), 0), ((True, True), 2)):
+        counts = match_lakes(truth, predicted, np.array(counted), 0.5)
+        assert (counts.found, counts.right, counts.false) == (0, 0, false)

@@ -5,6 +5,7 @@ import json
 import geopandas as gpd
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -137,3 +138,16 @@ def test_without_infrared_there_is_nothing_to_tune(tmp_path, write_raster):
     scene = open_scene(path, ("B02", "B03", "B04"))
     lakes = gpd.GeoDataFrame(geometry=[lake(0, 1, 1, 4)], crs=CRS)
     assert tune_ndwi([(scene, lake(0, 0, 0, 9))], lakes) is None
+
+
+def test_both_networks_are_judged_only_where_both_saw_the_ground(maps):
+    cases, truth = maps
+    with rasterio.open(cases[0].unet, "r+") as target:
+        percent = target.read()
+        percent[:, :8] = 255
+        target.write(percent)
+    card = evaluate_all(cases[:1], truth)
+    for score in (card.model, card.unet):
+        pixels = score.pixels
+        assert pixels.tp + pixels.fp + pixels.fn + pixels.tn == (30 - 8) * SIDE
+    assert (card.model.pixels.tp, card.unet.pixels.fn) == (70, 70)

@@ -123,3 +123,16 @@ def test_lakes_of_each_size_are_counted_in_their_class():
     assert (next_up.found, next_up.missed, next_up.f1) == (1, 0, 1)
     values = found.to_dict()["lakes"][1]
     assert (values["recall"], values["by_size_km2"]["0.005-0.02"]["f1"]) == (0.5, 1)
+
+
+def test_lakes_are_drawn_with_the_block_they_lie_in():
+    """Were all lakes told of one block, recall would be the same in every draw, or undefined."""
+    truth = squares(
+        *[(1 + 8 * k, 1, 5 + 8 * k, 5) for k in range(3)], *[(1 + 8 * k, 9, 5 + 8 * k, 13) for k in range(3)]
+    )
+    mask = GRID.burn(truth[:3], slice(0, SHAPE[0]))
+    mask[17:21, 1:5] = True
+    found, _ = judge(mask, GRID.burn(truth, slice(0, SHAPE[0])), truth, np.ones(SHAPE, bool), 8)
+    for name, value in (("recall", 0.5), ("precision", 0.75)):
+        low, high = found.intervals[f"lakes 0.5 all {name}"]
+        assert low < found.figures()[f"lakes 0.5 all {name}"] == value < high

@@ -144,3 +144,11 @@ def test_styles_name_only_fields_that_exist():
     for qml, fields in ((lakes_qml(), set(COLUMNS)), (lake_points_qml(), {"lake_id", "acq_datetime", "area_m2"})):
         aliases = ET.fromstring(qml).findall("aliases/alias")
         assert {alias.get("field") for alias in aliases} == fields
+
+
+def test_the_file_is_dated_by_its_newest_lake(tmp_path):
+    lakes = pd.concat([inventory(2), inventory(2, acquired=datetime(2020, 1, 2, 3, 4, 5))], ignore_index=True)
+    write_lakes(tmp_path / "lakes.gpkg", gpd.GeoDataFrame(lakes))
+    assert query(tmp_path / "lakes.gpkg", "SELECT DISTINCT update_time FROM layer_styles") == [
+        ("2023-10-12T04:57:01.000Z",)
+    ]

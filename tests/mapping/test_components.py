@@ -129,3 +129,10 @@ def test_strips_out_of_order_or_missing_are_refused():
     runs.add(0, strip)
     with pytest.raises(ValueError, match="4 of 8 rows"):
         runs.clean(1)
+
+
+@pytest.mark.parametrize(("threshold", "first"), [(0.285, 29), (0.29, 29), (0.07, 7), (0.071, 8), (0.5, 50)])
+def test_a_pixel_is_lake_from_the_threshold_on(threshold, first):
+    percent = np.arange(101, dtype=np.uint8)[None]
+    mask = found(percent, threshold=threshold).clean(1).mask(0, percent)
+    assert np.flatnonzero(mask[0] == 1).tolist() == list(range(first, 101))

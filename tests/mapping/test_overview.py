@@ -5,6 +5,7 @@ import shapely
 from affine import Affine
 from PIL import Image
 
+from glofgeo.mapping import overview
 from glofgeo.mapping.overview import _pixel_size, true_colour, write_overview
 
 UTM = (Affine(100, 0, 480_000, 0, -100, 3_100_000), "EPSG:32645")
@@ -99,3 +100,34 @@ def test_true_colour_is_black_where_nothing_is_known():
     assert (picture[:5] == 0).all()
     assert (picture[5:] > 0).all()
     assert (true_colour(np.full((3, 4, 4), np.nan, np.float32)) == 0).all()
+
+
+@pytest.fixture
+def drawn(tmp_path, monkeypatch):
+    """The figure of a map of 40 km by 30 km with one lake, before it becomes pixels."""
+    kept = []
+    monkeypatch.setattr(overview, "_save", lambda figure, path: kept.append(figure))
+    monkeypatch.setattr(Image, "open", lambda path: Image.new("RGB", (1, 1)))
+    draw(tmp_path / "a.png")
+    return kept[0]
+
+
+def test_the_bar_is_as_long_on_the_map_as_it_says(drawn):
+    axes = drawn.axes[0]
+    halves = [patch for patch in axes.patches if patch.get_linewidth() == 0.8]
+    assert [text.get_text() for text in axes.texts] == ["10 km"]
+    # Pixels of 100 m; UTM stretches by less than 0.1 % there.
+    assert sum(patch.get_width() for patch in halves) == pytest.approx(100, rel=2e-3)
+    assert halves[1].get_x() == pytest.approx(halves[0].get_x() + halves[0].get_width())
+
+
+def test_the_head_tells_how_many_lakes_and_how_large_all_are(drawn):
+    assert [text.get_text() for text in drawn.texts][1] == "1 lake, 1.25 km² in all"
+
+
+def test_the_brightest_hundredth_is_white_and_what_is_half_as_bright_is_not():
+    ramp = np.broadcast_to(np.linspace(0, 0.6, 1000, dtype=np.float32), (3, 10, 1000))
+    grey = true_colour(ramp)[0, :, 0].astype(int)
+    assert (grey[985:] == 255).all() and (grey[:5] < 10).all()
+    assert grey[500] == pytest.approx(255 * 0.5**0.6, abs=5)
+    assert (np.diff(grey) >= 0).all()

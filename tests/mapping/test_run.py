@@ -156,3 +156,14 @@ def test_a_scene_opened_with_other_bands_is_refused(product, tmp_path):
     with pytest.raises(GlofgeoError, match="in this order"):
         map_scene(open_scene(product[0], ("B08", "B04", "B03", "B02")), DarkInInfrared(), tmp_path / "maps")
     assert not (tmp_path / "maps").exists()
+
+
+@pytest.mark.parametrize(("pixel", "side"), [(20.0, 3), (5.0, 4)])
+def test_the_smallest_area_is_of_ground_and_not_of_ten_metre_pixels(tmp_path, write_raster, pixel, side):
+    """A pond of 3600 m2 in 9 pixels, and one of 400 m2 in 16."""
+    array = np.full((4, 60, 60), 2000, np.uint16)
+    array[3, 30 : 30 + side, 30 : 30 + side] = 100
+    scene = open_scene(write_raster(tmp_path / "pond.tif", array, pixel=pixel, scale=1e-4))
+    out = map_scene(scene, DarkInInfrared(), tmp_path / "maps", settings=MapConfig(min_area=1000))
+    assert len(gpd.read_file(out / "lakes.gpkg", layer="lakes")) == (pixel == 20)
+    assert (read(out / "mask.tif") == 1).sum() == (side**2 if pixel == 20 else 0)

@@ -165,3 +165,18 @@ def test_a_failed_write_keeps_the_old_file(mixed, tmp_path, monkeypatch):
         write_stack(mixed[0], tmp_path, MIXED)
     assert stack.read_bytes() == before
     assert list(tmp_path.iterdir()) == [stack]
+
+
+def test_numbers_of_another_scale_become_those_of_the_stack(write_raster, tmp_path):
+    """Half the steps a unit of reflectance, raised by 500: the offset is one of the file's numbers, not the stack's."""
+    digits = np.array([[[0, 400, 500], [1000, 3000, 5500]]], np.uint16)
+    path = write_raster(tmp_path / "coarse.tif", digits, bands=("B08",), scale=0.0002, offset=-0.1)
+    scene = open_scene(path, ("B08",))
+    np.testing.assert_array_equal(read(write_stack(scene, tmp_path, ("B08",))), [[[0, 800, 1000], [2000, 6000, 11000]]])
+
+
+def test_the_last_pixels_of_a_ragged_grid_are_shown_too(tmp_path):
+    """101 pixels of 10 m are 51 of 20 m and 17 of 60 m, the last of which reach beyond the grid."""
+    product, _ = write_product(tmp_path, size=101, bands=MIXED)
+    scene = open_scene(product, MIXED)
+    np.testing.assert_array_equal(read(write_stack(scene, tmp_path, MIXED)), expected(scene, MIXED))

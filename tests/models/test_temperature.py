@@ -72,3 +72,10 @@ def test_certainty_and_doubt_stay_what_they_are():
     for temperature in (0.3, 1.0, 4.0):
         found = np.searchsorted(percent_steps(temperature), np.float32([0, 0.5, 1]), side="right")
         assert found.tolist() == [0, 50, 100]
+
+
+def test_the_many_pixels_of_a_cell_weigh_more_than_the_few_of_another():
+    """One cell in which 90 of 100 pixels are lake, told as 2 where the true logit is ln 9."""
+    logits, labels = np.full(2, 2.0), np.array([True, False])
+    assert fit_temperature(logits, labels, np.array([90, 10])) == pytest.approx(2 / np.log(9), rel=1e-3)
+    assert fit_temperature(logits, labels, np.array([60, 40])) == pytest.approx(2 / np.log(1.5), rel=1e-3)

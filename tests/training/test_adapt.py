@@ -265,3 +265,12 @@ def test_keeping_pretrained_weights_that_are_not_there_is_refused(weights):
 def test_published_weights_do_not_get_logarithms():
     with pytest.raises(GlofgeoError, match=r"--model\.log-input"):
         _start(TrainConfig(model=dataclasses.replace(MODEL, log_input=True), weights="dinov2"))
+
+
+def test_the_low_rank_part_is_scaled_by_alpha_over_rank():
+    plain = nn.Linear(5, 3)
+    layer = LowRankLinear(plain, rank=4, alpha=8)
+    nn.init.normal_(layer.up)
+    x = torch.randn(7, 5)
+    torch.testing.assert_close(layer(x), plain(x) + 2 * x @ layer.down.T @ layer.up.T)
+    torch.testing.assert_close(layer.merged(), plain.weight + 2 * layer.up @ layer.down)

@@ -1,5 +1,6 @@
 import torch
 
+from glofgeo.config import AugmentConfig
 from glofgeo.training.augment import Augment, symmetry
 
 BANDS = ("B02", "B03", "B04", "B08")
@@ -48,3 +49,16 @@ def test_the_same_seed_gives_the_same_crops():
     torch.manual_seed(3)
     two = Augment(BANDS)(image, mask)
     assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
+
+
+def test_light_is_one_for_all_bands_and_calibration_one_for_each():
+    torch.manual_seed(4)
+    grey = torch.full((400, 4, 1, 1), 0.3)
+    light = Augment(BANDS, AugmentConfig(light=0.2, band=0.0, haze=0.0)).relight(grey)[..., 0, 0] / 0.3
+    assert light.std(dim=1).max() < 1e-6
+    bands = Augment(BANDS, AugmentConfig(light=0.0, band=0.2, haze=0.0)).relight(grey)[..., 0, 0] / 0.3
+    assert torch.corrcoef(bands.T).fill_diagonal_(0).abs().max() < 0.2
+    for gains in (light, bands):
+        # As likely darker as brighter, by factors up to 1.2.
+        assert 0.4 < (gains < 1).float().mean() < 0.6
+        assert 1 / 1.2 <= gains.min() < 0.85 and 1.18 < gains.max() <= 1.2 + 1e-6

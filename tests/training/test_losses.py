@@ -114,3 +114,14 @@ def test_bfloat16_logits_are_summed_in_float32():
     loss = ALL(LOGITS.bfloat16(), TARGET)
     assert loss.dtype == torch.float32
     torch.testing.assert_close(loss, ALL(LOGITS, TARGET), atol=1e-2, rtol=1e-2)
+
+
+def test_lovasz_sorts_the_errors_of_each_image_by_themselves():
+    """One image wrong by much and one by little: sorted together, the first would decide alone."""
+    wrong = torch.tensor([[[-3.0, -3.0, 2.0, 0.5]]])
+    target = torch.tensor([[[1, 0, 0, 0]], [[1, 1, 1, 0]]], dtype=torch.uint8)
+    logits = torch.stack([wrong, -0.2 * wrong])
+    alone = [LOVASZ(one[None], truth[None]) for one, truth in zip(logits, target, strict=True)]
+    torch.testing.assert_close(LOVASZ(logits, target), (alone[0] + alone[1]) / 2)
+    # Errors 4 (the lake), then 3 and 1.5 (land): with the lake missed, the Jaccard loss is 1 from the first on.
+    assert alone[0].item() == pytest.approx(4)

@@ -1,5 +1,6 @@
 import geopandas as gpd
 import numpy as np
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_cdt
@@ -68,3 +69,26 @@ def test_a_scene_without_anything_hard_gives_no_point(tmp_path, write_raster):
     scene = open_scene(write_raster(tmp_path / "scene.tif", image, scale=1e-4))
     lakes = gpd.GeoDataFrame(geometry=[box(0, 0, 1, 1)], crs="EPSG:32645")
     assert hard_points(scene, box(LEFT, TOP - 200, LEFT + 200, TOP), lakes, seed=0) == {}
+
+
+def test_the_edges_of_every_kind_of_cloud_are_marked():
+    for kind in (8, 9, 10):
+        classes = np.full((20, 20), 5, np.uint8)
+        classes[8:12, 8:12] = kind
+        found = find_hard(classes, None, np.zeros((20, 20), bool), np.ones((20, 20), bool))
+        assert found["cloud edge"].sum() == 8 * 8 - 4 * 4 and not found["cloud edge"][classes == kind].any()
+
+
+def test_points_keep_to_a_region_of_any_form_that_starts_anywhere(tmp_path, write_raster):
+    image = np.full((5, 80, 90), 2000, np.uint16)
+    image[3], image[4] = 4000, 5
+    image[4, 20:70, 15:80] = 2
+    path = write_raster(tmp_path / "scene.tif", image, bands=("B02", "B03", "B04", "B08", "SCL"), scale=1e-4)
+    lakes = gpd.GeoDataFrame(geometry=[box(0, 0, 1, 1)], crs="EPSG:32645")
+    upper = box(LEFT + 100, TOP - 400, LEFT + 800, TOP - 300)
+    lower = box(LEFT + 100, TOP - 600, LEFT + 200, TOP - 400)
+    (points,) = hard_points(open_scene(path), upper | lower, lakes, seed=0).values()
+    assert len(points) == 10 * 65 + 20 * 5  # ten rows of shadow across, and twenty rows of five columns
+    assert shapely.contains_xy(upper | lower, *points.T).all()
+    col, row = (points[:, 0] - LEFT) // 10, (TOP - points[:, 1]) // 10
+    assert (image[4][row.astype(int), col.astype(int)] == 2).all()

@@ -119,3 +119,34 @@ def test_processes_share_out_one_draw(monkeypatch):
         shares.append(list(sampler))
         assert len(sampler) == len(shares[-1]) == 5
     assert [crop for pair in zip(*shares, strict=True) for crop in pair][:9] == alone
+
+
+def test_a_point_stands_clear_of_the_edge_of_its_window():
+    place = ground(lakes=[(200, 150, 1)])
+    for crop in LakeSampler([place], 50, 300, 1.0, 0):
+        assert 5 <= 200 - crop.col <= 45 and 5 <= 150 - crop.row <= 45
+
+
+def test_every_part_of_a_long_shore_is_looked_at():
+    place = ground(rows=400, lakes=[(100, 100, 2000)])
+    crops = list(LakeSampler([place], 28, 200, 1.0, 0))
+    corners = {(crop.row + 14 > 200, crop.col + 14 > 200) for crop in crops}
+    assert len(corners) == 4
+
+
+def test_another_seed_never_draws_what_this_one_draws_in_another_epoch():
+    place = [ground(lakes=[(50, 60, 100)])]
+    draws = set()
+    for seed in range(3):
+        sampler = LakeSampler(place, 56, 20, 0.5, seed)
+        for epoch in range(3):
+            sampler.set_epoch(epoch)
+            draws.add(tuple(sampler))
+    assert len(draws) == 9
+
+
+def test_a_lake_of_just_a_bound_is_in_the_upper_class_as_in_the_evaluation():
+    place = ground(lakes=[(50, 60, 50), (150, 60, 50), (250, 60, 50)])
+    areas = GeoDataFrame({"area_km2": [0.0049, 0.005, 0.006]}, geometry=place.lakes.geometry.to_numpy())
+    sampler = LakeSampler([Ground(0, place.transform, place.shape, place.region, areas)], 28, 1, 1.0, 0)
+    assert [len(lakes) for lakes in sampler.classes] == [1, 2]

@@ -179,3 +179,29 @@ def test_distances_and_buffers_are_metres_on_the_ground(lon, lat, gap):
 def test_areas_are_geodesic():
     square = gpd.GeoSeries([shapely.Point(500000, 3000000).buffer(1000, cap_style="square")], crs="EPSG:32645")
     assert area_km2(square.to_crs("EPSG:4326").iloc[0]) == pytest.approx(4 / 0.9996**2, rel=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_place_far_larger_than_the_share_asked_for_never_validates(seed):
+    boxes = [(85, 27, 86, 28), *[(86.2 + k / 4, 27, 86.4 + k / 4, 27.2) for k in range(8)]]
+    aoi = features(boxes, place=[f"place {k}" for k in range(9)])
+    lakes = lakes_on(85, 27, 88.4, 28, step=0.05)
+    split = split_aoi(aoi, aoi.union_all(), lakes, DataConfig(), seed)
+    assert not split.parts["val"].intersects(box(*boxes[0]))
+    assert split.parts["val"].area / aoi.union_all().area < 0.3
+
+
+@pytest.mark.parametrize("lat", [-65.0, 0.0, 64.9])
+def test_distances_along_a_parallel_are_metres_too(lat):
+    a, b = box(10, lat, 10.1, lat + 0.1), box(10.3, lat, 10.4, lat + 0.1)
+    # The lines of longitude meet at the poles, so that the nearer pair of corners is the one further from the equator.
+    metres = min(GEOD.inv(10.1, y, 10.3, y)[2] for y in (lat, lat + 0.1))
+    assert least_distance(a, b) == pytest.approx(metres, rel=2e-3)
+    assert not grow(a, 0.99 * metres).intersects(b) and grow(a, 1.01 * metres).intersects(b)
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_holes_are_no_area_whichever_way_they_run(turn):
+    outer, hole = box(86, 27, 86.2, 27.2), box(86.05, 27.05, 86.15, 27.15)
+    ring = shapely.Polygon(outer.exterior.coords, [hole.exterior.coords[::turn]])
+    assert area_km2(ring) == pytest.approx(area_km2(outer) - area_km2(hole), rel=1e-9)

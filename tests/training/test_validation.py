@@ -1,6 +1,7 @@
 """Validation counts what the mapper would draw."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import geopandas as gpd
 import numpy as np
@@ -14,7 +15,7 @@ from shapely import Point, box
 from datasets_def import open_scene
 from glofgeo.config import DataConfig, MapConfig, ModelConfig, TrainConfig
 from glofgeo.evaluation import evaluate
-from glofgeo.mapping.run import map_scene
+from glofgeo.mapping.run import map_scene, plan_scene
 from glofgeo.mapping.windows import plan_windows
 from glofgeo.models import load_checkpoint
 from glofgeo.training import train
@@ -107,3 +108,16 @@ def test_a_ground_is_cut_as_the_mapper_cuts_it():
     found = plan_ground(ground, 28)
     assert (found.scene, found.row, found.col) == (4, 8, 10)
     assert found.plan == plan_windows((33, 30), 28, 14)
+
+
+@pytest.mark.parametrize("window", [28, 70, 252])
+def test_a_ground_gets_the_very_windows_of_a_map_of_that_area(tmp_path, write_raster, window):
+    array = np.full((4, 330, 400), 2000, np.uint16)
+    scene = open_scene(write_raster(tmp_path / "scene.tif", array, origin=(LEFT, TOP), scale=1e-4))
+    region = box(LEFT + 213, TOP - 3131, LEFT + 3777, TOP - 95)
+    ground = Ground(0, scene.transform, scene.shape, region, gpd.GeoDataFrame())
+    model = SimpleNamespace(config=ModelConfig("tiny", image_size=window))
+    job = plan_scene(scene, model, None, gpd.GeoDataFrame(geometry=[region], crs=CRS), MapConfig())
+    found = plan_ground(ground, window)
+    assert found.plan == job.plan
+    assert (found.row, found.col) == (job.area.window.row_off, job.area.window.col_off) == (9, 21)
