@@ -11,6 +11,7 @@ import numpy.typing as npt
 from affine import Affine
 from rasterio.crs import CRS
 from rasterio.windows import Window
+from shapely import Polygon, box
 
 from datasets_def.bands import BANDS, DEFAULT_BANDS
 from datasets_def.layers import Layer, read_layers
@@ -151,6 +152,13 @@ class Scene:
         if numbers.dtype.kind == "f":
             np.nan_to_num(image, copy=False, posinf=0, neginf=0)
         return image
+
+    @property
+    def outline(self) -> Polygon:
+        """The ground it covers, in its CRS."""
+        rows, cols = self.shape
+        (x0, y0), (x1, y1) = self.transform * (0, 0), self.transform * (cols, rows)
+        return box(x0, y1, x1, y0)
 
     @property
     def has_cloud_mask(self) -> bool:
