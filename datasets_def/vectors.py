@@ -153,7 +153,7 @@ def _choose_layer(path: Path, what: str, layer: str | None) -> str:
     kinds = ("Polygon", "Surface", "Unknown", "GeometryCollection")
     able = [str(name) for name, kind in layers if kind is not None and any(k in str(kind) for k in kinds)]
     if not able:
-        held = ", ".join(sorted({str(kind) for _, kind in layers if kind is not None})) or "no geometries"
+        held = ", ".join(sorted({str(kind) for _, kind in layers if kind is not None})) or "columns without a geometry"
         raise GlofgeoError(f"{path}: has no polygons but {held}; give a layer of {what}")
     return "lakes" if "lakes" in able else able[0]
 
