@@ -17,6 +17,7 @@ from shapely.geometry import box
 from torchgeo.datasets import GeoDataset, IntersectionDataset, VectorDataset
 from torchgeo.datasets.utils import GeoSlice
 
+from datasets_def.reproject import to_crs
 from datasets_def.sentinel2 import Sentinel2
 from datasets_def.vectors import read_polygons
 
@@ -54,7 +55,7 @@ class GlacialLakes(VectorDataset):
         layers = [read_polygons(Path(path), "lakes", layer) for path in self.paths]
         crs = crs or layers[0].crs
         self.polygons = pd.concat(
-            [lakes.to_crs(crs).assign(filepath=str(path)) for path, lakes in zip(self.paths, layers, strict=True)],
+            [_brought(lakes, crs).assign(filepath=str(path)) for path, lakes in zip(self.paths, layers, strict=True)],
             ignore_index=True,
         )
         self.transforms = transforms
@@ -83,7 +84,7 @@ class GlacialLakes(VectorDataset):
     @crs.setter
     def crs(self, new_crs: CRS) -> None:
         if new_crs != self.crs:
-            self.polygons = self.polygons.to_crs(new_crs)
+            self.polygons = _brought(self.polygons, new_crs)
             self._index()
 
     @property
@@ -133,3 +134,7 @@ class GlacialLakes(VectorDataset):
             return np.zeros(size, np.uint8)
         mask: npt.NDArray[np.uint8] = rasterize(shapes[hits], out_shape=size, transform=transform)
         return mask
+
+
+def _brought(lakes: GeoDataFrame, crs: Any) -> GeoDataFrame:
+    return lakes.set_geometry(to_crs(lakes.geometry, crs))

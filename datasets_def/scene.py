@@ -11,6 +11,7 @@ import numpy.typing as npt
 from affine import Affine
 from rasterio.crs import CRS
 from rasterio.windows import Window
+from shapely import Polygon, box
 
 from datasets_def.bandfiles import is_band_folder, read_band_files
 from datasets_def.bands import BANDS, DEFAULT_BANDS
@@ -179,6 +180,13 @@ class Scene:
             if holes is not None:
                 plane[holes] = BANDS[band].mean
         return image
+
+    @property
+    def outline(self) -> Polygon:
+        """The ground it covers, in its CRS."""
+        rows, cols = self.shape
+        (x0, y0), (x1, y1) = self.transform * (0, 0), self.transform * (cols, rows)
+        return box(x0, y1, x1, y0)
 
     @property
     def has_cloud_mask(self) -> bool:

@@ -9,7 +9,6 @@ import torch
 from geopandas import GeoDataFrame
 from rasterio.crs import CRS
 from rasterio.windows import Window
-from shapely.geometry import box
 from torch import Tensor
 from torchgeo.datasets import RasterDataset
 from torchgeo.datasets.utils import GeoSlice
@@ -101,7 +100,7 @@ class Sentinel2(RasterDataset):
         self.index = GeoDataFrame(
             {"filepath": list(self.scenes)},
             index=pd.IntervalIndex.from_tuples(times, closed="both", name="datetime"),
-            geometry=[_footprint(s) for s in scenes],
+            geometry=[s.outline for s in scenes],
             crs=scenes[0].crs,
         )
 
@@ -208,10 +207,3 @@ def _resolution(scene: Scene) -> tuple[float, float]:
 
 def _grid(scene: Scene) -> tuple[str, tuple[float, float]]:
     return scene.crs.to_string(), _resolution(scene)
-
-
-def _footprint(scene: Scene) -> Any:
-    rows, cols = scene.shape
-    x0, y0 = scene.transform * (0, 0)
-    x1, y1 = scene.transform * (cols, rows)
-    return box(x0, y1, x1, y0)

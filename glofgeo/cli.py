@@ -5,17 +5,18 @@ Nothing heavy is imported before a verb runs, so that `--help` and usage errors 
 
 import os
 import sys
+import warnings
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict
 
 from glofgeo import __version__
 from glofgeo.config import MapConfig, TrainConfig
-from glofgeo.errors import GlofgeoError
+from glofgeo.errors import GlofgeoError, GlofgeoWarning
 from glofgeo.presets import load_preset
 
 if TYPE_CHECKING:
@@ -305,6 +306,7 @@ def main() -> None:
     # Torch's threads would else spin while they wait, on cores that decode imagery. It is read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     tokens = [token for token in sys.argv[1:] if token != "--debug"]
+    warnings.showwarning = _show_warning
     try:
         _apply_preset(tokens)
         app(tokens, exit_on_error=False, print_error=False)
@@ -319,6 +321,19 @@ def main() -> None:
         if "--debug" in sys.argv:
             raise
         _fail(1, f"{type(error).__name__}: {error} (a fault of glofgeo; --debug shows where)")
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    ours = issubclass(category, GlofgeoWarning)
+    text = f"glofgeo: {message}\n" if ours else warnings.formatwarning(message, category, filename, lineno, line)
+    (file or sys.stderr).write(text)
 
 
 def _fail(status: int, message: str) -> None:

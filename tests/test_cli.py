@@ -331,3 +331,12 @@ def test_ready_made_areas_are_found_from_anywhere(asked, run, monkeypatch, tmp_p
         assert run("train", "--aoi", name)[0] == 0
     assert len(asked[0]["aoi"]) > 5
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_left_out_of_a_layer_is_told_in_one_line(run, product, checkpoint, tmp_path):
+    away = gpd.GeoDataFrame(geometry=[box(10, 45, 11, 46), box(10, 45, 11, 46).centroid], crs="EPSG:4326")
+    away.to_file(tmp_path / "away.geojson")
+    words = ("--scene", product[0], "--checkpoint", checkpoint, "--out", tmp_path, "--aoi", tmp_path / "away.geojson")
+    status, _, err = run("map", *words)
+    told = "1 of 2 features have no polygon and are left out"
+    assert (status, err.splitlines()[0]) == (2, f"glofgeo: {tmp_path / 'away.geojson'}: {told}")

@@ -11,7 +11,8 @@ from geopandas import GeoDataFrame
 from pyproj import Transformer
 from rasterio.crs import CRS
 from rasterio.features import rasterize
-from rasterio.warp import transform_bounds
+
+from datasets_def.reproject import areas_on_grid, lakes_on_grid
 
 Mask = npt.NDArray[np.bool_]
 Polygons = npt.NDArray[np.object_]
@@ -20,6 +21,8 @@ Polygons = npt.NDArray[np.object_]
 STRIP_ROWS = 1024
 # WGS 84 / NSIDC EASE-Grid 2.0 Global.
 _EQUAL_AREA = "EPSG:6933"
+# Once around the Earth there, metres.
+_AROUND = 2 * 17367530.445161377
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Grid:
         steps = ((0.0, 0.0), (self.transform.a, self.transform.d), (self.transform.b, self.transform.e))
         here, right, down = (np.stack(project(x + across, y + along)) for across, along in steps)
         (ax, ay), (bx, by) = right - here, down - here
+        # Across 180 degrees the way around the Earth is no way at all.
+        ax, bx = (across - _AROUND * np.round(across / _AROUND) for across in (ax, bx))
         return np.abs(ax * by - ay * bx)
 
     def bring(self, frame: GeoDataFrame, *, clip: bool = False) -> Polygons:
@@ -62,20 +67,17 @@ class Grid:
 
         Args:
             frame: polygons in any CRS.
-            clip: cut them near the grid's edge and bend their edges with the projection. For areas of interest: they
-                reach far beyond a UTM zone, with edges of hundreds of kilometres. Lakes are small and stay whole.
+            clip: cut them at the grid's edge. For areas of interest, which reach far beyond a UTM zone; lakes stay
+                whole.
 
         Returns:
             Those that touch the grid, `(N,)`.
+
+        Raises:
+            GlofgeoError: If one lies off the Earth.
         """
-        west, south, east, north = transform_bounds(self.crs, frame.crs.to_wkt(), *self.outline.bounds)
-        margin = 0.02 * max(east - west, north - south)
-        near = shapely.box(west - margin, south - margin, east + margin, north + margin)
-        series = frame.geometry[frame.geometry.intersects(near)]
-        if clip:
-            series = series.intersection(near).segmentize(margin)
-        polygons = np.asarray(series.to_crs(self.crs).make_valid().array, dtype=object)
-        return polygons[shapely.intersects(polygons, self.outline)]
+        bring = areas_on_grid if clip else lakes_on_grid
+        return bring(frame.geometry, self.crs, self.outline)
 
     def strips(self, height: int) -> Iterator[slice]:
         """Cuts the rows into strips, top to bottom."""

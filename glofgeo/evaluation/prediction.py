@@ -10,11 +10,12 @@ import numpy.typing as npt
 import rasterio
 import shapely
 from affine import Affine
-from geopandas import GeoDataFrame
+from geopandas import GeoDataFrame, GeoSeries
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from datasets_def.reproject import to_crs, to_degrees
 from datasets_def.vectors import read_polygons
 from glofgeo.config import NOT_OBSERVED
 from glofgeo.errors import GlofgeoError
@@ -171,9 +172,9 @@ def _make_grid(path: Path, lakes: GeoDataFrame, truth: GeoDataFrame, aoi: GeoDat
     """Makes a 10 m grid, in multiples of 10 m."""
     home = truth if lakes.empty else lakes
     metric = home.crs.is_projected and {axis.unit_name for axis in home.crs.axis_info} == {"metre"}
-    crs = CRS.from_user_input(home.crs if metric else home.estimate_utm_crs())
+    crs = CRS.from_user_input(home.crs if metric else _utm_zone(to_degrees(home.geometry)))
     frames = [lakes, truth] if aoi is None else [aoi]
-    outlines = [shapely.box(*frame.to_crs(crs).total_bounds) for frame in frames if not frame.empty]
+    outlines = [shapely.box(*to_crs(frame.geometry, crs).total_bounds) for frame in frames if not frame.empty]
     west, south, east, north = shapely.total_bounds(outlines) / _GRID_METRES
     cols, rows = max(east - west, 0) + 2, max(north - south, 0) + 2
     if not rows * cols < _MOST_PIXELS:
@@ -182,3 +183,14 @@ def _make_grid(path: Path, lakes: GeoDataFrame, truth: GeoDataFrame, aoi: GeoDat
     left, top = math.floor(west) * _GRID_METRES, math.ceil(north) * _GRID_METRES
     shape = (math.ceil(north) - math.floor(south), math.ceil(east) - math.floor(west))
     return Grid(crs, Affine(_GRID_METRES, 0, left, 0, -_GRID_METRES, top), shape)
+
+
+def _utm_zone(polygons: GeoSeries) -> int:
+    """EPSG code of the UTM zone, or of the polar grid beyond 84 N and 80 S, in the middle of polygons in EPSG:4326."""
+    west, south, east, north = polygons.bounds.to_numpy().T
+    # The mean direction: polygons on both sides of 180 degrees have their middle there, not at 0.
+    longitude = np.degrees(np.angle(np.exp(1j * np.radians((west + east) / 2)).sum()))
+    latitude = float((south + north).mean() / 2)
+    if not -80 <= latitude <= 84:
+        return 32661 if latitude > 0 else 32761
+    return (32600 if latitude >= 0 else 32700) + math.floor((longitude + 180) / 6) % 60 + 1

@@ -81,12 +81,24 @@ def describe_lakes(
 
 
 def geodesic_size(polygons: gpd.GeoSeries) -> tuple[np.ndarray, np.ndarray]:
-    """Area (m2) and length of all shores (m) on the WGS 84 ellipsoid, of polygons in EPSG:4326."""
+    """Area (m2) and length of all shores (m) on the WGS 84 ellipsoid, of polygons in EPSG:4326.
+
+    A polygon across 180 degrees may be in one piece or cut there; the cut is no shore only if it is in one piece.
+    """
+    shapes = polygons.to_numpy().copy()
+    west, _, east, _ = shapely.bounds(shapes).T
+    for i in np.flatnonzero(east - west > 180):
+        shapes[i] = shapely.union_all(shapely.get_parts(shapely.transform(shapes[i], _eastward)))
     # Geod subtracts holes only where they run against their shell.
-    oriented = shapely.orient_polygons(polygons.to_numpy())
+    oriented = shapely.orient_polygons(shapes)
     area = [abs(_WGS84.geometry_area_perimeter(polygon)[0]) for polygon in oriented]
     perimeter = [_WGS84.geometry_length(shapely.boundary(polygon)) for polygon in oriented]
     return np.array(area, dtype=np.float64), np.array(perimeter, dtype=np.float64)
+
+
+def _eastward(lonlat: np.ndarray) -> np.ndarray:
+    """Longitudes from 0 to 360, so that a lake across 180 degrees hangs together."""
+    return np.column_stack([lonlat[:, 0] % 360, lonlat[:, 1]])
 
 
 def lake_ids(lakes: gpd.GeoDataFrame) -> list[str]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import shapely
 
+from datasets_def.reproject import to_degrees
 from glofgeo.errors import GlofgeoError
 from glofgeo.inventory.attributes import COLUMNS, geodesic_size, lake_ids, name_suffix
 
@@ -83,7 +84,14 @@ def _plain(layer: gpd.GeoDataFrame, crs: Any) -> gpd.GeoDataFrame:
     """The layer as it was before it went to a file: the geometry has another name there, unknown times no time zone."""
     instant = pd.to_datetime(layer["acq_datetime"], utc=True)
     columns = layer[[*COLUMNS]].assign(acq_datetime=instant).astype(COLUMNS)
-    return gpd.GeoDataFrame(columns, geometry=layer.geometry.array).to_crs(crs)
+    return gpd.GeoDataFrame(columns, geometry=_brought(layer.geometry, crs).array, crs=crs)
+
+
+def _brought(outlines: gpd.GeoSeries, crs: Any) -> gpd.GeoSeries:
+    """Brings outlines to EPSG:4326, those across 180 degrees cut there, unless the combined layer has their own CRS."""
+    if outlines.crs == crs:
+        return outlines
+    return to_degrees(outlines).map(lambda lake: shapely.multipolygons(shapely.get_parts(lake)))
 
 
 def _date(lakes: gpd.GeoDataFrame) -> pd.Series:
@@ -112,7 +120,8 @@ def _combine_date(lakes: gpd.GeoDataFrame, agree: bool) -> gpd.GeoDataFrame:
             stay += best
     found = [lakes.iloc[sorted(stay)]]
     if unions:
-        found.append(_measured(gpd.GeoDataFrame(unions, crs=planar.crs)).to_crs(lakes.crs))
+        joined = _measured(gpd.GeoDataFrame(unions, crs=planar.crs))
+        found.append(joined.set_geometry(_brought(joined.geometry, lakes.crs)))
     return _named(pd.concat([part[[*COLUMNS, "geometry"]].astype(COLUMNS) for part in found], ignore_index=True))
 
 

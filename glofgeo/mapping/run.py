@@ -16,11 +16,13 @@ import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
 import rasterio
+import shapely
 from affine import Affine
 from rasterio.features import geometry_mask
 from rasterio.windows import Window
 from rasterio.windows import transform as window_transform
 
+from datasets_def.reproject import areas_on_grid
 from datasets_def.scene import Scene
 from glofgeo import __version__
 from glofgeo.config import NOT_OBSERVED, MapConfig
@@ -236,11 +238,11 @@ def _area(scene: Scene, aoi: gpd.GeoDataFrame | None) -> Area:
     rows, cols = scene.shape
     if aoi is None:
         return Area(Window(0, 0, cols, rows))
-    polygons = aoi.to_crs(scene.crs).geometry
-    span = bounding_slices(scene.transform, scene.shape, tuple(polygons.total_bounds))
-    cut = Window.from_slices(*span)
-    if not (cut.width and cut.height):
+    polygons = areas_on_grid(aoi.geometry, scene.crs, scene.outline)
+    if not polygons.size:
         raise OffSceneError(f"{scene.path}: the area of interest lies off this scene; check both in QGIS")
+    span = bounding_slices(scene.transform, scene.shape, tuple(shapely.total_bounds(polygons)))
+    cut = Window.from_slices(*span)
 
     def mask(first: int, count: int) -> npt.NDArray[np.bool_]:
         strip = window_transform(Window(cut.col_off, cut.row_off + first, cut.width, count), scene.transform)

@@ -17,20 +17,26 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from datasets_def import GlacialLakes, Scene, TiledCopy, fill_cache, find_scenes, open_scene
 from datasets_def.dates import decimal_year, mapped_in
+from datasets_def.reproject import (
+    WGS84,
+    areas_on_grid,
+    lakes_on_grid,
+    neighbourhood,
+    polygons_of,
+    to_crs,
+    to_degrees,
+)
 from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.mapping.windows import bounding_slices
 from glofgeo.training.crops import LakeCrops, LakeWindows, Reader
 from glofgeo.training.negatives import hard_points
 from glofgeo.training.samplers import Crop, Ground, LakeSampler, clip_lakes
-from glofgeo.training.splits import PARTS, WGS84, audit, split_aoi
+from glofgeo.training.splits import PARTS, audit, split_aoi
 from glofgeo.training.validation import plan_ground
 
 # Multiple of the encoder's patch, so that a shrunk training window has no padded tokens; at least two of them.
 _PATCH = 14
-
-# Straight edges in degrees are curved on a UTM grid: points this far apart (1 km) keep them within centimetres.
-_SEGMENT_DEG = 0.01
 
 # A lake mapped too long ago may have grown or shrunk this far (metres).
 _STALE_M = 100.0
@@ -71,7 +77,7 @@ class LakeData(lightning.LightningDataModule):
         self.config = config
         self.cache = cache
         self.lakes_path = lakes
-        area = aoi.to_crs(WGS84).union_all()
+        area = to_degrees(aoi.geometry).union_all()
         used, damaged = _open_whole(scenes, config, area)
         if not used:
             raise GlofgeoError(f"{aoi_name}: lies off all scenes of {scenes}; give scenes that show it")
@@ -225,6 +231,7 @@ def _open_whole(folder: Path, config: TrainConfig, area: BaseGeometry) -> tuple[
         try:
             scene = open_scene(path, config.model.bands)
             if footprint(scene).intersects(area):
+                _refuse_beyond_180(scene)
                 scene.check()
                 whole.append(scene)
         except GlofgeoError as error:
@@ -241,6 +248,12 @@ def is_jpeg2000(scene: Scene) -> bool:
     return any(scene.layers[band].path.lower().endswith(".jp2") for band in scene.bands)
 
 
+def _refuse_beyond_180(scene: Scene) -> None:
+    west, _, east, _ = scene.outline.bounds
+    if scene.crs.is_geographic and max(-west, east) > 180:
+        raise GlofgeoError(f"{scene.path}: its longitudes go beyond 180; to train on it, save it in a UTM zone")
+
+
 def _years_apart(dated: "pd.Series[float]", scene: Scene) -> "pd.Series[float]":
     if scene.datetime is None:
         raise GlofgeoError(f"{scene.path}: tells no date; set ACQUISITION_DATETIME, or leave out --data.lake-years")
@@ -252,10 +265,8 @@ def _bare_ground(scene: Scene, view: BaseGeometry) -> Ground:
 
 
 def footprint(scene: Scene) -> BaseGeometry:
-    """Gives the outline of a scene's grid in EPSG:4326."""
-    outline = GeoSeries([_grid_box(scene)], crs=scene.crs)
-    rows, cols = scene.shape
-    return outline.segmentize(max(rows, cols) * scene.transform.a / 50).to_crs(WGS84).iloc[0]
+    """Gives the outline of a scene's grid in EPSG:4326, within 180 degrees."""
+    return to_degrees(GeoSeries([scene.outline], crs=scene.crs)).iloc[0]
 
 
 def region_of(part: BaseGeometry, scene: Scene, stale: GeoDataFrame | None = None) -> BaseGeometry:
@@ -264,21 +275,17 @@ def region_of(part: BaseGeometry, scene: Scene, stale: GeoDataFrame | None = Non
     Args:
         part: ground.
         scene: whose grid.
-        stale: lakes that are neither learned nor judged there, nor the ground within 100 m of them.
+        stale: lakes that are neither learned nor judged there, nor the ground within 100 m of them; EPSG:4326.
 
     Returns:
         The part's ground within the grid, in the scene's CRS; empty if there is none.
     """
-    near = (part & footprint(scene).buffer(_SEGMENT_DEG)).segmentize(_SEGMENT_DEG)
-    region: Any = GeoSeries([near], crs=WGS84).to_crs(scene.crs).iloc[0] & _grid_box(scene)
+    region = shapely.union_all(areas_on_grid(GeoSeries([part], crs=WGS84), scene.crs, scene.outline))
     if stale is not None and not region.is_empty:
-        old = stale.geometry.iloc[stale.sindex.query(near.buffer(_SEGMENT_DEG), predicate="intersects")]
-        region -= old.to_crs(scene.crs).buffer(_STALE_M).union_all()
-    areas = [piece for piece in shapely.get_parts(region) if piece.geom_type == "Polygon" and piece.area > 0]
-    return shapely.MultiPolygon(areas)
-
-
-def _grid_box(scene: Scene) -> BaseGeometry:
-    rows, cols = scene.shape
-    (x0, y0), (x1, y1) = scene.transform * (0, 0), scene.transform * (cols, rows)
-    return shapely.box(x0, y1, x1, y0)
+        # Metres are metres in a projection around the scene, whatever the scene counts in.
+        west, south, east, north = neighbourhood(scene.crs, scene.outline)
+        local = f"+proj=aeqd +lon_0={(west + east) / 2} +lat_0={(south + north) / 2} +datum=WGS84 +units=m"
+        around = to_crs(GeoSeries([footprint(scene)], crs=WGS84), local).iloc[0].buffer(_STALE_M)
+        old = GeoSeries(lakes_on_grid(stale.geometry, local, around), crs=local).buffer(_STALE_M)
+        region -= shapely.union_all(areas_on_grid(old, scene.crs, scene.outline))
+    return shapely.MultiPolygon(list(polygons_of(region)))

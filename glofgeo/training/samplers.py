@@ -13,9 +13,10 @@ from geopandas import GeoDataFrame
 from shapely.geometry.base import BaseGeometry
 from torch.utils.data import Sampler
 
+from glofgeo.inventory.attributes import geodesic_size
+
 # Upper bounds in km2 of all but the largest size class, so that small lakes get their share of the windows.
 SIZE_CLASSES_KM2 = (0.005, 0.02, 0.1, 1.0)
-_EQUAL_AREA = "EPSG:6933"
 
 # The point a window was drawn for lies at this share of its side from the edge at least: a lake cut off is
 # seen without its surroundings.
@@ -65,7 +66,8 @@ def clip_lakes(lakes: GeoDataFrame, region: BaseGeometry) -> GeoDataFrame:
     """
     hits = lakes.iloc[np.sort(lakes.sindex.query(region, predicate="intersects"))]
     inside = hits.geometry.intersection(region)
-    hits = GeoDataFrame({"area_km2": hits.to_crs(_EQUAL_AREA).area / 1e6}, geometry=inside)
+    size = geodesic_size(hits.geometry.to_crs("EPSG:4326"))[0] / 1e6
+    hits = GeoDataFrame({"area_km2": size}, index=hits.index, geometry=inside)
     return hits[inside.area > 0]
 
 

@@ -13,12 +13,12 @@ from geopandas import GeoDataFrame, GeoSeries
 from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
+from datasets_def.reproject import WGS84, polygons_of, to_degrees
 from glofgeo.config import DataConfig
 from glofgeo.errors import GlofgeoError
 
 PARTS = ("train", "val", "test")
 
-WGS84 = "EPSG:4326"
 _GEOD = pyproj.Geod(ellps="WGS84")
 
 # Hand-drawn neighbours overlap in slivers; more than this share of the smaller one is a mistake.
@@ -78,7 +78,7 @@ def split_aoi(
     Raises:
         GlofgeoError: If `split` is wrong, a place has two splits, parts overlap, or the ground is too small to split.
     """
-    aoi = aoi.to_crs(WGS84)
+    aoi = aoi.set_geometry(to_degrees(aoi.geometry))
     violations: tuple[str, ...] = ()
     if "split" in aoi:
         violations = _violations(aoi)
@@ -145,7 +145,8 @@ def audit(split: Split, lakes: GeoDataFrame, *, allow_leaks: bool = False) -> di
 
 def area_km2(geometry: BaseGeometry) -> float:
     """Geodesic area of an EPSG:4326 geometry."""
-    return abs(_GEOD.geometry_area_perimeter(shapely.orient_polygons(geometry))[0]) / 1e6
+    oriented = shapely.orient_polygons(geometry.segmentize(_SEGMENT_DEG))
+    return abs(_GEOD.geometry_area_perimeter(oriented)[0]) / 1e6
 
 
 def least_distance(a: BaseGeometry, b: BaseGeometry) -> float:
@@ -157,7 +158,7 @@ def least_distance(a: BaseGeometry, b: BaseGeometry) -> float:
 
 def grow(geometry: BaseGeometry, metres: float) -> BaseGeometry:
     """Buffers an EPSG:4326 geometry by metres."""
-    return shapely.union_all([local.buffer(metres).to_crs(WGS84).union_all() for local in _locally(geometry)])
+    return shapely.union_all([to_degrees(local.buffer(metres)).union_all() for local in _locally(geometry)])
 
 
 def _locally(geometry: BaseGeometry) -> Iterator[GeoSeries]:
@@ -165,7 +166,7 @@ def _locally(geometry: BaseGeometry) -> Iterator[GeoSeries]:
     for polygon in shapely.get_parts(geometry):
         x, y = polygon.centroid.coords[0]
         local = pyproj.CRS.from_dict({"proj": "aeqd", "lon_0": x, "lat_0": y, "datum": "WGS84"})
-        yield GeoSeries([polygon.segmentize(_SEGMENT_DEG)], crs=WGS84).to_crs(local)
+        yield GeoSeries([polygon.segmentize(_SEGMENT_DEG)], crs=WGS84).to_crs(local).make_valid()
 
 
 def _violations(aoi: GeoDataFrame) -> tuple[str, ...]:
@@ -239,7 +240,11 @@ def _blocks(ground: BaseGeometry, side: float) -> np.ndarray:
     west, south, east, north = ground.bounds
     xs = np.linspace(west, east, max(1, round((east - west) / side)) + 1)
     ys = np.linspace(south, north, max(1, round((north - south) / side)) + 1)
-    cells = shapely.box(xs[:-1, None], ys[None, :-1], xs[1:, None], ys[None, 1:]).ravel()
+    # Of the columns, only those with ground: on both sides of 180 degrees, or of an ocean, most have none.
+    bounds = shapely.bounds(shapely.get_parts(ground))
+    occupied = ((xs[:-1, None] <= bounds[:, 2]) & (xs[1:, None] >= bounds[:, 0])).any(axis=1)
+    left, right = xs[:-1][occupied], xs[1:][occupied]
+    cells = shapely.box(left[:, None], ys[None, :-1], right[:, None], ys[None, 1:]).ravel()
     shapely.prepare(ground)
     cells = cells[shapely.intersects(ground, cells)]
     units = [_areas(cell) for cell in shapely.intersection(cells, ground)]
@@ -268,5 +273,4 @@ def _choose(units: np.ndarray, points: np.ndarray, share: float, seed: int) -> n
 
 def _areas(geometry: BaseGeometry) -> BaseGeometry:
     """Keeps the polygons of what an overlay gave: neighbours also share lines and points."""
-    parts = shapely.get_parts(shapely.get_parts(geometry))
-    return MultiPolygon([part for part in parts if isinstance(part, Polygon) and part.area > 0])
+    return MultiPolygon(list(polygons_of(geometry)))

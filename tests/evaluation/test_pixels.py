@@ -1,5 +1,6 @@
 import geopandas as gpd
 import numpy as np
+import pyproj
 import pytest
 import shapely
 from affine import Affine
@@ -83,3 +84,10 @@ def test_an_area_keeps_to_its_parallel():
     edge = gpd.GeoSeries([shapely.Point(87, 27.9)], crs=4326).to_crs(32645).y.item()
     inside = grid.burn(grid.bring(area, clip=True), slice(0, 200))
     assert abs(inside[:, 50].sum() - (3087000 - edge) / 10) <= 1
+
+
+def test_a_pixel_across_180_has_the_ground_of_its_neighbours():
+    east, north = pyproj.Transformer.from_crs(4326, 32601, always_xy=True).transform(180, 66)
+    grid = Grid(CRS.from_epsg(32601), Affine(10, 0, east - 55, 0, -10, north + 50), (10, 10))
+    ground = grid.pixel_ground(east - 55 + 10.0 * np.arange(10), np.full(10, north))
+    assert ground == pytest.approx(100, rel=0.01)

@@ -9,6 +9,7 @@ from affine import Affine
 from geopandas.testing import assert_geodataframe_equal
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shapely import affinity
 
 from glofgeo.errors import GlofgeoError
 from glofgeo.inventory import COLUMNS, combine_lakes, describe_lakes, write_lakes
@@ -281,3 +282,26 @@ def test_wrong_layers_are_refused():
         combine_lakes([one.set_crs(None, allow_override=True)])
     with pytest.raises(GlofgeoError, match="scene A occurs in two"):
         combine_lakes([one, one])
+
+
+@pytest.mark.parametrize("touches_edge", [False, True])
+def test_lakes_across_180_lie_on_both_sides_and_span_nothing(touches_edge):
+    """Whether one scene shows them whole or they are joined from two."""
+    placed = [(180, 66, 900), (179.99, 66.1, 3000), (179.9, 66.2, 700), (-179.9, 66.2, 800)]
+    ring = shapely.Point(0, 0).buffer(0.5, quad_segs=90) - shapely.Point(0, 0).buffer(0.1)
+    layers = []
+    for crs in ("EPSG:32601", "EPSG:32660"):
+        shapes = [
+            gpd.GeoSeries([affinity.scale(ring, size, size, origin=(0, 0))],
+                          crs=f"+proj=laea +lon_0={lon} +lat_0={lat} +datum=WGS84").to_crs(crs).item()
+            for lon, lat, size in placed
+        ]  # fmt: skip
+        layers.append(layer(shapes, crs, scene=f"S2A_{crs[-2:]}", touches_edge=touches_edge))
+    lakes = combine_lakes(layers).sort_values("area_m2")
+    sizes = np.array(sorted(size for _, _, size in placed))
+    assert lakes.area_m2.to_numpy() == pytest.approx(np.pi / 4 * 0.96 * sizes**2, rel=2e-3)
+    assert lakes.perim_m.to_numpy() == pytest.approx(np.pi * 1.2 * sizes, rel=5e-3)
+    assert [len(shape.geoms) for shape in lakes.geometry] == [1, 1, 2, 2]
+    for shape in lakes.geometry:
+        assert shape.is_valid and shape.bounds[0] >= -180 and shape.bounds[2] <= 180
+        assert all(part.bounds[2] - part.bounds[0] < 0.1 for part in shape.geoms)

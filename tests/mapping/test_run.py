@@ -111,7 +111,7 @@ def test_a_failure_keeps_the_earlier_map_and_nothing_half_done(product, mapped, 
 def test_an_area_of_interest_cuts_the_map_on_the_scenes_pixels(product, mapped, tmp_path):
     scene = open_scene(product[0])
     x, y = scene.transform * (57.3, 101.7)
-    aoi = gpd.GeoDataFrame(geometry=[box(x, y - 908, x + 1204, y)], crs=scene.crs)
+    aoi = gpd.GeoDataFrame(geometry=[box(x, y - 906, x + 1204, y)], crs=scene.crs)
     cut = map_scene(scene, DarkInInfrared(), tmp_path / "cut", aoi=aoi.to_crs("EPSG:4326"))
     whole = read(mapped / "mask.tif")
     with rasterio.open(cut / "mask.tif") as source:

@@ -12,11 +12,12 @@ from geopandas import GeoDataFrame
 from shapely import Point, box
 
 from datasets_def import open_scene
+from datasets_def.reproject import to_degrees
 from datasets_def.synthetic import write_product
 from glofgeo import cli
 from glofgeo.config import DataConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
-from glofgeo.training.datamodule import LakeData
+from glofgeo.training.datamodule import LakeData, footprint, region_of
 
 SIDE, WINDOW = 400, 112
 FIRST, LATER = datetime(2022, 10, 15, 4, 57, 1, tzinfo=UTC), datetime(2024, 10, 20, 4, 57, 1, tzinfo=UTC)
@@ -269,3 +270,17 @@ def test_the_command_line_goes_on_with_the_nine(ten, monkeypatch, capsys):
     assert f"Left out, damaged: {name}" in capsys.readouterr().out
     assert list(json.loads((folder / "run" / "split.json").read_text())["damaged"]) == [name]
     assert json.loads((folder / "run" / "scorecard.json").read_text())["model"]["pixels"]["tn"] > 0
+
+
+@pytest.mark.parametrize(("crs", "unit"), [(32632, 1.0), (4326, 1 / 111_320), (2264, 3937 / 1200)])
+def test_the_ground_around_a_stale_lake_is_left_out_by_metres_in_any_unit(tmp_path, write_raster, crs, unit):
+    middle = {32632: (500_000, 1_000_000), 4326: (9.0, 0.0), 2264: (1_500_000, 700_000)}[crs]
+    origin = (middle[0] - 1000 * unit, middle[1] + 1000 * unit)
+    image = np.full((4, 40, 40), 800, np.uint16)
+    path = write_raster(tmp_path / "x.tif", image, crs=f"EPSG:{crs}", origin=origin, pixel=50 * unit)
+    scene = open_scene(path)
+    old = GeoDataFrame(geometry=[Point(middle).buffer(100 * unit)], crs=scene.crs)
+    old = old.set_geometry(to_degrees(old.geometry))
+    region = region_of(footprint(scene), scene, old)
+    missing = (scene.outline.area - region.area) / unit**2
+    assert missing == pytest.approx(np.pi * 200**2, rel=0.03)

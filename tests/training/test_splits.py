@@ -1,5 +1,6 @@
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pyproj
 import pytest
 import shapely
@@ -205,3 +206,35 @@ def test_holes_are_no_area_whichever_way_they_run(turn):
     outer, hole = box(86, 27, 86.2, 27.2), box(86.05, 27.05, 86.15, 27.15)
     ring = shapely.Polygon(outer.exterior.coords, [hole.exterior.coords[::turn]])
     assert area_km2(ring) == pytest.approx(area_km2(outer) - area_km2(hole), rel=1e-9)
+
+
+def test_ground_on_both_sides_of_180_is_split_as_anywhere():
+    here = [(-180, 66, -179.4, 66.4), (179.4, 66, 180, 66.4)]
+    aoi, lakes = features(here), pd.concat([lakes_on(*side) for side in here], ignore_index=True)
+    split = split_aoi(aoi, aoi.union_all(), lakes, DataConfig(block_deg=0.2), 0)
+    told = audit(split, lakes)
+    assert "too small" not in split.how
+    assert told["distance_m"]["train-val"] >= 0.98 * 1000 * float(split.how.split(" km apart")[0].split()[-1])
+    assert all(part.within(aoi.union_all().buffer(1e-9)) for part in split.parts.values())
+    away = features([(20, 66, 21.2, 66.4)])
+    elsewhere = split_aoi(away, away.union_all(), lakes_on(20, 66, 21.2, 66.4), DataConfig(block_deg=0.2), 0)
+    shares = [area_km2(s.parts["val"]) / area_km2(s.parts["train"]) for s in (split, elsewhere)]
+    assert shares[0] == pytest.approx(shares[1], rel=0.5)
+
+
+def test_a_buffer_reaches_across_180_and_a_distance_too():
+    edge = grow(box(179.9, 66, 180, 66.1), 2000)
+    assert edge.intersects(box(-180, 66, -179.97, 66.1)) and not edge.intersects(box(-179.9, 66, 0, 66.1))
+    assert edge.bounds[0] == -180 and edge.bounds[2] == 180
+    assert area_km2(edge) == pytest.approx(area_km2(grow(box(9.9, 66, 10, 66.1), 2000)), rel=1e-6)
+    apart = GEOD.inv(179.99, 66, -179.98, 66)[2]
+    assert least_distance(box(179.9, 65.9, 179.99, 66), box(-179.98, 65.9, -179.9, 66)) == pytest.approx(
+        apart, rel=2e-3
+    )
+
+
+def test_ground_of_two_continents_is_cut_where_it_lies():
+    there = [(86, 27, 86.4, 27.4), (-72, -10, -71.6, -9.6)]
+    aoi, lakes = features(there), pd.concat([lakes_on(*side) for side in there], ignore_index=True)
+    split = split_aoi(aoi, aoi.union_all(), lakes, DataConfig(block_deg=0.1), 0)
+    assert all(part["lakes"] > 0 for part in audit(split, lakes)["parts"].values())
