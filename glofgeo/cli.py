@@ -3,9 +3,9 @@
 Nothing heavy is imported before a verb runs, so that `--help` and usage errors answer at once.
 """
 
+import errno
 import os
 import sys
-from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TextIO
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from glofgeo.models import Header
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+
+# A disk that takes nothing more is no fault of glofgeo, whoever writes.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 # What to do after Ctrl-C; `train` says it itself, with its folder.
 _GO_ON = {"map": "; scenes that are done stay, and the same command goes on with the others"}
@@ -80,9 +83,8 @@ def train(
     from glofgeo.training.run import train as run
 
     area = read_aoi(aoi)
-    folder = resume or out or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S")
     trained = run(
-        aoi=area, aoi_name=aoi, scenes=scenes, lakes=lakes, out=folder, config=settings, resume=resume, device=device,
+        aoi=area, aoi_name=aoi, scenes=scenes, lakes=lakes, out=out, config=settings, resume=resume, device=device,
         devices=devices, strategy=strategy, baseline=baseline, wandb=wandb,
     )  # fmt: skip
     # Of several processes, each for a GPU of its own, one judges.
@@ -169,8 +171,9 @@ def evaluate(
     from datasets_def.scene import open_scene
     from datasets_def.vectors import read_aoi
     from glofgeo.evaluation import evaluate as compare
-    from glofgeo.evaluation import print_scorecard, write_scorecard
+    from glofgeo.evaluation import print_scorecard, require_place, write_scorecard
 
+    require_place(json, folder=out)
     area = read_aoi(aoi) if aoi else None
     with tempfile.TemporaryDirectory() as folder:
         if prediction is None:
@@ -220,14 +223,16 @@ def export(
     from datasets_def.scene import open_scene
     from glofgeo.mapping.stack import write_stack
     from glofgeo.models import export_onnx, load_checkpoint
+    from glofgeo.models.onnx import require_replaceable
 
     source = checkpoint or _newest_checkpoint()
     loaded = load_checkpoint(source)
     bands = loaded.config.model.bands
     folder = out or source.parent
+    path = folder / f"{source.stem}.{format}"
+    require_replaceable(path)
     if scene:
         _say(f"{write_stack(open_scene(scene, bands), folder, bands)}: the layer to give Deepness in QGIS")
-    path = folder / f"{source.stem}.{format}"
     export_onnx(loaded, path)
     _say(f"{path}: the model, for Deepness and ONNX Runtime")
 
@@ -310,6 +315,8 @@ def main() -> None:
     except Exception as error:
         if "--debug" in sys.argv:
             raise
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            _fail(2, f"{error.filename or 'the disk'}: {error.strerror}; make room, or name another place with --out")
         _fail(1, f"{type(error).__name__}: {error} (a fault of glofgeo; --debug shows where)")
 
 
