@@ -164,3 +164,14 @@ def test_a_failed_write_keeps_the_old_file(mixed, tmp_path, monkeypatch):
         write_stack(mixed[0], tmp_path, MIXED)
     assert stack.read_bytes() == before
     assert list(tmp_path.iterdir()) == [stack]
+
+
+def test_a_stack_replaces_a_stack_and_nothing_else(product, tmp_path):
+    scene = open_scene(product[0])
+    path = write_stack(scene, tmp_path, BANDS)
+    write_stack(scene, tmp_path, BANDS)
+    for text in ("mine", "<VRTDataset><Metadata><MDI key='SOFTWARE'>QGIS</MDI></Metadata></VRTDataset>"):
+        path.write_text(text)
+        with pytest.raises(GlofgeoError, match=r"_stack\.vrt: was not written by glofgeo"):
+            write_stack(scene, tmp_path, BANDS)
+        assert path.read_text() == text
