@@ -7,7 +7,7 @@ import unicodedata
 # Letters, digits and underscores of any script, and punctuation that means nothing to a shell, a glob pattern, Windows,
 # rich, matplotlib or Markdown.
 _UNSAFE = re.compile(r"[^\w .+,=@()-]")
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³]) *(?:\..*)?", re.IGNORECASE)
 # File systems take 255 bytes; what is put before and behind a name has to fit as well.
 _LONGEST = 150
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import os
+import re
 import shutil
 import uuid
 import zlib
@@ -18,12 +18,18 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from datasets_def.layers import Layer
+from datasets_def.processes import TAG, is_abandoned, process_tag
 from datasets_def.scene import Scene
 from glofgeo.errors import GlofgeoError
 
 # What a copy holds and how; raised whenever that changes, so that no copy of an older kind is read.
 LAYOUT = 1
 RECORD = "copy.json"
+
+# A copy's folder; a hidden name tells which process makes or removes it.
+_COPY = re.compile(r".+_[0-9a-f]{16}")
+_PARTIAL = re.compile(rf"\..+_[0-9a-f]{{16}}(?:\.(?P<tag>{TAG}))?\.[0-9a-f]{{32}}")
+_LEASE = re.compile(rf"\.in-use\.(?P<tag>{TAG})\.[0-9a-f]{{32}}")
 
 _ROWS = 1024  # of one read: the block height of 10 m JPEG 2000 files, so that each block is decoded once
 _TILE = 256
@@ -95,7 +101,7 @@ class TiledCopy:
         """
         self.scene.require(self.scene.bands)
         final = self.path.parent
-        partial = self.folder / f".{final.name}.{uuid.uuid4().hex}"
+        partial = _aside(final)
         try:
             partial.mkdir(parents=True)
             tif = partial / self.path.name
@@ -161,14 +167,67 @@ class TiledCopy:
                 yield start - top, strip
 
 
-def remove(entry: Path) -> None:
-    """Removes the folder of a copy, at once for every other process; without it, nothing happens."""
-    aside = entry.with_name(f".{entry.name.lstrip('.')}.{uuid.uuid4().hex}")
+def lease(copy: Path) -> Path | None:
+    """Says in a copy's folder that this process reads it, until the file that is returned is removed.
+
+    Returns:
+        That file; None where the copy is gone.
+    """
+    path = copy.parent / f".in-use.{process_tag()}.{uuid.uuid4().hex}"
     try:
-        os.rename(entry, aside)  # noqa: PTH104
+        path.touch()
     except FileNotFoundError:
-        return
+        return None
+    return path
+
+
+def in_use(entry: Path) -> bool:
+    """Whether a process that still runs reads the copy in this folder."""
+    leases = [(file, _LEASE.fullmatch(file.name)) for file in entry.iterdir()]
+    return any(found is not None and not is_abandoned(found["tag"], file) for file, found in leases)
+
+
+def is_copy(entry: Path) -> bool:
+    """Whether a folder is that of a copy, with nothing in it that is somebody's own."""
+    if not _COPY.fullmatch(entry.name) or entry.is_symlink() or not entry.is_dir():
+        return False
+    tif = f"{entry.name[:-17]}.tif"
+    return all(file.name in (tif, f"{tif}.aux.xml", RECORD) or _LEASE.fullmatch(file.name) for file in entry.iterdir())
+
+
+def is_left_behind(entry: Path) -> bool:
+    """Whether a folder is the half-made or half-removed copy of a process that is gone."""
+    found = _PARTIAL.fullmatch(entry.name)
+    return found is not None and not entry.is_symlink() and entry.is_dir() and is_abandoned(found["tag"] or "-0", entry)
+
+
+def remove(entry: Path, *, used: bool = True) -> bool:
+    """Removes the folder of a copy, at once for every other process; without it, nothing happens.
+
+    Args:
+        entry: the folder.
+        used: also where a process reads it.
+
+    Returns:
+        Whether it is gone.
+    """
+    aside = _aside(entry)
+    try:
+        if not is_copy(entry) or (in_use(entry) and not used):
+            return False
+        entry.rename(aside)
+        # Who said so in the meantime keeps it.
+        if not used and in_use(aside):
+            aside.rename(entry)
+            return False
+    except FileNotFoundError:
+        return True
     shutil.rmtree(aside, ignore_errors=True)
+    return True
+
+
+def _aside(entry: Path) -> Path:
+    return entry.with_name(f".{entry.name}.{process_tag()}.{uuid.uuid4().hex}")
 
 
 def _checksum(path: Path, advance: Advance = lambda _: None) -> int:

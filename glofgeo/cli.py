@@ -3,10 +3,10 @@
 Nothing heavy is imported before a verb runs, so that `--help` and usage errors answer at once.
 """
 
+import errno
 import os
 import sys
 import warnings
-from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TextIO
@@ -18,12 +18,19 @@ from glofgeo import __version__
 from glofgeo.config import MapConfig, TrainConfig
 from glofgeo.errors import GlofgeoError, GlofgeoWarning
 from glofgeo.presets import load_preset
+from glofgeo.terminal import one_line
 
 if TYPE_CHECKING:
     from glofgeo.mapping.run import Segmenter
     from glofgeo.models import Header
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+
+# A disk that takes nothing more is no fault of glofgeo, whoever writes.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
+# What to do after Ctrl-C; `train` says it itself, with its folder.
+_GO_ON = {"map": "; scenes that are done stay, and the same command goes on with the others"}
 
 
 class _UsageError(GlofgeoError):
@@ -35,6 +42,7 @@ app = App(
     version=__version__,
     help="Maps glacial lakes from Sentinel-2, so that outburst floods can be watched.",
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,
     default_parameter=Parameter(negative=()),
 )
 
@@ -76,15 +84,14 @@ def train(
     from glofgeo.training.run import train as run
 
     area = read_aoi(aoi)
-    folder = resume or out or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S")
     trained = run(
-        aoi=area, aoi_name=aoi, scenes=scenes, lakes=lakes, out=folder, config=settings, resume=resume, device=device,
+        aoi=area, aoi_name=aoi, scenes=scenes, lakes=lakes, out=out, config=settings, resume=resume, device=device,
         devices=devices, strategy=strategy, baseline=baseline, wandb=wandb,
     )  # fmt: skip
     # Of several processes, each for a GPU of its own, one judges.
     if os.environ.get("LOCAL_RANK", "0") == os.environ.get("NODE_RANK", "0") == "0":
         judge(trained, lakes, device=device)
-        print(f"{trained.best.parent / 'scorecard.md'}: how good it is")
+        _say(f"{trained.best.parent / 'scorecard.md'}: how good it is")
 
 
 @app.command(name="map")
@@ -112,20 +119,22 @@ def map_(
     if not scene:
         raise _UsageError("--scene names no scene: give one path or more.")
     from datasets_def.vectors import read_aoi
-    from glofgeo.mapping.many import list_scenes, map_scenes
+    from glofgeo.mapping.many import list_scenes, map_scenes, summary
 
     paths = list_scenes(scene)
     area = read_aoi(aoi) if aoi else None
     model, header = _load_model(checkpoint or _newest_checkpoint())
     report = map_scenes(paths, model, header, out, aoi=area, settings=settings, device=device, overwrite=overwrite)
     for folder in report.kept:
-        print(f"{folder / 'lakes.gpkg'}: mapped before with this model and these settings (--overwrite maps it again)")
+        _say(f"{folder / 'lakes.gpkg'}: {summary(folder)} (mapped before; --overwrite maps it again)")
     for folder in report.mapped:
-        print(f"{folder / 'lakes.gpkg'}: drag it into QGIS, over mask.tif and probability.tif beside it")
+        _say(f"{folder / 'lakes.gpkg'}: {summary(folder)}")
     if report.combined:
-        print(f"{report.combined}: the lakes of all {len(report.mapped + report.kept)} scenes in one layer")
+        _say(f"{report.combined}: the lakes of all {len(report.mapped + report.kept)} scenes in one layer")
     for path in report.outside:
-        print(f"{path}: lies off the area of interest")
+        _say(f"{path}: lies off the area of interest")
+    if report.mapped:
+        _say("Drag lakes.gpkg into QGIS, over mask.tif and probability.tif beside it.")
     if report.failed:
         _report_failures(report.failed, len(paths))
 
@@ -163,8 +172,9 @@ def evaluate(
     from datasets_def.scene import open_scene
     from datasets_def.vectors import read_aoi
     from glofgeo.evaluation import evaluate as compare
-    from glofgeo.evaluation import print_scorecard, write_scorecard
+    from glofgeo.evaluation import print_scorecard, require_place, write_scorecard
 
+    require_place(json, folder=out)
     area = read_aoi(aoi) if aoi else None
     with tempfile.TemporaryDirectory() as folder:
         if prediction is None:
@@ -214,16 +224,18 @@ def export(
     from datasets_def.scene import open_scene
     from glofgeo.mapping.stack import write_stack
     from glofgeo.models import export_onnx, load_checkpoint
+    from glofgeo.models.onnx import require_replaceable
 
     source = checkpoint or _newest_checkpoint()
     loaded = load_checkpoint(source)
     bands = loaded.config.model.bands
     folder = out or source.parent
-    if scene:
-        print(f"{write_stack(open_scene(scene, bands), folder, bands)}: the layer to give Deepness in QGIS")
     path = folder / f"{source.stem}.{format}"
+    require_replaceable(path)
+    if scene:
+        _say(f"{write_stack(open_scene(scene, bands), folder, bands)}: the layer to give Deepness in QGIS")
     export_onnx(loaded, path)
-    print(f"{path}: the model, for Deepness and ONNX Runtime")
+    _say(f"{path}: the model, for Deepness and ONNX Runtime")
 
 
 @app.command
@@ -268,7 +280,7 @@ def _report_failures(failed: dict[str, Exception], scenes: int) -> None:
 
             traceback.print_exception(error)
         ours = "" if isinstance(error, GlofgeoError) else f" ({type(error).__name__}: a fault of glofgeo)"
-        print(f"glofgeo: {path}: {' '.join(str(error).split())}{ours}", file=sys.stderr)
+        _say(f"glofgeo: {path}: {error}{ours}", file=sys.stderr)
     _fail(1, f"{len(failed)} of {scenes} scenes failed; the others are done")
 
 
@@ -316,10 +328,12 @@ def main() -> None:
     except GlofgeoError as error:
         _fail(2, str(error))
     except KeyboardInterrupt:
-        _fail(130, "stopped")
+        _fail(130, "stopped" + _GO_ON.get(tokens[0], ""))
     except Exception as error:
         if "--debug" in sys.argv:
             raise
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            _fail(2, f"{error.filename or 'the disk'}: {error.strerror}; make room, or name another place with --out")
         _fail(1, f"{type(error).__name__}: {error} (a fault of glofgeo; --debug shows where)")
 
 
@@ -336,6 +350,12 @@ def _show_warning(
     (file or sys.stderr).write(text)
 
 
+def _say(text: str, file: TextIO | None = None) -> None:
+    """Prints one line that is safe to show, whatever the names in it."""
+    encoding = getattr(file or sys.stdout, "encoding", None) or "utf-8"
+    print(one_line(text).encode(encoding, "replace").decode(encoding), file=file)
+
+
 def _fail(status: int, message: str) -> None:
-    print(f"glofgeo: {' '.join(message.split())}", file=sys.stderr)
+    _say(f"glofgeo: {message}", file=sys.stderr)
     raise SystemExit(status)

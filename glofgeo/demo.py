@@ -1,5 +1,6 @@
 """The verb `demo`: the whole way on synthetic scenes, from polygons to a styled lake layer, without a network."""
 
+import contextlib
 import json
 import shutil
 from datetime import UTC, datetime
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import geopandas as gpd
 from rich.console import Console
+from rich.text import Text
 from shapely.geometry import box
 
 from datasets_def.scene import Scene, open_scene
@@ -15,13 +17,17 @@ from datasets_def.vectors import read_aoi
 from glofgeo.config import TrainConfig, from_dict
 from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation import evaluate, print_scorecard, write_scorecard
+from glofgeo.inventory.geopackage import SIDECARS
 from glofgeo.mapping.run import map_scene
 from glofgeo.models import load_checkpoint
 from glofgeo.presets import PRESETS
+from glofgeo.terminal import one_line
 from glofgeo.training.run import train
 
 _SIZE = 1536  # pixels of each scene: some 15 km
 _BUFFER_M = 1000  # left unused between the training and the validation part; wider than what a window looks ahead
+_MARK = "demo.json"
+_PARTS = ("data", "new", "run", "maps", ".glofgeo-cache")
 _FIRST, _LATER = datetime(2024, 10, 15, 4, 57, 1, tzinfo=UTC), datetime(2026, 10, 20, 4, 57, 1, tzinfo=UTC)
 
 
@@ -34,8 +40,15 @@ def run(out: Path) -> None:
     Raises:
         GlofgeoError: If the folder holds something else or cannot be written.
     """
-    console = Console(soft_wrap=True)
     _clear(out)
+    try:
+        _run(out, Console(soft_wrap=True))
+    finally:
+        with contextlib.suppress(OSError):
+            _note_files(out)
+
+
+def _run(out: Path, console: Console) -> None:
     console.print("[bold]1/4[/] writing synthetic scenes: one place to learn from, another at two dates to map")
     scene, lakes = write_product(out / "data" / "scenes", size=_SIZE, when=_FIRST, seed=0)
     lakes.rename(out / "data" / "lakes.gpkg")
@@ -65,23 +78,50 @@ def run(out: Path) -> None:
     console.print("\nThese lakes and their terrain are simulated: the figures say that the parts work together,")
     console.print("nothing about skill in the Himalaya. Look at")
     for folder in folders:
-        console.print(f"  {folder / 'overview.png'}")
-    console.print(f"and drag {folders[0] / 'lakes.gpkg'} into QGIS,")
+        console.print(Text(f"  {one_line(str(folder / 'overview.png'))}"))
+    console.print(Text(one_line(f"and drag {folders[0] / 'lakes.gpkg'} into QGIS,")))
     console.print("over mask.tif and probability.tif beside it.")
 
 
 def _clear(out: Path) -> None:
     """Empties the folder of an earlier demo, which it knows by its mark, and no other."""
-    mark = out / "demo.json"
     try:
-        if out.exists() and any(out.iterdir()) and not mark.exists():
-            raise GlofgeoError(f"{out}: is not empty and no earlier demo; name another folder with --out")
-        for name in ("data", "new", "run", "maps", ".glofgeo-cache"):
-            shutil.rmtree(out / name, ignore_errors=True)
+        there = _files(out) if out.exists() else []
+        if there:
+            ours = _noted(out)
+            if ours is None:
+                raise GlofgeoError(f"{out}: is not empty and no earlier demo; name another folder with --out")
+            # Programs that show a file put others beside it.
+            others = sorted(name for name in {*there} - ours if not name.endswith((*SIDECARS, ".aux.xml")))
+            if others:
+                raise GlofgeoError(f"{out / others[0]}: is from no earlier demo; move it, or name a folder with --out")
+            for name in _PARTS:
+                if (out / name).exists():
+                    shutil.rmtree(out / name)
         out.mkdir(parents=True, exist_ok=True)
-        mark.write_text(json.dumps({"made_by": "glofgeo demo"}) + "\n")
+        _note_files(out)
     except OSError as error:
         raise GlofgeoError(f"{out}: cannot write there ({error.strerror}); name another folder with --out") from None
+
+
+def _note_files(out: Path) -> None:
+    """Writes down what is there, all of it the demo's, so that the next one removes that and nothing else."""
+    note = {"made_by": "glofgeo demo", "files": sorted({*_files(out), _MARK})}
+    (out / f".{_MARK}.part").write_text(json.dumps(note, indent=0) + "\n")
+    (out / f".{_MARK}.part").replace(out / _MARK)
+
+
+def _noted(out: Path) -> set[str] | None:
+    try:
+        note = json.loads((out / _MARK).read_text())
+        return {*note["files"]} if note["made_by"] == "glofgeo demo" else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _files(out: Path) -> list[str]:
+    """All files and links below a folder."""
+    return [path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_symlink() or not path.is_dir()]
 
 
 def _write_aoi(scene: Scene, path: Path) -> Path:

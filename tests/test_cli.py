@@ -1,7 +1,9 @@
 """The command line as a user meets it: verbs, defaults, and one line for every wrong input."""
 
+import errno
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -340,3 +342,59 @@ def test_what_is_left_out_of_a_layer_is_told_in_one_line(run, product, checkpoin
     status, _, err = run("map", *words)
     told = "1 of 2 features have no polygon and are left out"
     assert (status, err.splitlines()[0]) == (2, f"glofgeo: {tmp_path / 'away.geojson'}: {told}")
+
+
+def test_a_finished_map_says_how_much_was_found_and_seen(run, product, checkpoint, tmp_path):
+    words = ["map", "--scene", product[0], "--checkpoint", checkpoint, "--out", tmp_path / "maps"]
+    for ending in ("observed", "mapped before; --overwrite maps it again)"):
+        status, out, _ = run(*words)
+        assert status == 0
+        line = next(line for line in out.splitlines() if "lakes.gpkg: " in line)
+        assert line.endswith(ending)
+        record = json.loads((tmp_path / "maps" / product[0].stem / "run.json").read_text())
+        assert f": {record['lakes']} lake" in line
+        assert f"{record['lake_area_m2'] / 1e6:.3g} km², {record['observed_share']:.0%} observed" in line
+
+
+def test_names_are_shown_on_one_line_and_change_nothing(refused, tmp_path, checkpoint):
+    scene = tmp_path / "a[b]\n\x1b[31m.tif"
+    scene.write_text("")
+    message = refused("map", "--scene", scene, "--checkpoint", checkpoint, "--out", tmp_path / "maps")
+    assert "a[b] \ufffd[31m.tif" in message
+
+
+def test_ctrl_c_says_how_to_go_on(checkpoint, tmp_path, write_raster):
+    scene = write_raster(tmp_path / "scene.tif", np.full((4, 600, 600), 1800, np.uint16), scale=1e-4)
+    words = ["map", "--scene", scene, "--checkpoint", checkpoint, "--out", tmp_path / "maps", "--tta"]
+    process = subprocess.Popen(
+        [COMMAND, *map(str, words)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if "windows done" in line:
+            process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    assert "stopped" in lines[-1] and "the same command goes on" in lines[-1]
+    assert not list(tmp_path.glob("maps/*"))
+
+
+def test_what_is_not_ours_is_refused_before_the_work(refused, checkpoint, tmp_path, product):
+    (tmp_path / "scorecard.md").write_text("my notes")
+    (tmp_path / "card.json").write_text("{}")
+    (tmp_path / "best.onnx").write_text("my model")
+    words = ["evaluate", "--scene", product[0], "--lakes", product[1], "--checkpoint", "gone.safetensors"]
+    assert "scorecard.md" in refused(*words, "--out", tmp_path)
+    assert "card.json" in refused(*words, "--json", tmp_path / "card.json")
+    assert "best.onnx" in refused("export", "--checkpoint", checkpoint, "--out", tmp_path)
+    assert (tmp_path / "best.onnx").read_text() == "my model"
+
+
+def test_a_full_disk_is_no_fault_of_glofgeo(run, monkeypatch):
+    def fail(name):
+        raise OSError(errno.ENOSPC, "No space left on device", "/data/x")
+
+    monkeypatch.setattr("datasets_def.vectors.read_aoi", fail)
+    status, _, err = run("train", "--aoi", "khumbu")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "/data/x: No space left on device" in err

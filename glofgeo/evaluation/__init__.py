@@ -2,7 +2,16 @@
 
 from glofgeo.evaluation.baselines import tune_ndwi
 from glofgeo.evaluation.protocol import Case, evaluate, evaluate_all
-from glofgeo.evaluation.report import print_scorecard, write_scorecard
+from glofgeo.evaluation.report import print_scorecard, require_place, write_scorecard
 from glofgeo.evaluation.scorecard import Scorecard
 
-__all__ = ["Case", "Scorecard", "evaluate", "evaluate_all", "print_scorecard", "tune_ndwi", "write_scorecard"]
+__all__ = [
+    "Case",
+    "Scorecard",
+    "evaluate",
+    "evaluate_all",
+    "print_scorecard",
+    "require_place",
+    "tune_ndwi",
+    "write_scorecard",
+]

@@ -11,6 +11,7 @@ from glofgeo.evaluation.calibration import Calibration
 from glofgeo.evaluation.lakes import IOU_LEVELS, SIZE_CLASSES
 from glofgeo.evaluation.score import lake_figure
 from glofgeo.evaluation.scorecard import Scorecard
+from glofgeo.terminal import one_line
 
 _COLOURS = ("#0b6fa4", "#d98e04", "#8a8a8f", "#4f9d69")
 
@@ -28,7 +29,8 @@ def draw_scorecard(card: Scorecard) -> bytes:
         _draw_sizes(axes[index], card, index)
     if card.calibration is not None:
         _draw_reliability(axes[-1], card.calibration)
-    figure.suptitle(f"{card.prediction} against {card.truth}", fontsize=11)
+    # Names may hold what Matplotlib takes for a formula.
+    figure.suptitle(one_line(f"{card.prediction} against {card.truth}"), fontsize=11, parse_math=False)
     picture = BytesIO()
     FigureCanvasAgg(figure).print_png(picture)
     return picture.getvalue()

@@ -2,10 +2,13 @@
 
 import contextlib
 import json
+import os
+import re
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation.blocks import BLOCK_METRES, RESAMPLES, Interval
@@ -13,6 +16,7 @@ from glofgeo.evaluation.chart import draw_scorecard
 from glofgeo.evaluation.lakes import SIZE_CLASSES
 from glofgeo.evaluation.score import FIGURES, LAKE_FIGURES, lake_figure
 from glofgeo.evaluation.scorecard import Scorecard
+from glofgeo.terminal import one_line
 
 UNDEFINED = "–"
 # With fewer, the spread between blocks is itself hardly known.
@@ -28,6 +32,39 @@ _LABELS = {
 
 Row = tuple[str, ...]
 
+_FILES = ("scorecard.json", "scorecard.md", "scorecard.png")
+# What tells a scorecard from any other JSON.
+_MARKS = {"prediction", "truth", "grid", "model", "by_scene"}
+
+
+def require_place(path: Path | None = None, *, folder: Path | None = None) -> None:
+    """Makes sure that a scorecard may be written: nothing is there, or an earlier scorecard.
+
+    Args:
+        path: JSON file.
+        folder: of `scorecard.json`, which tells whose the others are, `scorecard.md` and `scorecard.png`.
+
+    Raises:
+        GlofgeoError: If something else is there.
+    """
+    if path is not None and os.path.lexists(path) and not _is_scorecard(path):
+        raise GlofgeoError(f"{path}: is no scorecard, and stays; name another file with --json")
+    if folder is None or _is_scorecard(folder / "scorecard.json"):
+        return
+    for name in _FILES:
+        if os.path.lexists(folder / name):
+            raise GlofgeoError(f"{folder / name}: is no scorecard of glofgeo's; name another folder with --out")
+
+
+def _is_scorecard(path: Path) -> bool:
+    try:
+        if path.is_symlink() or not path.is_file():
+            return False
+        card = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(card, dict) and card.keys() >= _MARKS
+
 
 def write_scorecard(card: Scorecard, path: str | Path | None = None, *, folder: str | Path | None = None) -> None:
     """Writes a scorecard; each file is there whole or not at all.
@@ -38,36 +75,38 @@ def write_scorecard(card: Scorecard, path: str | Path | None = None, *, folder: 
         folder: gets `scorecard.json`, `scorecard.md` and `scorecard.png`.
 
     Raises:
-        GlofgeoError: If one cannot be written.
+        GlofgeoError: If one cannot be written, or something else than a scorecard is there.
     """
+    require_place(Path(path) if path else None, folder=Path(folder) if folder else None)
     plain = (json.dumps(card.to_dict(), indent=2) + "\n").encode()
     if path is not None:
         _write(Path(path), plain)
     if folder is not None:
-        _write(Path(folder) / "scorecard.json", plain)
-        _write(Path(folder) / "scorecard.md", _markdown(card).encode())
-        _write(Path(folder) / "scorecard.png", draw_scorecard(card))
+        # The first tells whose the others are.
+        for name, content in zip(_FILES, (plain, _markdown(card).encode(), draw_scorecard(card)), strict=True):
+            _write(Path(folder) / name, content)
 
 
 def print_scorecard(card: Scorecard, console: Console | None = None) -> None:
     """Prints a scorecard as a table, one column a method; by default on standard output."""
     console = console or Console()
-    table = Table(title=_title(card))
+    # As text, since brackets in names would be taken for colours.
+    table = Table(title=Text(_title(card), style="table.title"))
     table.add_column("")
     for method in card.methods:
-        table.add_column(method, justify="right")
+        table.add_column(Text(method), justify="right")
     for section in (_pixel_rows(card), *_lake_rows(card)):
         for row in section:
-            table.add_row(*row)
+            table.add_row(*map(Text, row))
         table.add_section()
     console.print(table)
     for line in _remarks(card):
-        console.print(line, highlight=False)
+        console.print(Text(line))
 
 
 def _markdown(card: Scorecard) -> str:
-    head = ("", *card.methods)
-    lines = [f"# {_title(card)}", "", _line(head), _line(("---", *["---:"] * len(card.methods)))]
+    head = ("", *map(_escaped, card.methods))
+    lines = [f"# {_escaped(_title(card))}", "", _line(head), _line(("---", *["---:"] * len(card.methods)))]
     for section in (_pixel_rows(card), *_lake_rows(card)):
         lines += map(_line, section)
     lines += ["", "## Lakes by size", "", _line(("km²", "IoU ≥", *head[1:])), _line(("---",) * (len(head) + 1))]
@@ -78,7 +117,7 @@ def _markdown(card: Scorecard) -> str:
         for one in card.calibration.bins:
             share = (_decimals(one.probability), _decimals(one.lake_share))
             lines.append(_line((f"{one.low:g}-{one.high:g}", str(one.pixels), *share)))
-    return "\n".join([*lines, "", *(f"- {line}" for line in _remarks(card)), "", "![](scorecard.png)", ""])
+    return "\n".join([*lines, "", *(f"- {_escaped(line)}" for line in _remarks(card)), "", "![](scorecard.png)", ""])
 
 
 def _pixel_rows(card: Scorecard) -> list[Row]:
@@ -132,7 +171,7 @@ def _remarks(card: Scorecard) -> list[str]:
     ]
     if card.blocks < _FEW_BLOCKS:
         lines.append(f"Note: fewer than {_FEW_BLOCKS} blocks: the intervals are missing or too narrow")
-    return lines + [f"Note: {note}" for note in card.notes]
+    return [one_line(line) for line in (*lines, *(f"Note: {note}" for note in card.notes))]
 
 
 def _figure_row(card: Scorecard, name: str, label: str) -> Row:
@@ -141,7 +180,12 @@ def _figure_row(card: Scorecard, name: str, label: str) -> Row:
 
 
 def _title(card: Scorecard) -> str:
-    return f"{card.prediction} against {card.truth}"
+    return one_line(f"{card.prediction} against {card.truth}")
+
+
+def _escaped(text: str) -> str:
+    """Text from outside as Markdown shows it; an underline within a word means nothing there."""
+    return re.sub(r"[\\`*\[\]<|&~$#]|(?<!\w)_|_(?!\w)", r"\\\g<0>", text)
 
 
 def _with_interval(figure: float | None, interval: Interval) -> str:

@@ -2,6 +2,14 @@
 
 from glofgeo.inventory.attributes import COLUMNS, describe_lakes, geodesic_size, lake_ids
 from glofgeo.inventory.combine import combine_lakes
-from glofgeo.inventory.geopackage import write_lakes
+from glofgeo.inventory.geopackage import require_replaceable, write_lakes
 
-__all__ = ["COLUMNS", "combine_lakes", "describe_lakes", "geodesic_size", "lake_ids", "write_lakes"]
+__all__ = [
+    "COLUMNS",
+    "combine_lakes",
+    "describe_lakes",
+    "geodesic_size",
+    "lake_ids",
+    "require_replaceable",
+    "write_lakes",
+]

@@ -1,5 +1,6 @@
 """The lake layer as a GeoPackage that QGIS opens styled."""
 
+import hashlib
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,11 +10,21 @@ import pandas as pd
 import pyogrio
 import shapely
 
+from glofgeo.errors import GlofgeoError
 from glofgeo.inventory.attributes import COLUMNS
 from glofgeo.inventory.styles import lake_points_qml, lakes_qml
 
 # QGIS 3.22 warns at GeoPackages of later versions; there is nothing in them that lakes would need.
 _GPKG_VERSION = "1.2"
+
+# What SQLite keeps beside a database that is open, or was when its program died; it fits no other database.
+SIDECARS = ("-wal", "-shm", "-journal")
+
+_TABLES = ("lakes", "lakes_points", "layer_styles")
+# Not in gpkg_contents, so that no program shows it. What is in the tables when they are written tells later whether
+# somebody has changed them.
+_MARK = "glofgeo"
+_STYLE_MARK = "glofgeo default"
 
 # The table in which QGIS keeps styles inside a database. A style applies itself where the schema is '' (NULL is not
 # found), the geometry column is the layer's own, and useAsDefault is set.
@@ -26,7 +37,57 @@ CREATE TABLE layer_styles (
 )"""
 
 
-def write_lakes(path: Path, lakes: gpd.GeoDataFrame) -> None:
+def require_replaceable(path: Path) -> None:
+    """Makes sure that a layer may be written here: nothing is here, or what `write_lakes` left, unchanged.
+
+    Raises:
+        GlofgeoError: If something else is here, or somebody has changed the lakes or styles or added a layer.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise GlofgeoError(f"{path}: is not a file of its own; move it away, or name another folder with --out")
+    if not path.exists():
+        return
+    try:
+        # Opened by its address, since a plain name would be made where it is missing.
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            reason = _foreign(database)
+    except sqlite3.Error:
+        reason = "is no layer of lakes that glofgeo wrote"
+    if reason:
+        raise GlofgeoError(f"{path}: {reason}, and stays; move it away, or name another folder with --out")
+
+
+def _foreign(database: sqlite3.Connection) -> str | None:
+    """Why a GeoPackage is not to be replaced, if it is not."""
+    tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if _MARK in tables:
+        ((digest,),) = database.execute(f"SELECT digest FROM {_MARK}")
+        changed = digest != _digest(database)
+    else:  # as written before there was a mark
+        styles = "SELECT count(*) FROM layer_styles WHERE description = ? AND f_table_name = 'lakes'"
+        ((count,),) = database.execute(styles, (_STYLE_MARK,))
+        columns = {name for _, name, *_ in database.execute("PRAGMA table_info(lakes)")}
+        if not count or columns != {"fid", "geom", *COLUMNS}:
+            return "is no layer of lakes that glofgeo wrote"
+        changed = False
+    added = sorted(
+        name for name in tables - {*_TABLES, _MARK} if not name.startswith(("gpkg_", "rtree_", "sqlite_"))
+    )  # fmt: skip
+    if added:
+        return f"holds the table {added[0]}, which glofgeo did not write"
+    return "was changed since glofgeo wrote it" if changed else None
+
+
+def _digest(database: sqlite3.Connection) -> str:
+    """SHA-256 of all rows of our tables."""
+    value = hashlib.sha256()
+    for table in _TABLES:
+        for row in database.execute(f"SELECT * FROM {table} ORDER BY rowid"):
+            value.update(repr(row).encode())
+    return value.hexdigest()
+
+
+def write_lakes(path: Path, lakes: gpd.GeoDataFrame, note: str = "") -> None:
     """Writes a lake inventory, all or nothing.
 
     Layers: `lakes` (MultiPolygon, the columns of `COLUMNS`) and `lakes_points` (a point inside each lake, with
@@ -35,9 +96,14 @@ def write_lakes(path: Path, lakes: gpd.GeoDataFrame) -> None:
     give equal bytes: dates inside the file are the newest acquisition time, not the time of writing.
 
     Args:
-        path: file to write; one that exists is replaced.
+        path: file to write; an earlier one is replaced.
         lakes: as `describe_lakes` gives them, possibly none, in the CRS to be written.
+        note: what a reader must know, for the layers' descriptions; QGIS shows these in the layer's properties.
+
+    Raises:
+        GlofgeoError: If a file is there that `write_lakes` did not write, or that was changed since.
     """
+    require_replaceable(path)
     part = path.with_name(f".{path.stem}.part.gpkg")
     part.unlink(missing_ok=True)
     try:
@@ -47,10 +113,14 @@ def write_lakes(path: Path, lakes: gpd.GeoDataFrame) -> None:
         stamp = _stamp(lakes["acq_datetime"])
         # Left to the clock, GDAL notes one change more in the header when a millisecond ends while it writes.
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": stamp})
-        _write_layer(part, outlines, "lakes", "MultiPolygon", "glacial lakes")
-        _write_layer(part, points, "lakes_points", "Point", "a point inside each glacial lake")
+        _write_layer(part, outlines, "lakes", "MultiPolygon", _joined("glacial lakes", note))
+        _write_layer(part, points, "lakes_points", "Point", _joined("a point inside each glacial lake", note))
         with closing(sqlite3.connect(part)) as database, database:
             _add_styles(database, stamp)
+            database.execute(f"CREATE TABLE {_MARK} (digest TEXT NOT NULL)")
+            database.execute(f"INSERT INTO {_MARK} VALUES (?)", (_digest(database),))
+        for ending in SIDECARS:
+            path.with_name(path.name + ending).unlink(missing_ok=True)
         part.replace(path)
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
@@ -82,9 +152,13 @@ def _add_styles(database: sqlite3.Connection, stamp: str) -> None:
         database.execute(
             "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName, "
             "styleQML, styleSLD, useAsDefault, description, owner, ui, update_time) "
-            "VALUES ('', '', ?, 'geom', ?, ?, '', 1, 'glofgeo default', '', '', ?)",
-            (layer, layer, qml, stamp),
+            "VALUES ('', '', ?, 'geom', ?, ?, '', 1, ?, '', '', ?)",
+            (layer, layer, qml, _STYLE_MARK, stamp),
         )
+
+
+def _joined(description: str, note: str) -> str:
+    return f"{description}. Note: {note}" if note else description
 
 
 def _stamp(acquired: pd.Series) -> str:

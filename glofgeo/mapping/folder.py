@@ -4,9 +4,10 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
-import socket
 import sqlite3
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -17,12 +18,22 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
+from datasets_def.processes import TAG, is_abandoned, process_tag
 from datasets_def.scene import Scene
 from glofgeo import __version__
 from glofgeo.config import MapConfig
 from glofgeo.errors import GlofgeoError
+from glofgeo.inventory import require_replaceable as require_replaceable_layer
+from glofgeo.inventory.geopackage import SIDECARS
 
 FILES = ("probability.tif", "probability.qml", "mask.tif", "mask.qml", "lakes.gpkg", "overview.png", "run.json")
+
+# With what other programs put beside these files: it describes them and goes with them.
+_OURS = {*FILES, *(f"{name}.aux.xml" for name in FILES), *(f"lakes.gpkg{ending}" for ending in SIDECARS)}
+
+# `.<scene id>-<process>` is being made; with `-old` it is the earlier map, on its way out.
+_WORK = re.compile(rf"\.(?P<scene>.+)-(?P<tag>{TAG})(?P<old>-old)?")
+_TRIES = 20
 
 # What decides how a map is computed but not what it says.
 _PACE = ("batch_size", "compile")
@@ -53,25 +64,72 @@ def writing(out: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def scene_folder(out: Path, scene_id: str) -> Iterator[Path]:
+def scene_folder(out: Path, scene_id: str, wanted: str) -> Iterator[Path]:
     """Gives a hidden folder to work in, which becomes `OUT/<scene id>` when all went well, and else disappears.
 
-    What a killed process left there is removed first.
+    What others put into an earlier map's folder stays there. What killed processes left is removed first.
+
+    Args:
+        out: folder of all maps; made if need be.
+        scene_id: one component of a path.
+        wanted: fingerprint of the map.
+
+    Raises:
+        GlofgeoError: If something that is no map has that name.
     """
-    # Machines of a cluster share folders but not process numbers.
-    prefix = f".{scene_id}-{socket.gethostname()}-"
-    partial = out / f"{prefix}{os.getpid()}"
+    final = out / scene_id
+    require_replaceable(final)
+    partial = out / f".{scene_id}-{process_tag()}"
     out.mkdir(parents=True, exist_ok=True)
-    for left in out.glob(f"{prefix}*"):
-        if not _is_running(left.name.removeprefix(prefix).removesuffix("-old")):
-            shutil.rmtree(left, ignore_errors=True)
+    _sweep(out)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
         yield partial
-        _replace_folder(partial, out / scene_id)
+        _put_in_place(partial, final, wanted)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def require_replaceable(folder: Path) -> None:
+    """Makes sure that a map may take this name: nothing has it, or a map whose layer nobody has changed.
+
+    The mark of a map is its `run.json`.
+
+    Raises:
+        GlofgeoError: If something else is there; a link to a map is something else.
+    """
+    for last in (False,) * _TRIES + (True,):
+        before = _identity(folder)
+        try:
+            return _require_map(folder)
+        except (GlofgeoError, FileNotFoundError):
+            # While another process replaces the folder, a look into it sees less than there is.
+            if last or before == _identity(folder):
+                raise
+
+
+def _require_map(folder: Path) -> None:
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise GlofgeoError(f"{folder}: is not a folder of its own; move it away, or name another folder with --out")
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    record = read_record(folder)
+    versions = record.get("versions")
+    if not ("fingerprint" in record and isinstance(versions, dict) and "glofgeo" in versions):
+        raise GlofgeoError(
+            f"{folder}: holds something else than a map (its run.json would tell), and nothing there is replaced; "
+            "move it away, or name another folder with --out"
+        )
+    require_replaceable_layer(folder / "lakes.gpkg")
+
+
+def _identity(folder: Path) -> int | None:
+    """What tells a folder from one that has taken its name; None where there is none."""
+    try:
+        return folder.lstat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def fingerprint(scene: Scene, model: str, window: int, aoi: gpd.GeoDataFrame | None, settings: MapConfig) -> str:
@@ -102,31 +160,82 @@ def fingerprint(scene: Scene, model: str, window: int, aoi: gpd.GeoDataFrame | N
 
 def is_done(folder: Path, wanted: str) -> bool:
     """Whether a scene's folder holds the whole map that has this fingerprint."""
-    if not all((folder / name).is_file() for name in FILES):
-        return False
+    return all((folder / name).is_file() for name in FILES) and read_record(folder).get("fingerprint") == wanted
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Gives what `run.json` says; nothing where there is none that can be read."""
     try:
-        record: dict[str, Any] = json.loads((folder / "run.json").read_text())
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    return record.get("fingerprint") == wanted
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
-def _is_running(process: str) -> bool:
+def _sweep(out: Path) -> None:
+    """Removes the work of processes that are gone, and gives back what they had moved aside."""
+    for left in out.iterdir():
+        work = _WORK.fullmatch(left.name)
+        if work and not left.is_symlink() and is_abandoned(work["tag"], left):
+            if work["old"]:
+                _bring_back(left, out / work["scene"])
+            else:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _put_in_place(partial: Path, final: Path, wanted: str) -> None:
+    """Gives a finished folder its name; an earlier one is moved aside first, since folders cannot be swapped.
+
+    Another process may do the same at the same time: where its map is the same one, it may stay.
+    """
+    old = partial.with_name(partial.name + "-old")
+    for last in (False,) * _TRIES + (True,):
+        require_replaceable(final)
+        with contextlib.suppress(FileNotFoundError):
+            final.rename(old)
+        try:
+            partial.rename(final)
+        except OSError:
+            _bring_back(old, final)
+            if is_done(final, wanted):
+                return
+            if last:
+                raise
+        else:
+            _bring_back(old, final)
+            return
+
+
+def _bring_back(old: Path, final: Path) -> None:
+    """Gives a folder that was moved aside its name again, or what is not ours in it to the map that has it now."""
+    if not old.is_dir():
+        return
     try:
-        os.kill(int(process), 0)
-    except (ValueError, ProcessLookupError):
-        return False
+        old.rename(final)
     except OSError:
-        return True
-    return True
+        for entry in list(old.iterdir()):
+            if entry.name not in _OURS or entry.is_dir() or _is_own_style(entry, final):
+                _move(entry, final / entry.name)
+            else:
+                entry.unlink()
+        with contextlib.suppress(OSError):
+            old.rmdir()  # it stays while something in it has no place to go
 
 
-def _replace_folder(partial: Path, final: Path) -> None:
-    """Gives a finished folder its name; an earlier one is moved aside first, since folders cannot be swapped."""
-    if final.exists():
-        old = partial.with_name(partial.name + "-old")
-        final.rename(old)
-        partial.rename(final)
-        shutil.rmtree(old)
-    else:
-        partial.rename(final)
+def _is_own_style(entry: Path, final: Path) -> bool:
+    """Whether a style is another than the mapper's: QGIS saves the user's under the same name."""
+    fresh = final / entry.name
+    return entry.suffix == ".qml" and not (fresh.is_file() and entry.read_bytes() == fresh.read_bytes())
+
+
+def _move(entry: Path, to: Path) -> None:
+    """Moves what is the user's; only a style takes the place of ours, nothing that of anything else."""
+    for _ in range(_TRIES):
+        if os.path.lexists(to) and to.suffix != ".qml":
+            return
+        try:
+            entry.replace(to)
+        except FileNotFoundError:
+            time.sleep(0.01)  # another process is just replacing the folder
+        else:
+            return

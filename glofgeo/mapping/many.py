@@ -10,10 +10,14 @@ from datasets_def.scene import open_scene
 from glofgeo.config import MapConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.inventory import combine_lakes, write_lakes
-from glofgeo.mapping.folder import CannotWriteError, is_done, writing
+from glofgeo.inventory import require_replaceable as require_replaceable_layer
+from glofgeo.mapping.folder import CannotWriteError, is_done, read_record, require_replaceable, writing
+from glofgeo.mapping.outputs import CLOUDS_NOT_MASKED
 from glofgeo.mapping.progress import windows_progress
 from glofgeo.mapping.run import Job, OffSceneError, Segmenter, make_inference, plan_scene, run_job
 from glofgeo.models import Header
+
+COMBINED = "lakes.gpkg"
 
 
 @dataclass
@@ -78,7 +82,8 @@ def map_scenes(
         overwrite: map again what is there already.
 
     Raises:
-        GlofgeoError: If two scenes would share a folder, the device is not there, or the output cannot be written.
+        GlofgeoError: If two scenes would share a folder, a folder or layer to be written is not glofgeo's own, the
+            device is not there, or the output cannot be written.
     """
     report = Report()
     jobs = _plan(paths, model, checkpoint, aoi, settings, report)
@@ -88,6 +93,11 @@ def map_scenes(
             report.kept.append(out / job.scene.id)
         else:
             to_do.append(job)
+    with writing(out):
+        for job in to_do:
+            require_replaceable(out / job.scene.id)
+        if len(jobs) > 1:
+            require_replaceable_layer(out / COMBINED)
     if to_do:
         infer = make_inference(model, settings, device, to_do[0].plan.window)
         with windows_progress(sum(len(job.plan) for job in to_do)) as (name, advance):
@@ -105,6 +115,15 @@ def map_scenes(
     return report
 
 
+def summary(folder: Path) -> str:
+    """One line on a scene's map, as its record has it."""
+    record = read_record(folder)
+    count, area = record["lakes"], record["lake_area_m2"] / 1e6
+    clouds = "" if record["cloud_mask"] else f"; {CLOUDS_NOT_MASKED}"
+    lakes = f"{count} lake{'' if count == 1 else 's'}, {area:.3g} km²"
+    return f"{lakes}, {record['observed_share']:.0%} observed{clouds}"
+
+
 def _plan(
     paths: list[Path],
     model: Segmenter,
@@ -113,6 +132,7 @@ def _plan(
     settings: MapConfig,
     report: Report,
 ) -> list[Job]:
+    # On macOS and Windows, names that differ in case are one.
     jobs: dict[str, Job] = {}
     for path in paths:
         try:
@@ -125,7 +145,9 @@ def _plan(
         except Exception as error:
             report.failed[str(path)] = error
         else:
-            twin = jobs.setdefault(scene.id, job)
+            if scene.id.casefold() == COMBINED:
+                raise GlofgeoError(f"{path}: its name, {scene.id}, is that of the layer of all lakes; rename the scene")
+            twin = jobs.setdefault(scene.id.casefold(), job)
             if twin is not job:
                 raise GlofgeoError(
                     f"{path}: has the same name as {twin.scene.path}, and both would write the folder {scene.id}; "
@@ -136,9 +158,12 @@ def _plan(
 
 def _combine(folders: list[Path], out: Path) -> Path:
     """Writes the lakes of all maps as one layer, in which a lake seen by several scenes of a date occurs once."""
-    path = out / "lakes.gpkg"
+    path = out / COMBINED
+    open_sky = sum(read_record(folder).get("cloud_mask") is False for folder in folders)
+    note = f"{open_sky} of {len(folders)} scenes: {CLOUDS_NOT_MASKED}" if open_sky else ""
     with writing(out):
-        write_lakes(path, combine_lakes([gpd.read_file(folder / "lakes.gpkg", layer="lakes") for folder in folders]))
+        lakes = combine_lakes([gpd.read_file(folder / "lakes.gpkg", layer="lakes") for folder in folders])
+        write_lakes(path, lakes, note)
     return path
 
 

@@ -21,6 +21,8 @@ from glofgeo.mapping.polygons import lake_polygons
 from glofgeo.mapping.rasters import describe_probability, require_pixels, write_mask, write_probability
 from glofgeo.mapping.thumbnail import Thumbnail
 
+CLOUDS_NOT_MASKED = "clouds are not masked (no scene classification), they count as ground"
+
 
 def write_outputs(
     folder: Path,
@@ -67,10 +69,11 @@ def write_outputs(
         lakes = describe_lakes(
             outlines, transform, scene_id=scene.id, acquired=scene.datetime, baseline=scene.baseline
         )  # fmt: skip
-        write_lakes(folder / "lakes.gpkg", lakes)
+        note = "" if scene.has_cloud_mask else CLOUDS_NOT_MASKED
+        write_lakes(folder / "lakes.gpkg", lakes, note)
         write_overview(
             folder / "overview.png", true_colour(_picture(thumbnail, scene)), lakes,
-            thumbnail.transform(transform), scene.crs, scene.id, thumbnail.not_observed(),
+            thumbnail.transform(transform), scene.crs, scene.id, thumbnail.not_observed(), note,
         )  # fmt: skip
         for raster in rasters:
             raster.result()
@@ -91,6 +94,8 @@ def _picture(thumbnail: Thumbnail, scene: Scene) -> npt.NDArray[np.float32]:
 
 def _tags(scene: Scene) -> dict[str, str]:
     tags = {"SCENE_ID": scene.id, "SOFTWARE": f"glofgeo {__version__}"}
+    if not scene.has_cloud_mask:
+        tags["NOTE"] = CLOUDS_NOT_MASKED
     if scene.datetime:
         tags["ACQUISITION_DATETIME"] = scene.datetime.isoformat()
     return tags

@@ -59,6 +59,7 @@ def write_overview(
     crs: Any,
     title: str,
     not_observed: NDArray[np.bool_],
+    note: str = "",
 ) -> None:
     """Draws the map of one scene, under 1000 px on its longer side, all or nothing.
 
@@ -70,6 +71,7 @@ def write_overview(
         crs: of the scene, projected or geographic.
         title: first line, such as scene and date; count and total area of the lakes follow below it.
         not_observed: `(H, W)`, true under cloud and outside the swath; drawn grey and hatched.
+        note: what a reader must know, for the second line.
     """
     height, width = rgb.shape[:2]
     metres_across, metres_down = _pixel_size(transform, crs, (height, width))
@@ -94,13 +96,18 @@ def write_overview(
     _draw_legend(axes, bool(not_observed.any()))
     axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
 
-    # The longest product names are shrunk to the width of the page: a bold letter is about 0.65 of its size wide.
-    size = min(12.0, (page_width - 2 * _MARGIN) * 72 / (0.65 * max(len(title), 1)))
+    # The longest lines are shrunk to the width of the page: a bold letter is about 0.65 of its size wide.
+    room = (page_width - 2 * _MARGIN) * 72 / 0.65
     left = _MARGIN / page_width
-    figure.text(left, 1 - 0.14 / page_height, title, fontsize=size, fontweight="bold", va="top")
+    # A name may hold what Matplotlib takes for a formula.
+    head = figure.text(left, 1 - 0.14 / page_height, title, fontweight="bold", va="top", parse_math=False)
+    head.set_fontsize(min(12.0, room / max(len(title), 1)))
     count = f"{len(lakes)} lake" + ("" if len(lakes) == 1 else "s")
     summary = f"{count}, {float(lakes['area_m2'].sum()) / 1e6:.3g} km² in all"
-    figure.text(left, 1 - 0.42 / page_height, summary, fontsize=10, va="top", color="#333333")
+    summary += f"; {note}" if note else ""
+    size = min(10.0, room / len(summary))
+    colour = "#a3271b" if note else "#333333"
+    figure.text(left, 1 - 0.42 / page_height, summary, fontsize=size, va="top", color=colour, parse_math=False)
     _save(figure, path)
 
 

@@ -1,5 +1,6 @@
-"""One line of progress over all scenes: windows, rate and time left."""
+"""One line of progress over all scenes: windows, rate and time left; in a log, a new one now and then."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -16,7 +17,12 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
+from glofgeo.terminal import one_line
+
 Advance = Callable[[int], None]
+
+# Between two lines of a log.
+_PAUSE_S = 30.0
 
 
 class _Rate(ProgressColumn):
@@ -27,9 +33,36 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:.1f}/s")
 
 
+class _Log:
+    """Says what begins, and then from time to time how far it is."""
+
+    def __init__(self, console: Console, windows: int) -> None:
+        self.console = console
+        self.windows = windows
+        self.done = 0
+        self.scene = ""
+        self.started = self.told = time.monotonic()
+
+    def name(self, text: str) -> None:
+        self.scene = one_line(text)
+        self._tell(f"{self.scene}: {self.done}/{self.windows} windows done")
+
+    def advance(self, done: int) -> None:
+        self.done += done
+        now = time.monotonic()
+        if now - self.told >= _PAUSE_S:
+            self.told = now
+            rate = self.done / (now - self.started)
+            left = (self.windows - self.done) / max(rate, 1e-9) / 60
+            self._tell(f"{self.scene}: {self.done}/{self.windows} windows, {rate:.2g}/s, about {left:.0f} min left")
+
+    def _tell(self, text: str) -> None:
+        self.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
 @contextmanager
 def windows_progress(windows: int) -> Iterator[tuple[Callable[[str], None], Advance]]:
-    """Shows a bar on the standard error while scenes are mapped.
+    """Shows a bar on the standard error while scenes are mapped; where that is no terminal, a plain line now and then.
 
     Args:
         windows: number of windows of all scenes.
@@ -37,10 +70,16 @@ def windows_progress(windows: int) -> Iterator[tuple[Callable[[str], None], Adva
     Yields:
         A function that takes what is worked on now, and one that takes the number of windows done since.
     """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        log = _Log(console, windows)
+        yield log.name, log.advance
+        return
     count = TextColumn("{task.completed}/{task.total} windows")
     # A product's name is as long as a terminal is wide; its first part holds the date.
-    name = TextColumn("{task.description}", table_column=Column(max_width=33, overflow="ellipsis", no_wrap=True))
+    column = Column(max_width=33, overflow="ellipsis", no_wrap=True)
+    name = TextColumn("{task.description}", markup=False, table_column=column)
     columns = (name, BarColumn(12), count, _Rate(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=console) as progress:
         task = progress.add_task("", total=windows)
-        yield lambda text: progress.update(task, description=text), lambda done: progress.advance(task, done)
+        yield lambda text: progress.update(task, description=one_line(text)), lambda n: progress.advance(task, n)

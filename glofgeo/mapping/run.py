@@ -157,10 +157,11 @@ def run_job(
     Raises:
         GlofgeoError: If the scene cannot be read.
         CannotWriteError: If the folder cannot be written.
+        GlofgeoError: If something that is no map has its name.
     """
     scene, plan = job.scene, job.plan
     clock = [time.perf_counter()]
-    with writing(out), scene_folder(out, scene.id) as folder, rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE):
+    with writing(out), scene_folder(out, scene.id, job.fingerprint) as folder, rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE):
         strips = folder / "strips.tif"
         shown = shown_bands(scene)
         thumbnail = Thumbnail(plan.shape, len(shown))

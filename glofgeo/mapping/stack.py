@@ -1,6 +1,7 @@
 """A scene as one layer of a few bands, which Deepness and other readers of plain pixels want."""
 
 import contextlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
@@ -36,6 +37,7 @@ def write_stack(scene: Scene, out: Path, bands: Sequence[str]) -> Path:
     # GDAL would show a missing or shortened file as nodata, and a file on another grid stretched.
     scene.read(Window(0, 0, 1, 1), bands)
     path = out / f"{scene.id}_stack.vrt"
+    _require_replaceable(path)
     part = path.with_name(path.name + ".part")
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -48,6 +50,17 @@ def write_stack(scene: Scene, out: Path, bands: Sequence[str]) -> Path:
         with contextlib.suppress(OSError):
             part.unlink()
     return path
+
+
+def _require_replaceable(path: Path) -> None:
+    if not os.path.lexists(path):
+        return
+    with contextlib.suppress(OSError, ElementTree.ParseError):
+        if not path.is_symlink() and path.is_file():
+            software = ElementTree.parse(path).find("Metadata/MDI[@key='SOFTWARE']")
+            if software is not None and (software.text or "").startswith("glofgeo "):
+                return
+    raise GlofgeoError(f"{path}: was not written by glofgeo, and stays; name another folder with --out")
 
 
 def _dataset(scene: Scene, out: Path, bands: Sequence[str]) -> ElementTree.Element:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import mmap
+import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,22 @@ class _Probability(nn.Module):
         return (self.model(torch.where(hole, self.means, reflectance)) / self.temperature).sigmoid()
 
 
+def require_replaceable(path: Path) -> None:
+    """Makes sure that a model may be exported here: nothing is here, or a model that was exported.
+
+    Raises:
+        GlofgeoError: If something else is here.
+    """
+    if not os.path.lexists(path):
+        return
+    if path.is_file() and not path.is_symlink():
+        with path.open("rb") as file:
+            file.seek(max(path.stat().st_size - 2 * _DIGEST_LENGTH, 0))
+            if _DIGEST_KEY.encode() in file.read():  # as `_seal` leaves it
+                return
+    raise GlofgeoError(f"{path}: is no model that glofgeo exported, and stays; name another folder with --out")
+
+
 def export_onnx(loaded: LoadedCheckpoint, path: Path) -> None:
     """Writes a model as one ONNX file, weights inside; `path` holds the whole of it afterwards or what it held before.
 
@@ -123,6 +140,7 @@ def export_onnx(loaded: LoadedCheckpoint, path: Path) -> None:
         GlofgeoError: If the extra `onnx` is not installed, the weights exceed 2 GB, or the file cannot be written.
     """
     _require_extra("onnx", "onnxscript")
+    require_replaceable(path)
     size = sum(tensor.nbytes for tensor in loaded.model.state_dict().values())
     if size > _LARGEST:
         raise GlofgeoError(f"{path}: {size / 1e9:.1f} GB of weights, one ONNX file holds 2: export a smaller model")

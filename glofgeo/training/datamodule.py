@@ -166,7 +166,7 @@ class LakeData(lightning.LightningDataModule):
             def tell(text: str, done: int, total: int) -> None:
                 bar.update(task, description=text, completed=done, total=total)
 
-            fill_cache(copies, self.cache, self.config.data.cache_size * 1e9, tell)
+            self._held = fill_cache(copies, self.cache, self.config.data.cache_size * 1e9, tell)
 
     def setup(self, stage: str) -> None:
         """Opens scenes and lakes for reading and lays the windows."""

@@ -1,8 +1,10 @@
 """What a run leaves behind after every epoch: a row of figures and, if it is the best yet, the model."""
 
+import contextlib
 import csv
 import io
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback
 
+from glofgeo.errors import GlofgeoError
 from glofgeo.models import fit_temperature, save_checkpoint
 from glofgeo.training.adapt import merged
 from glofgeo.training.pictures import draw_curves, draw_examples
@@ -26,10 +29,13 @@ class WholeFiles(TorchCheckpointIO):
     """Writes `last.ckpt` beside itself and renames it; Lightning's own way copies between disks."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        """Writes a checkpoint; `path` holds the whole of it afterwards or what it held before."""
-        partial = Path(f"{path}.part")
-        torch.save(checkpoint, partial)
-        partial.replace(path)
+        """Writes a checkpoint; `path` holds the whole of it afterwards or what it held before.
+
+        Raises:
+            GlofgeoError: If the disk does not take it.
+        """
+        with _replacing(Path(path)) as partial:
+            torch.save(checkpoint, partial)
 
 
 class Journal(Callback):
@@ -99,9 +105,30 @@ class Journal(Callback):
             print(f"{told}lake IoU {figures['val_iou']:.3f}{'  best' if better else ''}", flush=True)
 
     def _write(self, name: str, content: bytes) -> None:
-        partial = self.folder / f".{name}.part"
-        partial.write_bytes(content)
-        partial.replace(self.folder / name)
+        with _replacing(self.folder / name) as partial:
+            partial.write_bytes(content)
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Gives a file to write beside `path`, whose place it takes if all went well; else it disappears.
+
+    Raises:
+        GlofgeoError: If it cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        yield partial
+        partial.replace(path)
+    # Torch has an error without a kind of its own for a full disk.
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise GlofgeoError(
+            f"{path}: cannot be written ({reason}); make room, then go on with --resume {path.parent}"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
 
 
 def _table(rows: list[dict[str, float]]) -> bytes:

@@ -109,7 +109,7 @@ def draw_examples(examples: Sequence[Example], bands: Sequence[str]) -> bytes:
         for one in axes:
             one.set(xticks=[], yticks=[])
     for axes, title in zip(grid[0], (names, "truth", "lake probability, 0-1", "error"), strict=True):
-        axes.set_title(title)
+        axes.set_title(title, parse_math=False)
     figure.legend(
         handles=[Patch(facecolor=colour, edgecolor="#777777", label=name) for name, colour in _ERRORS.items()],
         loc="outside lower center", ncols=len(_ERRORS),

@@ -20,15 +20,18 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from glofgeo import __version__
 from glofgeo.config import TrainConfig, from_dict
 from glofgeo.errors import GlofgeoError
 from glofgeo.models import LakeSegmenter, LoadReport, UnetBaseline, build_model, load_pretrained
 from glofgeo.precision import computes_in_bfloat16
+from glofgeo.terminal import one_line
 from glofgeo.training.baseline import train_unet
 from glofgeo.training.datamodule import LakeData
 from glofgeo.training.ema import RunningMean
+from glofgeo.training.folder import free_folder, open_folder
 from glofgeo.training.journal import Journal, WholeFiles
 from glofgeo.training.task import LakeTask
 
@@ -59,7 +62,7 @@ def train(
     aoi_name: str,
     scenes: Path,
     lakes: Path,
-    out: Path,
+    out: Path | None,
     config: TrainConfig,
     resume: Path | None = None,
     device: str = "auto",
@@ -79,7 +82,7 @@ def train(
         aoi_name: what to call it.
         scenes: folder of scenes, or one scene.
         lakes: layer of lake polygons.
-        out: the run folder, new or empty.
+        out: the run folder, new or empty; None takes `runs/<date>-<time>`, with `-2`, `-3`, … where that is taken.
         config: everything that decides the run.
         resume: a run folder, or its `last.ckpt`, to bring to its epoch count under its own `config.yaml`; then `out`
             and `config` are not used.
@@ -97,8 +100,8 @@ def train(
     if resume is not None:
         out = resume if resume.is_dir() else resume.parent
         config = _config_of(out)
-    elif (out / "last.ckpt").exists() or (out / "best.safetensors").exists():
-        raise GlofgeoError(f"{out}: holds a training run; go on with --resume {out}, or name another folder")
+    else:
+        numbered, out = out is None, free_folder(out)
     data = LakeData(aoi=aoi, aoi_name=aoi_name, scenes=scenes, lakes=lakes, cache=out.parent / CACHE, config=config)
     _print_audit(data.audit)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
@@ -106,12 +109,12 @@ def train(
     going_on = resume is not None and (out / "last.ckpt").exists()
     model, config = (build_model(config.model), config) if going_on else _start(config)
     described = data.audit | {"aoi": Path(aoi_name).name, "lakes": lakes.name, "scenes": data.scene_ids}
-    if resume is None:
-        _open_folder(out, config, described)
-    elif json.loads((out / "split.json").read_text()) != described:
+    if resume is not None and json.loads((out / "split.json").read_text()) != described:
         raise GlofgeoError(f"{out}: was trained on other ground (split.json); resume with the same AOI, scenes, lakes")
     data.prepare_data()
     data.setup("fit")
+    if resume is None:
+        out = open_folder(out, config, described, numbered=numbered)
     journal = Journal(out, provenance=_provenance(described))
     trainer = _trainer(out, config, journal, device, devices, strategy, wandb)
     task = LakeTask(model, config, data.plans)
@@ -122,13 +125,13 @@ def train(
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if (out / "last.ckpt").exists():
             given = f"--aoi {aoi_name} --scenes {scenes} --lakes {lakes}"
-            console.print(f"Go on with: glofgeo train {given} --resume {out}", highlight=False)
+            _tell(f"Go on with: glofgeo train {given} --resume {out}")
         raise KeyboardInterrupt from None
     best = out / "best.safetensors"
     unet = None
     if trainer.is_global_zero:
-        console.print(f"Best lake IoU {journal.best:.3f} on validation ground: {best}", highlight=False)
-        console.print(f"Map with it: glofgeo map --checkpoint {best} --scene SCENE", highlight=False)
+        _tell(f"Best lake IoU {journal.best:.3f} on validation ground: {best}")
+        _tell(f"Map with it: glofgeo map --checkpoint {best} --scene SCENE")
     if baseline and trainer.is_global_zero:
         unet = train_unet(data.train_dataloader(), config, journal.seconds, task.device)
     return Trained(best, data, unet)
@@ -191,7 +194,7 @@ def _start(config: TrainConfig) -> tuple[LakeSegmenter, TrainConfig]:
         except GlofgeoError as error:
             if config.weights != "auto" or config.tune != "full":
                 raise
-            console.print(f"[bold red]Training starts from random weights:[/] {error}", highlight=False)
+            _tell(str(error), "Training starts from random weights: ", "bold red")
             source = "none"
         else:
             _print_weights(report)
@@ -206,21 +209,6 @@ def _config_of(folder: Path) -> TrainConfig:
         return from_dict(TrainConfig, yaml.safe_load(path.read_text()), str(path))
     except (yaml.YAMLError, TypeError) as error:
         raise GlofgeoError(f"{path}: cannot be read ({str(error).splitlines()[0]}); restore it or train anew") from None
-
-
-def _open_folder(out: Path, config: TrainConfig, described: dict[str, Any]) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        # A folder with a config.yaml can be resumed, so that comes last.
-        for name, text in (
-            ("split.json", json.dumps(described, indent=2)),
-            ("config.yaml", yaml.safe_dump(dataclasses.asdict(config), sort_keys=False)),
-        ):
-            partial = out / f".{name}.part"
-            partial.write_text(text)
-            partial.replace(out / name)
-    except OSError as error:
-        raise GlofgeoError(f"{out}: cannot be written ({error.strerror}); name another folder with --out") from None
 
 
 def _provenance(described: dict[str, Any]) -> dict[str, Any]:
@@ -243,36 +231,41 @@ def _provenance(described: dict[str, Any]) -> dict[str, Any]:
 
 
 def _print_weights(report: LoadReport) -> None:
-    console.print(f"Weights from {report.source}:", highlight=False)
+    _tell(f"Weights from {report.source}:")
     table = Table(show_header=False)
-    table.add_row("layout", f"{report.layout}, prefix {report.prefix!r}" if report.prefix else report.layout)
+    table.add_row("layout", Text(f"{report.layout}, prefix {report.prefix!r}" if report.prefix else report.layout))
     table.add_row("blocks", str(report.blocks))
     table.add_row("loaded", f"{report.loaded} tensors, {report.renamed} of them under another name")
     for title, names in (("left at initial value", report.initial), ("left over", report.left_over)):
-        table.add_row(title, f"{len(names)}: {', '.join(names[:3])}{', …' if len(names) > 3 else ''}" if names else "0")
+        table.add_row(
+            title, Text(f"{len(names)}: {', '.join(names[:3])}{', …' if len(names) > 3 else ''}" if names else "0")
+        )
     console.print(table, highlight=False)
 
 
 def _print_audit(audit: dict[str, Any]) -> None:
-    console.print(f"Ground for training and validation, split {audit['how']}:", highlight=False)
+    _tell(f"Ground for training and validation, split {audit['how']}:")
     table = Table()
     for column in ("part", "km2", "lakes"):
         table.add_column(column, justify="left" if column == "part" else "right")
     for part, facts in audit["parts"].items():
-        table.add_row(part, f"{facts['area_km2']:,.1f}", f"{facts['lakes']:,}")
+        table.add_row(Text(str(part)), f"{facts['area_km2']:,.1f}", f"{facts['lakes']:,}")
     console.print(table)
     apart = ", ".join(f"{pair} {metres / 1000:.2f} km" for pair, metres in audit["distance_m"].items())
-    console.print(
-        f"Least distance: {apart}. Lakes reaching into two, left out: {audit['lakes_left_out']}.", highlight=False
-    )
+    _tell(f"Least distance: {apart}. Lakes reaching into two, left out: {audit['lakes_left_out']}.")
     if undated := audit["lakes_undated"]:
-        console.print(f"[yellow]Lakes without a date, left out:[/] {undated}", highlight=False)
+        _tell(str(undated), "Lakes without a date, left out: ", "yellow")
     for part, share in audit["scene_overlap"].items():
-        console.print(f"Windows on {part} ground in scenes that training sees too: {share:.0%}.", highlight=False)
+        _tell(f"Windows on {part} ground in scenes that training sees too: {share:.0%}.")
     for text in audit["violations"]:
-        console.print(f"[bold red]Leak, let through:[/] {text}", highlight=False)
+        _tell(text, "Leak, let through: ", "bold red")
     for name, reason in audit["damaged"].items():
-        console.print(f"[yellow]Left out, damaged:[/] {name} ({reason})", highlight=False)
+        _tell(f"{name} ({reason})", "Left out, damaged: ", "yellow")
+
+
+def _tell(text: str, head: str = "", style: str = "") -> None:
+    """Prints a line whose text may come from outside, after a coloured head of our own."""
+    console.print(Text.assemble((head, style), one_line(text)))
 
 
 def _quieten() -> None:

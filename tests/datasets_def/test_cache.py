@@ -1,5 +1,6 @@
 """Tiled copies of products: the same pixels, made once, whole or not at all, within a size."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from rasterio.windows import Window
 
 from datasets_def import TiledCopy, fill_cache, open_scene
+from datasets_def.processes import process_tag
 from datasets_def.synthetic import write_product
 from glofgeo.errors import GlofgeoError
 
@@ -191,14 +193,18 @@ def test_more_than_the_limit_is_refused_before_anything_is_removed_or_made(produ
 
 
 def test_what_a_killed_run_left_is_removed_and_what_is_being_written_stays(product, tmp_path):
-    for name, age in ((".dead", 2 * 86400), (".busy", 60)):
+    key = f".scene_{'0' * 16}"
+    gone, other, busy = f"{key}.{'1' * 32}", f"{key}.00000000-7.{'2' * 32}", f"{key}.{process_tag()}.{'3' * 32}"
+    for name, age in ((gone, 2 * 86400), (other, 60), (busy, 2 * 86400), ("of the user", 2 * 86400)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "part.tif").write_bytes(b"0" * 1000)
-        os.utime(tmp_path / name, (time.time() - age, time.time() - age))
+        for path in (tmp_path / name / "part.tif", tmp_path / name):
+            os.utime(path, (time.time() - age, time.time() - age))
     (tmp_path / "notes.txt").write_text("of the user")
     copy = copy_of(product[0], tmp_path)
     fill([copy], tmp_path, limit=copy.size + 1)
-    assert {entry.name for entry in tmp_path.iterdir()} == {".busy", "notes.txt", copy.path.parent.name}
+    stay = {other, busy, "of the user", "notes.txt", copy.path.parent.name}
+    assert {entry.name for entry in tmp_path.iterdir()} == stay
 
 
 def test_an_unreadable_product_leaves_nothing(mine, tmp_path):
@@ -214,6 +220,79 @@ def test_a_folder_that_cannot_be_made_is_told(product, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(GlofgeoError, match="cannot be written"):
         fill([copy_of(product[0], tmp_path / "file" / "cache")], tmp_path / "file" / "cache")
+
+
+def test_what_is_no_copy_stays_whatever_room_is_needed(product, tmp_path):
+    copies = [copy_of(product[0], tmp_path, Window(0, 0, side, side)) for side in (298, 299)]
+    fill(copies[:1], tmp_path)
+    (copies[0].path.parent / "notes.txt").write_text("of the user")
+    for name in (f"thesis_{'0' * 16}", "thesis"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "thesis.docx").write_bytes(b"0" * 10**7)
+    (tmp_path / f"link_{'0' * 16}").symlink_to(tmp_path / "thesis")
+    fill(copies[1:], tmp_path, limit=copies[1].size + 1)
+    assert all(copy.path.exists() for copy in copies)
+    assert len(list(tmp_path.rglob("thesis.docx"))) == 2
+    copies[0].path.write_bytes(b"")
+    with pytest.raises(GlofgeoError, match="files of others"):
+        fill(copies[:1], tmp_path)
+    assert (copies[0].path.parent / "notes.txt").exists()
+
+
+def test_copies_that_another_run_reads_stay_until_it_ends(product, tmp_path):
+    copies = [copy_of(product[0], tmp_path, Window(0, 0, side, side)) for side in (297, 298, 299)]
+    held = fill_cache(copies[:1], tmp_path, ROOM, lambda *_: None)
+    fill(copies[1:2], tmp_path)
+    os.utime(copies[0].path.parent / "copy.json", (1, 1))
+    fill(copies[2:], tmp_path, limit=2.5 * copies[0].size)
+    assert [copy.path.exists() for copy in copies] == [True, False, True]
+    with pytest.raises(GlofgeoError, match=r"other runs.*--data\.cache-size"):
+        fill(copies[2:], tmp_path, limit=1.5 * copies[0].size)
+    del held
+    fill(copies[2:], tmp_path, limit=1.5 * copies[0].size)
+    assert [copy.path.exists() for copy in copies] == [False, False, True]
+    assert {file.name for file in copies[2].path.parent.iterdir()} == {copies[2].path.name, "copy.json"}
+
+
+_FILL_AND_STAY = """
+import sys
+from pathlib import Path
+from rasterio.windows import Window
+from datasets_def import TiledCopy, fill_cache, open_scene
+product, folder = map(Path, sys.argv[1:])
+copy = TiledCopy(open_scene(product), Window(0, 0, 297, 297), folder)
+held = fill_cache([copy], folder, 50e9, lambda text, done, total: None)
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_lease_of_a_process_ends_with_it(product, tmp_path):
+    copies = [copy_of(product[0], tmp_path, Window(0, 0, side, side)) for side in (297, 299)]
+    command = [sys.executable, "-c", _FILL_AND_STAY, product[0], tmp_path]
+    other = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        other.stdout.readline()
+        fill(copies[:1], tmp_path)
+        with pytest.raises(GlofgeoError, match="other runs"):
+            fill(copies[1:], tmp_path, limit=1.5 * copies[0].size)
+    finally:
+        other.kill()
+        other.communicate()
+    fill(copies[1:], tmp_path, limit=1.5 * copies[0].size)
+    assert [copy.path.exists() for copy in copies] == [False, True]
+
+
+@pytest.mark.parametrize(("age", "stays"), [(3600, True), (2 * 86400, False)])
+def test_the_lease_of_another_machine_counts_for_a_day(product, tmp_path, age, stays):
+    copies = [copy_of(product[0], tmp_path, Window(0, 0, side, side)) for side in (297, 299)]
+    fill(copies[:1], tmp_path)
+    lease = copies[0].path.parent / f".in-use.00000000-7.{'0' * 32}"
+    lease.touch()
+    os.utime(lease, (time.time() - age,) * 2)
+    with contextlib.suppress(GlofgeoError):
+        fill(copies[1:], tmp_path, limit=1.5 * copies[0].size)
+    assert [copy.path.exists() for copy in copies] == [stays, not stays]
 
 
 _FILL_AND_COMPARE = """

@@ -10,6 +10,7 @@ import pytest
 import shapely
 from affine import Affine
 
+from glofgeo.errors import GlofgeoError
 from glofgeo.inventory import COLUMNS, describe_lakes, write_lakes
 from glofgeo.inventory.styles import lake_points_qml, lakes_qml
 
@@ -152,3 +153,57 @@ def test_the_file_is_dated_by_its_newest_lake(tmp_path):
     assert query(tmp_path / "lakes.gpkg", "SELECT DISTINCT update_time FROM layer_styles") == [
         ("2023-10-12T04:57:01.000Z",)
     ]
+
+
+def change(path, sql):
+    with closing(sqlite3.connect(path)) as database, database:
+        # The spatial index has functions of its own, which SQLite alone lacks.
+        for (trigger,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            database.execute(f"DROP TRIGGER {trigger}")
+        database.execute(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE lakes SET area_m2 = 0 WHERE fid = 1",
+        "DELETE FROM lakes WHERE fid = 2",
+        "UPDATE lakes SET geom = x'00'",
+        "ALTER TABLE lakes ADD COLUMN seen_in_the_field TEXT",
+        "UPDATE layer_styles SET styleQML = 'mine'",
+        "CREATE TABLE qgis_projects (name TEXT)",
+    ],
+)
+def test_a_layer_that_somebody_has_changed_is_not_replaced(path, sql):
+    change(path, sql)
+    before = path.read_bytes()
+    with pytest.raises(GlofgeoError, match=r"lakes\.gpkg.*stays"):
+        write_lakes(path, inventory(1))
+    assert path.read_bytes() == before
+
+
+def test_a_layer_that_another_program_opened_or_an_earlier_version_wrote_is_replaced(path):
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA journal_mode = WAL")  # as QGIS does
+        database.execute("VACUUM")
+    change(path, "DROP TABLE glofgeo")
+    path.with_name("lakes.gpkg-wal").write_bytes(b"of the earlier layer")
+    write_lakes(path, inventory(1))
+    assert [p.name for p in path.parent.iterdir()] == ["lakes.gpkg"]
+    assert len(gpd.read_file(path, layer="lakes")) == 1
+
+
+@pytest.mark.parametrize("kind", ["text", "another layer", "folder", "link"])
+def test_what_glofgeo_did_not_write_is_not_replaced(tmp_path, path, kind):
+    other = tmp_path / "other [1]#?%.gpkg"
+    if kind == "text":
+        other.write_text("mine")
+    elif kind == "another layer":
+        gpd.read_file(path, layer="lakes").to_file(other, layer="lakes")
+    elif kind == "folder":
+        other.mkdir()
+    else:
+        other.symlink_to(path)
+    with pytest.raises(GlofgeoError, match="other"):
+        write_lakes(other, inventory(1))
+    assert len(gpd.read_file(path, layer="lakes")) == 3

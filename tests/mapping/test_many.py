@@ -4,9 +4,12 @@ import dataclasses
 import json
 import os
 import shutil
+import sqlite3
+from contextlib import closing
 
 import geopandas as gpd
 import numpy as np
+import pyogrio
 import pytest
 import rasterio
 import torch
@@ -14,7 +17,7 @@ import torch
 from datasets_def import open_scene
 from glofgeo.config import DataConfig, MapConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
-from glofgeo.mapping.many import list_scenes, map_scenes
+from glofgeo.mapping.many import list_scenes, map_scenes, summary
 from glofgeo.models import Header, load_checkpoint
 
 
@@ -185,3 +188,57 @@ def test_a_lake_in_two_overlapping_scenes_of_a_date_occurs_once(tmp_path, produc
     assert sum(map(len, parts)) > len(expected) > 3
     assert len(combined) == len(expected)
     np.testing.assert_allclose(sorted(combined.area_m2), sorted(expected.area_m2), rtol=0.02)
+
+
+def test_what_is_not_ours_is_refused_before_any_scene_is_mapped(tmp_path, loaded, scenes):
+    out = tmp_path / "maps"
+    for name in ("lakes.gpkg", "scene2"):
+        path = out / name
+        path.parent.mkdir(exist_ok=True)
+        if name == "scene2":
+            path.mkdir()
+        (path / "thesis.docx" if name == "scene2" else path).write_text("years")
+        with pytest.raises(GlofgeoError, match=name) as refusal:
+            map_scenes(scenes, loaded.model, loaded, out)
+        assert "--out" in str(refusal.value)
+        assert names(out) == [name]
+        shutil.rmtree(out)
+
+
+def test_a_combined_layer_corrected_by_hand_stays(tmp_path, loaded, scenes):
+    out = tmp_path / "maps"
+    combined = map_scenes(scenes[:2], loaded.model, loaded, out).combined
+    map_scenes(scenes[:2], loaded.model, loaded, out)
+    with closing(sqlite3.connect(combined)) as database, database:
+        database.execute("CREATE TABLE fieldwork (note TEXT)")
+    before = combined.read_bytes()
+    with pytest.raises(GlofgeoError, match="fieldwork"):
+        map_scenes(scenes[:2], loaded.model, loaded, out)
+    assert combined.read_bytes() == before
+
+
+@pytest.mark.parametrize("twin", ["SCENE0", "lakes.GPKG"])
+def test_names_that_are_one_on_other_systems_are_refused(tmp_path, loaded, scenes, write_raster, twin):
+    other = write_raster(tmp_path / "x.tif", np.full((4, 40, 40), 1500, np.uint16), scale=1e-4, SCENE_ID=twin)
+    with pytest.raises(GlofgeoError, match=twin):
+        map_scenes([scenes[0], other], loaded.model, loaded, tmp_path / "maps")
+    assert not (tmp_path / "maps").exists()
+
+
+def test_scenes_without_a_cloud_mask_say_so_wherever_their_lakes_are_shown(tmp_path, loaded, scenes, product):
+    report = map_scenes([product[0], *scenes[:1]], loaded.model, loaded, tmp_path / "maps")
+    masked, bare = sorted(report.mapped)
+    assert (masked.name, bare.name) == (product[0].stem, "scene0")
+    assert summary(masked).endswith("% observed")
+    assert summary(bare).endswith(
+        "100% observed; clouds are not masked (no scene classification), they count as ground"
+    )
+    for folder, note in ((masked, None), (bare, "clouds are not masked")):
+        for name in ("mask.tif", "probability.tif"):
+            with rasterio.open(folder / name) as source:
+                assert (note or "") in source.tags().get("NOTE", "") and ("NOTE" in source.tags()) == bool(note)
+        for layer in ("lakes", "lakes_points"):
+            description = pyogrio.read_info(folder / "lakes.gpkg", layer=layer)["layer_metadata"]["DESCRIPTION"]
+            assert ("clouds are not masked" in description) == bool(note)
+    description = pyogrio.read_info(report.combined, layer="lakes")["layer_metadata"]["DESCRIPTION"]
+    assert "1 of 2 scenes: clouds are not masked" in description

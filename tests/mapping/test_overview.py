@@ -66,6 +66,15 @@ def test_picture_stays_small_whatever_the_scene(tmp_path, shape):
     assert [path.name for path in tmp_path.iterdir()] == ["overview.png"]
 
 
+def test_a_note_is_seen_and_a_name_with_a_formula_is_drawn(tmp_path):
+    plain = draw(tmp_path / "a.png", title="$x_{$ \\frac [b]")
+    lakes = gpd.GeoDataFrame({"area_m2": []}, geometry=[], crs=UTM[1])
+    rgb = np.full((300, 400, 3), (120, 100, 80), np.uint8)
+    write_overview(tmp_path / "b.png", rgb, lakes, *UTM, "title", np.zeros((300, 400), bool), "clouds are not masked")
+    noted = np.asarray(Image.open(tmp_path / "b.png").convert("RGB")).astype(int)
+    assert share(noted[:72], (163, 39, 27), 40) > 0.005 > share(plain[:72], (163, 39, 27), 40)
+
+
 def test_pixels_are_measured_on_the_ground():
     across, down = _pixel_size(*UTM, (300, 400))
     assert (across, down) == pytest.approx((100, 100), rel=2e-3)

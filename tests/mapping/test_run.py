@@ -86,8 +86,8 @@ def test_gdal_and_qgis_both_see_the_style(mapped):
     assert rows == [("", geometry[0], 1)]
 
 
-def test_a_rerun_replaces_and_leaves_nothing_else(product, mapped, tmp_path):
-    (mapped / "note.txt").write_text("of the first run")
+def test_a_rerun_replaces_the_earlier_map(product, mapped, tmp_path):
+    (mapped / "lakes.gpkg-wal").write_text("of a program that had the earlier layer open")
     before = (mapped / "mask.tif").read_bytes()
     again = map_scene(open_scene(product[0]), DarkInInfrared(), tmp_path)
     assert again == mapped

@@ -180,3 +180,14 @@ def test_the_last_pixels_of_a_ragged_grid_are_shown_too(tmp_path):
     product, _ = write_product(tmp_path, size=101, bands=MIXED)
     scene = open_scene(product, MIXED)
     np.testing.assert_array_equal(read(write_stack(scene, tmp_path, MIXED)), expected(scene, MIXED))
+
+
+def test_a_stack_replaces_a_stack_and_nothing_else(product, tmp_path):
+    scene = open_scene(product[0])
+    path = write_stack(scene, tmp_path, BANDS)
+    write_stack(scene, tmp_path, BANDS)
+    for text in ("mine", "<VRTDataset><Metadata><MDI key='SOFTWARE'>QGIS</MDI></Metadata></VRTDataset>"):
+        path.write_text(text)
+        with pytest.raises(GlofgeoError, match=r"_stack\.vrt: was not written by glofgeo"):
+            write_stack(scene, tmp_path, BANDS)
+        assert path.read_text() == text
