@@ -22,10 +22,11 @@ from rich.console import Console
 from rich.table import Table
 
 from glofgeo import __version__
-from glofgeo.config import TrainConfig, from_dict
+from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.models import LakeSegmenter, LoadReport, UnetBaseline, build_model, load_pretrained
 from glofgeo.precision import computes_in_bfloat16
+from glofgeo.settings import from_dict
 from glofgeo.training.baseline import train_unet
 from glofgeo.training.datamodule import LakeData
 from glofgeo.training.ema import RunningMean
