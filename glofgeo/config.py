@@ -226,6 +226,8 @@ class MapConfig:
         skip_dry: leave out windows in which no pixel could be water (B03 and B08 tell); see docs/mapping.md for what
             that costs.
         compile: translate the network with torch.compile: a slow start, then faster windows.
+        any_resolution: map scenes whose pixels are more than a quarter larger or smaller than those the model was
+            trained on, and note it in the outputs.
     """
 
     threshold: Annotated[float, Range(0, 1, above=True, below=True)] = 0.5
@@ -235,6 +237,7 @@ class MapConfig:
     tta: bool = False
     skip_dry: bool = False
     compile: bool = False
+    any_resolution: bool = False
 
     def __post_init__(self) -> None:
         """Refuses values that cannot be meant."""

@@ -7,11 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from glofgeo.models.bands import require_bands
     from glofgeo.models.checkpoint import LoadedCheckpoint, load_checkpoint, save_checkpoint
     from glofgeo.models.encoder import DinoV2Encoder
     from glofgeo.models.header import Header, read_header
     from glofgeo.models.onnx import OnnxSegmenter, export_onnx, load_onnx
-    from glofgeo.models.segmenter import LakeSegmenter, build_model, require_bands
+    from glofgeo.models.segmenter import LakeSegmenter, build_model
     from glofgeo.models.temperature import fit_temperature, percent_steps
     from glofgeo.models.unet import UnetBaseline
     from glofgeo.models.weights import LoadReport, load_pretrained
@@ -52,7 +53,7 @@ _HOME = {
     "load_pretrained": "weights",
     "percent_steps": "temperature",
     "read_header": "header",
-    "require_bands": "segmenter",
+    "require_bands": "bands",
     "save_checkpoint": "checkpoint",
 }
 

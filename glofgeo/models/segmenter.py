@@ -1,7 +1,5 @@
 """The lake segmenter: reflectance in, lake logits out."""
 
-from collections.abc import Sequence
-
 import torch
 from segmentation_models_pytorch.base import SegmentationHead
 from segmentation_models_pytorch.base.modules import Conv2dReLU
@@ -90,22 +88,3 @@ def build_model(config: ModelConfig) -> LakeSegmenter:
         GlofgeoError: If the configuration does not describe a network.
     """
     return LakeSegmenter(config)
-
-
-def require_bands(config: ModelConfig, scene_bands: Sequence[str], scene: str) -> None:
-    """Refuses a scene that lacks a band the model reads.
-
-    Args:
-        config: the model's.
-        scene_bands: names of the bands the scene has, in any order.
-        scene: its path or id, for the message.
-
-    Raises:
-        GlofgeoError: If a band is missing.
-    """
-    missing = [band for band in config.bands if band not in scene_bands]
-    if missing:
-        raise GlofgeoError(
-            f"{scene} has no {', '.join(missing)} (it has {', '.join(scene_bands)}): "
-            f"this model reads {', '.join(config.bands)}; take another scene or a model for its bands"
-        )

@@ -9,6 +9,7 @@ import sys
 import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,8 @@ import lightning
 import torch
 import yaml
 from geopandas import GeoDataFrame
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from rich.console import Console
@@ -24,9 +27,10 @@ from rich.table import Table
 from glofgeo import __version__
 from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError
+from glofgeo.mapping.inference import choose_device
 from glofgeo.models import LakeSegmenter, LoadReport, UnetBaseline, build_model, load_pretrained
 from glofgeo.precision import computes_in_bfloat16
-from glofgeo.settings import from_dict
+from glofgeo.resume import INPUTS, Inputs, config_of, run_folder
 from glofgeo.training.baseline import train_unet
 from glofgeo.training.datamodule import LakeData
 from glofgeo.training.ema import RunningMean
@@ -68,6 +72,8 @@ def train(
     strategy: str = "auto",
     baseline: Literal["unet"] | None = None,
     wandb: str | None = None,
+    offset: float | None = None,
+    aoi_path: Path | None = None,
 ) -> Trained:
     """Trains a lake segmenter.
 
@@ -89,32 +95,43 @@ def train(
         strategy: how they share the work, as Lightning's own flag.
         baseline: `unet` trains a U-Net from scratch on the same windows for the same wall time besides.
         wandb: project of Weights & Biases to log to, besides TensorBoard.
+        offset: of scenes that do not tell theirs, see `open_scene`.
+        aoi_path: file of the area of interest, for the run to remember.
 
     Raises:
         GlofgeoError: If the input cannot be trained on, or the run folder cannot be used.
         KeyboardInterrupt: After Ctrl-C, once the run folder is in order.
     """
     _quieten()
+    if devices < 1:
+        raise GlofgeoError(f"--devices {devices}: give 1 or more")
+    choose_device(device)
+    _require_wandb(wandb)
     if resume is not None:
-        out = resume if resume.is_dir() else resume.parent
-        config = _config_of(out)
+        out = run_folder(resume)
+        config = config_of(out)
     elif (out / "last.ckpt").exists() or (out / "best.safetensors").exists():
         raise GlofgeoError(f"{out}: holds a training run; go on with --resume {out}, or name another folder")
-    data = LakeData(aoi=aoi, aoi_name=aoi_name, scenes=scenes, lakes=lakes, cache=out.parent / CACHE, config=config)
+    data = LakeData(
+        aoi=aoi, aoi_name=aoi_name, scenes=scenes, lakes=lakes, cache=out.parent / CACHE, config=config, offset=offset
+    )
     _print_audit(data.audit)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     torch.set_float32_matmul_precision("high")
     going_on = resume is not None and (out / "last.ckpt").exists()
-    model, config = (build_model(config.model), config) if going_on else _start(config)
+    if resume is not None and not going_on:
+        console.print(f"{out}: no epoch was finished; the run starts from its beginning", highlight=False)
     described = data.audit | {"aoi": Path(aoi_name).name, "lakes": lakes.name, "scenes": data.scene_ids}
+    journal = Journal(out, provenance=_provenance(described), pixel_m=data.pixel_m)
+    trainer = _trainer(out, config, journal, device, devices, strategy, wandb)
+    model, config = (build_model(config.model), config) if going_on else _start(config)
     if resume is None:
-        _open_folder(out, config, described)
+        inputs = _inputs(aoi_path, aoi_name, scenes, lakes, offset) if aoi_path else None
+        _open_folder(out, config, described, inputs)
     elif json.loads((out / "split.json").read_text()) != described:
         raise GlofgeoError(f"{out}: was trained on other ground (split.json); resume with the same AOI, scenes, lakes")
     data.prepare_data()
     data.setup("fit")
-    journal = Journal(out, provenance=_provenance(described))
-    trainer = _trainer(out, config, journal, device, devices, strategy, wandb)
     task = LakeTask(model, config, data.plans)
     try:
         trainer.fit(task, datamodule=data, ckpt_path=out / "last.ckpt" if going_on else None, weights_only=True)
@@ -122,8 +139,8 @@ def train(
         # Lightning ends Ctrl-C and termination with exit, and leaves further Ctrl-C ignored.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if (out / "last.ckpt").exists():
-            given = f"--aoi {aoi_name} --scenes {scenes} --lakes {lakes}"
-            console.print(f"Go on with: glofgeo train {given} --resume {out}", highlight=False)
+            given = "" if (out / INPUTS).exists() else f"--aoi {aoi_name} --scenes {scenes} --lakes {lakes} "
+            console.print(f"Go on with: glofgeo train {given}--resume {out}", highlight=False)
         raise KeyboardInterrupt from None
     best = out / "best.safetensors"
     unet = None
@@ -148,32 +165,41 @@ def _trainer(
         ModelCheckpoint(out, filename="last", save_top_k=1, enable_version_counter=False, save_on_train_epoch_end=True),
     ]
     terminal = sys.stdout.isatty()
-    return lightning.Trainer(
-        accelerator={"cuda": "gpu"}.get(device, device),
-        devices=devices,
-        strategy=strategy,
-        # The sampler shares out its draw itself, and every process judges all of the ground.
-        use_distributed_sampler=False,
-        precision="bf16-mixed" if bf16 and device != "mps" else "32-true",
-        plugins=[WholeFiles()],
-        max_epochs=config.epochs,
-        gradient_clip_val=config.clip,
-        callbacks=[*callbacks, RichProgressBar()] if terminal else callbacks,
-        logger=[TensorBoardLogger(out, name="tensorboard", version=""), *_wandb(wandb, out)],
-        enable_progress_bar=terminal,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        log_every_n_steps=10,
-    )
+    # A lone process is not one of the tasks that a cluster's variables promise: Lightning would look for the others.
+    alone = [LightningEnvironment()] if devices == 1 and strategy == "auto" else []
+    try:
+        return lightning.Trainer(
+            accelerator={"cuda": "gpu"}.get(device, device),
+            devices=devices,
+            strategy=strategy,
+            # The sampler shares out its draw itself, and every process judges all of the ground.
+            use_distributed_sampler=False,
+            precision="bf16-mixed" if bf16 and device != "mps" else "32-true",
+            plugins=[WholeFiles(), *alone],
+            max_epochs=config.epochs,
+            gradient_clip_val=config.clip,
+            callbacks=[*callbacks, RichProgressBar()] if terminal else callbacks,
+            logger=[TensorBoardLogger(out, name="tensorboard", version=""), *_wandb(wandb, out)],
+            enable_progress_bar=terminal,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=10,
+        )
+    # What Lightning cannot do with devices, strategy and the variables of the cluster, it tells in errors of its own.
+    except (ValueError, RuntimeError, MisconfigurationException, ModuleNotFoundError) as error:
+        reason = " ".join(str(error).split())
+        raise GlofgeoError(f"--device {device} --devices {devices} --strategy {strategy}: {reason}") from None
 
 
 def _wandb(project: str | None, out: Path) -> list[Logger]:
-    if project is None:
-        return []
-    try:
-        return [WandbLogger(project=project, name=out.name, save_dir=out)]
-    except ModuleNotFoundError:
-        raise GlofgeoError("wandb is not installed: pip install 'glofgeo[wandb]', or leave out --wandb") from None
+    return [] if project is None else [WandbLogger(project=project, name=out.name, save_dir=out)]
+
+
+def _require_wandb(project: str | None) -> None:
+    if project is not None and not project.strip():
+        raise GlofgeoError("--wandb '': give the name of a project, or leave it out")
+    if project is not None and find_spec("wandb") is None:
+        raise GlofgeoError("wandb is not installed: pip install 'glofgeo[wandb]', or leave out --wandb")
 
 
 def _start(config: TrainConfig) -> tuple[LakeSegmenter, TrainConfig]:
@@ -199,22 +225,13 @@ def _start(config: TrainConfig) -> tuple[LakeSegmenter, TrainConfig]:
     return model, dataclasses.replace(config, weights=source)
 
 
-def _config_of(folder: Path) -> TrainConfig:
-    path = folder / "config.yaml"
-    if not path.exists():
-        raise GlofgeoError(f"{path}: missing, so there is nothing to resume; give the folder of a run")
-    try:
-        return from_dict(TrainConfig, yaml.safe_load(path.read_text()), str(path))
-    except (yaml.YAMLError, TypeError) as error:
-        raise GlofgeoError(f"{path}: cannot be read ({str(error).splitlines()[0]}); restore it or train anew") from None
-
-
-def _open_folder(out: Path, config: TrainConfig, described: dict[str, Any]) -> None:
+def _open_folder(out: Path, config: TrainConfig, described: dict[str, Any], inputs: Inputs | None) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
         # A folder with a config.yaml can be resumed, so that comes last.
         for name, text in (
             ("split.json", json.dumps(described, indent=2)),
+            *([(INPUTS, inputs.to_json())] if inputs else []),
             ("config.yaml", yaml.safe_dump(dataclasses.asdict(config), sort_keys=False)),
         ):
             partial = out / f".{name}.part"
@@ -222,6 +239,10 @@ def _open_folder(out: Path, config: TrainConfig, described: dict[str, Any]) -> N
             partial.replace(out / name)
     except OSError as error:
         raise GlofgeoError(f"{out}: cannot be written ({error.strerror}); name another folder with --out") from None
+
+
+def _inputs(aoi: Path, name: str, scenes: Path, lakes: Path, offset: float | None) -> Inputs:
+    return Inputs(str(aoi.absolute()), name, str(scenes.absolute()), str(lakes.absolute()), offset)
 
 
 def _provenance(described: dict[str, Any]) -> dict[str, Any]:

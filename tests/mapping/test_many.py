@@ -171,3 +171,32 @@ def test_a_lake_in_two_overlapping_scenes_of_a_date_occurs_once(tmp_path, produc
     assert sum(map(len, parts)) > len(expected) > 3
     assert len(combined) == len(expected)
     np.testing.assert_allclose(sorted(combined.area_m2), sorted(expected.area_m2), rtol=0.02)
+
+
+def test_pixels_of_another_size_are_refused_or_let_through_with_a_note(tmp_path, loaded, write_raster):
+    array = np.random.default_rng(0).integers(1000, 4000, (4, 80, 90)).astype(np.uint16)
+    ten = dataclasses.replace(loaded, pixel_m=10.0)
+    sides = (7.6, 12.4, 7.4, 12.6, 3, 60)
+    paths = [write_raster(tmp_path / f"of{side:g}.tif", array, scale=1e-4, pixel=side) for side in sides]
+    report = map_scenes(paths, loaded.model, ten, tmp_path / "maps")
+    assert [folder.name for folder in report.mapped] == ["of7.6", "of12.4"]
+    assert "its pixels are 60 m wide, and the model was trained on 10 m" in str(report.failed[str(paths[-1])])
+    assert len(map_scenes(paths, loaded.model, loaded, tmp_path / "unknown").mapped) == len(paths)
+
+    report = map_scenes(paths[-1:], loaded.model, ten, tmp_path / "any", settings=MapConfig(any_resolution=True))
+    record = json.loads((report.mapped[0] / "run.json").read_text())
+    assert record["pixel_m"] == pytest.approx(60, rel=2e-3)
+    assert (record["trained_pixel_m"], record["settings"]["any_resolution"]) == (10.0, True)
+    for name in ("mask.tif", "probability.tif"):
+        with rasterio.open(report.mapped[0] / name) as raster:
+            assert raster.tags()["NOTE"] == record["note"] != ""
+    record = json.loads((tmp_path / "unknown" / "of60" / "run.json").read_text())
+    assert (record["trained_pixel_m"], record["note"]) == ("not known", None)
+
+
+def test_a_model_is_loaded_from_its_file_once_it_is_needed(tmp_path, checkpoint, loaded, scenes):
+    report = map_scenes(scenes[:1], checkpoint, loaded, tmp_path / "maps")
+    assert len(report.mapped) == 1
+    assert len(map_scenes(scenes[:1], loaded.model, loaded, tmp_path / "maps").kept) == 1
+    with pytest.raises(GlofgeoError, match="written anew"):
+        map_scenes(scenes[:1], checkpoint, dataclasses.replace(loaded, sha256="another"), tmp_path / "maps")
