@@ -7,7 +7,6 @@ from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
 from torch import Tensor, nn
 
 from glofgeo.config import ModelConfig
-from glofgeo.errors import GlofgeoError
 from glofgeo.models.encoder import PATCH, DinoV2Encoder, pad_to_multiple
 
 # Reflectance that the noise over dark water amounts to, and the spread of the logarithms over land and water.
@@ -25,14 +24,8 @@ class LakeSegmenter(nn.Module):
     """
 
     def __init__(self, config: ModelConfig) -> None:
-        """Builds the network with random weights.
-
-        Raises:
-            GlofgeoError: If the configuration does not describe a network.
-        """
+        """Builds the network with random weights."""
         super().__init__()
-        if len(config.decoder_channels) != 5:
-            raise GlofgeoError(f"model.decoder_channels has {len(config.decoder_channels)} values: give five")
         self.config = config
         self.encoder = DinoV2Encoder(
             config.variant,
@@ -83,8 +76,5 @@ def build_model(config: ModelConfig) -> LakeSegmenter:
     """Builds the network that a configuration describes, with random weights.
 
     The same torch seed gives the same weights.
-
-    Raises:
-        GlofgeoError: If the configuration does not describe a network.
     """
     return LakeSegmenter(config)

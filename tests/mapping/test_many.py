@@ -15,6 +15,7 @@ from datasets_def import open_scene
 from glofgeo.config import DataConfig, MapConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.mapping.many import list_scenes, map_scenes
+from glofgeo.mapping.run import plan_scene
 from glofgeo.models import Header, load_checkpoint
 
 
@@ -140,6 +141,7 @@ def test_the_record_tells_what_decided_the_map(tmp_path, loaded, scenes):
     assert record["checkpoint_sha256"] == loaded.sha256
     assert record["settings"]["threshold"] == 0.4
     assert record["settings"]["batch_size"] >= 1
+    assert (record["trained_pixel_m"], record["note"]) == ("not known", None)
     assert record["peak_memory_mib"] > 0
 
 
@@ -178,10 +180,14 @@ def test_pixels_of_another_size_are_refused_or_let_through_with_a_note(tmp_path,
     ten = dataclasses.replace(loaded, pixel_m=10.0)
     sides = (7.6, 12.4, 7.4, 12.6, 3, 60)
     paths = [write_raster(tmp_path / f"of{side:g}.tif", array, scale=1e-4, pixel=side) for side in sides]
-    report = map_scenes(paths, loaded.model, ten, tmp_path / "maps")
-    assert [folder.name for folder in report.mapped] == ["of7.6", "of12.4"]
-    assert "its pixels are 60 m wide, and the model was trained on 10 m" in str(report.failed[str(paths[-1])])
-    assert len(map_scenes(paths, loaded.model, loaded, tmp_path / "unknown").mapped) == len(paths)
+    for path, fits in zip(paths, (True, True, False, False, False, False), strict=True):
+        scene = open_scene(path)
+        assert plan_scene(scene, loaded.model, loaded, None, MapConfig()).note is None, "not known, so not judged"
+        if fits:
+            assert plan_scene(scene, loaded.model, ten, None, MapConfig()).note is None
+        else:
+            with pytest.raises(GlofgeoError, match=r"m wide, and the model was trained on 10 m.*--any-resolution"):
+                plan_scene(scene, loaded.model, ten, None, MapConfig())
 
     report = map_scenes(paths[-1:], loaded.model, ten, tmp_path / "any", settings=MapConfig(any_resolution=True))
     record = json.loads((report.mapped[0] / "run.json").read_text())
@@ -190,8 +196,6 @@ def test_pixels_of_another_size_are_refused_or_let_through_with_a_note(tmp_path,
     for name in ("mask.tif", "probability.tif"):
         with rasterio.open(report.mapped[0] / name) as raster:
             assert raster.tags()["NOTE"] == record["note"] != ""
-    record = json.loads((tmp_path / "unknown" / "of60" / "run.json").read_text())
-    assert (record["trained_pixel_m"], record["note"]) == ("not known", None)
 
 
 def test_a_model_is_loaded_from_its_file_once_it_is_needed(tmp_path, checkpoint, loaded, scenes):
