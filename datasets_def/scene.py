@@ -320,9 +320,9 @@ def _scene_of_raster(path: Path, bands: tuple[str, ...], facts: RasterFacts) -> 
     )
 
 
-def describe_scene(path: str | Path) -> str:
-    """What a person wants to know of a scene, in lines."""
-    scene = open_scene(path)
+def describe_scene(path: str | Path, offset: float | None = None) -> str:
+    """What a person wants to know of a scene, in lines; for `offset` see `open_scene`."""
+    scene = open_scene(path, offset=offset)
     there = [name for name, layer in scene.layers.items() if not layer.path.startswith("!")]
     lines = {
         "scene": scene.id,

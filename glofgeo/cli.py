@@ -7,24 +7,24 @@ import errno
 import os
 import sys
 import warnings
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TextIO
+from typing import Annotated, Literal, TextIO
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict
+from cyclopts.validators import Number
 
 from glofgeo import __version__
 from glofgeo.config import MapConfig, TrainConfig
+from glofgeo.environment import forget_foreign_data
 from glofgeo.errors import GlofgeoError, GlofgeoWarning
 from glofgeo.presets import load_preset
 from glofgeo.terminal import one_line
 
-if TYPE_CHECKING:
-    from glofgeo.mapping.run import Segmenter
-    from glofgeo.models import Header
-
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Offset = Annotated[float | None, Parameter(validator=Number(gte=-10000, lte=10000))]
 
 # A disk that takes nothing more is no fault of glofgeo, whoever writes.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
@@ -50,11 +50,12 @@ app = App(
 @app.command
 def train(
     *,
-    aoi: str,
-    scenes: Path = Path("data/scenes"),
-    lakes: Path = Path("data/lakes.gpkg"),
+    aoi: str | None = None,
+    scenes: Path | None = None,
+    lakes: Path | None = None,
     out: Path | None = None,
-    config: str = "large",
+    config: str | None = None,
+    offset: Offset = None,
     resume: Path | None = None,
     baseline: Literal["unet"] | None = None,
     device: Device = "auto",
@@ -67,11 +68,12 @@ def train(
 
     Args:
         aoi: area of interest: a polygon file, or the name of a ready-made one (himalaya, khumbu, …).
-        scenes: folder of scenes, or one scene.
-        lakes: polygons of the lakes, complete within the area of interest.
+        scenes: folder of scenes, or one scene; by default data/scenes.
+        lakes: polygons of the lakes, complete within the area of interest; by default data/lakes.gpkg.
         out: folder of this run; by default runs/<date>-<time>.
-        config: large, small, chips, demo, or a YAML file; flags override it.
-        resume: folder of a run to continue with its own settings.
+        config: large (the default), small, chips, demo, or a YAML file; flags override it.
+        offset: DN to add in scenes that do not tell: -1000 for baseline 04.00 and later, else 0.
+        resume: folder of a run to continue with its own settings, area, scenes and lakes.
         baseline: unet trains a U-Net from scratch on the same windows for the same time, and scores it beside.
         device: where to compute.
         devices: how many GPUs or processes, as Lightning has it.
@@ -79,14 +81,28 @@ def train(
         wandb: project of Weights & Biases to log to.
         settings: everything else.
     """
-    from datasets_def.vectors import read_aoi
+    from datasets_def.vectors import find_aoi, read_aoi
+
+    name = aoi
+    if resume:
+        from glofgeo.resume import remembered
+
+        if inputs := remembered(resume, settings, {"--out": out, "--config": config, "--offset": offset}):
+            aoi, scenes, lakes = aoi or inputs.aoi, scenes or Path(inputs.scenes), lakes or Path(inputs.lakes)
+            offset, name = inputs.offset, inputs.aoi_name
+    if aoi is None or name is None:
+        raise _UsageError("train needs --aoi AREA, or --resume RUN.")
+    scenes, lakes = scenes or Path("data/scenes"), lakes or Path("data/lakes.gpkg")
+    area, path = read_aoi(aoi), find_aoi(aoi)
+    _require("--scenes", scenes)
+    _require("--lakes", lakes)
+
     from glofgeo.judge import judge
     from glofgeo.training.run import train as run
 
-    area = read_aoi(aoi)
     trained = run(
-        aoi=area, aoi_name=aoi, scenes=scenes, lakes=lakes, out=out, config=settings, resume=resume, device=device,
-        devices=devices, strategy=strategy, baseline=baseline, wandb=wandb,
+        aoi=area, aoi_name=name, aoi_path=path, scenes=scenes, lakes=lakes, offset=offset, out=out, config=settings,
+        resume=resume, device=device, devices=devices, strategy=strategy, baseline=baseline, wandb=wandb,
     )  # fmt: skip
     # Of several processes, each for a GPU of its own, one judges.
     if os.environ.get("LOCAL_RANK", "0") == os.environ.get("NODE_RANK", "0") == "0":
@@ -101,6 +117,7 @@ def map_(
     checkpoint: Path | None = None,
     aoi: str | None = None,
     out: Path = Path("maps"),
+    offset: Offset = None,
     device: Device = "auto",
     overwrite: bool = False,
     settings: Annotated[MapConfig, Parameter(name="*")] = MapConfig(),  # noqa: B008 (frozen)
@@ -112,6 +129,7 @@ def map_(
         checkpoint: model to use, .safetensors or an exported .onnx; by default the newest runs/*/best.safetensors.
         aoi: map only within this area of interest.
         out: folder; each scene gets a folder of its own in it, and several get lakes.gpkg with the lakes of all.
+        offset: DN to add in scenes that do not tell: -1000 for baseline 04.00 and later, else 0.
         device: where to compute.
         overwrite: map again what the same model has mapped with the same settings.
         settings: how to map.
@@ -120,11 +138,15 @@ def map_(
         raise _UsageError("--scene names no scene: give one path or more.")
     from datasets_def.vectors import read_aoi
     from glofgeo.mapping.many import list_scenes, map_scenes, summary
+    from glofgeo.models.header import read_header
 
     paths = list_scenes(scene)
     area = read_aoi(aoi) if aoi else None
-    model, header = _load_model(checkpoint or _newest_checkpoint())
-    report = map_scenes(paths, model, header, out, aoi=area, settings=settings, device=device, overwrite=overwrite)
+    model = checkpoint or _newest_checkpoint()
+    report = map_scenes(
+        paths, model, read_header(model), out, aoi=area, settings=settings, device=device, overwrite=overwrite,
+        offset=offset,
+    )  # fmt: skip
     for folder in report.kept:
         _say(f"{folder / 'lakes.gpkg'}: {summary(folder)} (mapped before; --overwrite maps it again)")
     for folder in report.mapped:
@@ -150,6 +172,7 @@ def evaluate(
     ndwi_threshold: float | None = None,
     json: Path | None = None,
     out: Path | None = None,
+    offset: Offset = None,
     device: Device = "auto",
 ) -> None:
     """Compares a map with known lakes; with a scene, NDWI > 0 stands beside it.
@@ -163,10 +186,19 @@ def evaluate(
         ndwi_threshold: with a scene, NDWI above this stands beside it too.
         json: write the figures to this file too.
         out: write scorecard.json, .md and .png into this folder.
+        offset: DN to add in a scene that does not tell: -1000 for baseline 04.00 and later, else 0.
         device: where to compute.
     """
     if prediction is None and scene is None:
         raise _UsageError("evaluate needs --prediction FILE, or --scene SCENE to map first.")
+    _require("--lakes", lakes)
+    _require("--prediction", prediction)
+    _require("--scene", scene)
+    if prediction is None:
+        from glofgeo.models.header import read_header
+
+        checkpoint = checkpoint or _newest_checkpoint()
+        read_header(checkpoint)
     import tempfile
 
     from datasets_def.scene import open_scene
@@ -178,13 +210,14 @@ def evaluate(
     area = read_aoi(aoi) if aoi else None
     with tempfile.TemporaryDirectory() as folder:
         if prediction is None:
-            from glofgeo.mapping.run import map_scene
+            from glofgeo.mapping.run import load_model, map_scene
 
-            model, header = _load_model(checkpoint or _newest_checkpoint())
-            whole = open_scene(str(scene), model.config.bands)
+            assert checkpoint is not None
+            model, header = load_model(checkpoint)
+            whole = open_scene(str(scene), model.config.bands, offset=offset)
             mapped = map_scene(whole, model, Path(folder), checkpoint=header, aoi=area, device=device)
             prediction = mapped / "mask.tif"
-        opened = open_scene(scene, ("B03", "B08")) if scene else None
+        opened = open_scene(scene, ("B03", "B08"), offset=offset) if scene else None
         card = compare(prediction, lakes, scene=opened, aoi=area, ndwi_threshold=ndwi_threshold)
     print_scorecard(card)
     if json:
@@ -212,6 +245,7 @@ def export(
     format: Literal["onnx"] = "onnx",
     out: Path | None = None,
     scene: Path | None = None,
+    offset: Offset = None,
 ) -> None:
     """Writes a trained model for other programs: the QGIS plugin Deepness, ONNX Runtime.
 
@@ -220,42 +254,53 @@ def export(
         format: onnx, one file.
         out: folder; by default the checkpoint's.
         scene: also write this scene as the single layer that Deepness wants.
+        offset: DN to add in a scene that does not tell: -1000 for baseline 04.00 and later, else 0.
     """
+    source = checkpoint or _newest_checkpoint()
+    _require("--scene", scene)
+    _require("--checkpoint", source)
+
     from datasets_def.scene import open_scene
     from glofgeo.mapping.stack import write_stack
     from glofgeo.models import export_onnx, load_checkpoint
     from glofgeo.models.onnx import require_replaceable
 
-    source = checkpoint or _newest_checkpoint()
     loaded = load_checkpoint(source)
     bands = loaded.config.model.bands
     folder = out or source.parent
     path = folder / f"{source.stem}.{format}"
     require_replaceable(path)
     if scene:
-        _say(f"{write_stack(open_scene(scene, bands), folder, bands)}: the layer to give Deepness in QGIS")
+        _say(
+            f"{write_stack(open_scene(scene, bands, offset=offset), folder, bands)}: the layer to give Deepness in QGIS"
+        )
     export_onnx(loaded, path)
     _say(f"{path}: the model, for Deepness and ONNX Runtime")
 
 
 @app.command
-def info(path: Path, /, *, verify: bool = False) -> None:
+def info(path: Path, /, *, offset: Offset = None, verify: bool = False) -> None:
     """Tells what a checkpoint or a scene is.
 
     Args:
         path: a .safetensors checkpoint, an exported .onnx, or a scene.
+        offset: DN to add in a scene that does not tell: -1000 for baseline 04.00 and later, else 0.
         verify: read a product through and name each file that is damaged or missing.
     """
     if verify:
         _verify(path)
     if path.suffix in (".safetensors", ".onnx", ".pt", ".pth", ".ckpt"):
+        from glofgeo.models.header import read_header
+
+        read_header(path)
+        from glofgeo.mapping.run import load_model
         from glofgeo.models.checkpoint import describe_header
 
-        print(describe_header(_load_model(path)[1]))
+        print(describe_header(load_model(path)[1]))
     else:
         from datasets_def.scene import describe_scene
 
-        print(describe_scene(path))
+        print(describe_scene(path, offset))
 
 
 def _verify(path: Path) -> None:
@@ -284,14 +329,10 @@ def _report_failures(failed: dict[str, Exception], scenes: int) -> None:
     _fail(1, f"{len(failed)} of {scenes} scenes failed; the others are done")
 
 
-def _load_model(path: Path) -> "tuple[Segmenter, Header]":
-    from glofgeo.models import load_checkpoint, load_onnx
-
-    if path.suffix == ".onnx":
-        exported = load_onnx(path)
-        return exported, exported.header
-    loaded = load_checkpoint(path)
-    return loaded.model, loaded
+def _require(name: str, path: Path | None) -> None:
+    """Tells a mistyped path before anything slow is imported."""
+    if path is not None and not path.exists():
+        raise GlofgeoError(f"{name} {path}: no such file or folder; check the path")
 
 
 def _newest_checkpoint() -> Path:
@@ -307,16 +348,28 @@ def _verbs() -> str:
 
 def _apply_preset(tokens: list[str]) -> None:
     """Makes the settings that `--config` (or a resumed run's config.yaml) names the defaults of `train`."""
-    name = next((value for token, value in pairwise(tokens) if token == "--config"), None)
-    name = name or next((token.split("=", 1)[1] for token in tokens if token.startswith("--config=")), "large")
-    if tokens[:1] == ["train"]:
-        app["train"].config = [Dict(load_preset(name), use_commands_as_keys=False)]
+    if tokens[:1] != ["train"] or "--help" in tokens:
+        return
+    run = _value_of("--resume", tokens)
+    if run is None:
+        values = load_preset(_value_of("--config", tokens) or "large")
+    else:
+        from glofgeo.resume import config_of, run_folder
+
+        values = asdict(config_of(run_folder(Path(run))))
+    app["train"].config = [Dict(values, use_commands_as_keys=False)]
+
+
+def _value_of(name: str, tokens: list[str]) -> str | None:
+    following = (value for token, value in pairwise(tokens) if token == name)
+    return next(following, None) or next((t.split("=", 1)[1] for t in tokens if t.startswith(f"{name}=")), None)
 
 
 def main() -> None:
     """Runs a verb; exits with 2 for a wrong input, 1 for a fault of glofgeo, 130 for Ctrl-C."""
     # Torch's threads would else spin while they wait, on cores that decode imagery. It is read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    forget_foreign_data()
     tokens = [token for token in sys.argv[1:] if token != "--debug"]
     warnings.showwarning = _show_warning
     try:

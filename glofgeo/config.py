@@ -3,15 +3,15 @@
 Every field is a plain type, so that a configuration survives JSON and YAML unchanged.
 """
 
-import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Literal
 
 from datasets_def.bands import BANDS, DEFAULT_BANDS
 from glofgeo.errors import GlofgeoError
+from glofgeo.settings import NotNegative, Number, Positive, Range, Share, check
 
 Variant = Literal["tiny", "small", "base", "large"]
-T = TypeVar("T")
+Channels = Annotated[int, Range(1, 4096)]
 
 # In every mask, probability raster and training target: the ground was not seen there, or is not to be judged.
 NOT_OBSERVED = 255
@@ -38,19 +38,20 @@ class ModelConfig:
     """
 
     variant: Variant = "large"
-    extra_blocks: int = 1
+    extra_blocks: Annotated[int, Range(0, 48)] = 1
     extra_init: Literal["copy", "zeros"] = "copy"
     registers: Literal[0, 4] = 0
-    image_size: int = 518
+    image_size: Annotated[int, Range(14, 4096)] = 518
     bands: tuple[str, ...] = DEFAULT_BANDS
-    mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
-    decoder_channels: tuple[int, ...] = (256, 128, 64, 32, 16)
-    stem_channels: tuple[int, int] = (16, 32)
+    mean: tuple[Number, ...] = ()
+    std: tuple[Positive, ...] = ()
+    decoder_channels: tuple[Channels, Channels, Channels, Channels, Channels] = (256, 128, 64, 32, 16)
+    stem_channels: tuple[Channels, Channels] = (16, 32)
     log_input: bool = False
 
     def __post_init__(self) -> None:
         """Fills in the band statistics and refuses a band that is not Sentinel-2's."""
+        check(self, "model.")
         unknown = [band for band in self.bands if band not in BANDS]
         if unknown:
             raise GlofgeoError(f"unknown band {', '.join(unknown)}: Sentinel-2 has {', '.join(BANDS)}")
@@ -84,21 +85,22 @@ class DataConfig:
         cache_size: GB that decoded scenes may take beside the runs; those used least recently give way.
     """
 
-    window: int = 518
-    batch_size: int = 4
-    crops: int = 1000
-    lake_share: float = 0.5
-    hard_share: float = 0.2
-    workers: int = 2
-    block_deg: float = 0.25
-    buffer_m: float = 6000.0
-    val_share: float = 0.2
-    lake_years: float | None = None
-    cache_size: float = 50.0
+    window: Annotated[int, Range(28, 4096)] = 518
+    batch_size: Annotated[int, Range(1, 65536)] = 4
+    crops: Annotated[int, Range(1, 10**9)] = 1000
+    lake_share: Share = 0.5
+    hard_share: Share = 0.2
+    workers: Annotated[int, Range(0, 1024)] = 2
+    block_deg: Annotated[float, Range(0, 90, above=True)] = 0.25
+    buffer_m: Annotated[float, Range(0, 1e6)] = 6000.0
+    val_share: Annotated[float, Range(0, 1, above=True, below=True)] = 0.2
+    lake_years: NotNegative | None = None
+    cache_size: NotNegative = 50.0
 
     def __post_init__(self) -> None:
         """Refuses values that cannot be meant."""
-        if min(self.lake_share, self.hard_share) < 0 or self.lake_share + self.hard_share > 1:
+        check(self, "data.")
+        if self.lake_share + self.hard_share > 1:
             raise GlofgeoError("--data.lake-share and --data.hard-share are shares of one whole: give 0 to 1 together")
 
 
@@ -115,10 +117,16 @@ class LossConfig:
             1402.1892), which `w` puts at a probability of `1 / (1 + w)`.
     """
 
-    lovasz: float = 1.0
-    dice: float = 1.0
-    bce: float = 1.0
-    lake_weight: float = 1.0
+    lovasz: NotNegative = 1.0
+    dice: NotNegative = 1.0
+    bce: NotNegative = 1.0
+    lake_weight: Positive = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuses values that cannot be meant."""
+        check(self, "loss.")
+        if not self.lovasz + self.dice + self.bce:
+            raise GlofgeoError("--loss.lovasz, --loss.dice and --loss.bce are all 0: give one of them some weight")
 
 
 @dataclass(frozen=True)
@@ -131,9 +139,13 @@ class AugmentConfig:
         haze: most reflectance that haze adds at 490 nm; falls with wavelength.
     """
 
-    light: float = 0.2
-    band: float = 0.05
-    haze: float = 0.03
+    light: Annotated[float, Range(0, 10)] = 0.2
+    band: Annotated[float, Range(0, 10)] = 0.05
+    haze: Share = 0.03
+
+    def __post_init__(self) -> None:
+        """Refuses values that cannot be meant."""
+        check(self, "augment.")
 
 
 @dataclass(frozen=True)
@@ -177,34 +189,27 @@ class TrainConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     weights: str = "auto"
     tune: Literal["full", "frozen", "lora"] = "full"
-    lora_rank: int = 8
-    lora_alpha: float = 16.0
-    epochs: int = 50
-    lr: float = 5e-4
-    encoder_lr: float = 5e-5
-    layer_decay: float = 0.9
-    weight_decay: float = 0.05
-    drop_path: float = 0.0
+    lora_rank: Annotated[int, Range(1, 1024)] = 8
+    lora_alpha: Positive = 16.0
+    epochs: Annotated[int, Range(1, 10**6)] = 50
+    lr: Annotated[float, Range(0, 1, above=True)] = 5e-4
+    encoder_lr: Annotated[float, Range(0, 1, above=True)] = 5e-5
+    layer_decay: Annotated[float, Range(0, 1, above=True)] = 0.9
+    weight_decay: Share = 0.05
+    drop_path: Annotated[float, Range(0, 1, below=True)] = 0.0
     grad_checkpoint: bool = False
     compile: bool = False
-    warmup: float = 0.05
-    patience: int = 10
-    clip: float = 1.0
-    ema: float = 0.999
-    seed: int = 0
+    warmup: Share = 0.05
+    patience: Annotated[int, Range(1, 10**6)] = 10
+    clip: Positive = 1.0
+    ema: Annotated[float, Range(0, 1, below=True)] = 0.999
+    seed: Annotated[int, Range(0, 2**32, below=True)] = 0
     allow_leaks: bool = False
     skip_damaged: bool = False
 
     def __post_init__(self) -> None:
         """Refuses values that cannot be meant."""
-        if self.lora_rank < 1:
-            raise GlofgeoError(f"--lora-rank {self.lora_rank}: give 1 or more, or --tune frozen")
-        if not 0 < self.layer_decay <= 1:
-            raise GlofgeoError(f"--layer-decay {self.layer_decay}: give a factor above 0, up to 1")
-        if not 0 <= self.ema < 1:
-            raise GlofgeoError(f"--ema {self.ema}: give a share from 0 to below 1")
-        if not 0 <= self.drop_path < 1:
-            raise GlofgeoError(f"--drop-path {self.drop_path}: give a probability from 0 to below 1")
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -221,46 +226,19 @@ class MapConfig:
         skip_dry: leave out windows in which no pixel could be water (B03 and B08 tell); see docs/mapping.md for what
             that costs.
         compile: translate the network with torch.compile: a slow start, then faster windows.
+        any_resolution: map scenes whose pixels are more than a quarter larger or smaller than those the model was
+            trained on, and note it in the outputs.
     """
 
-    threshold: float = 0.5
-    min_area: float = 500.0
-    overlap: int = 64
-    batch_size: int | Literal["auto"] = "auto"
+    threshold: Annotated[float, Range(0, 1, above=True, below=True)] = 0.5
+    min_area: NotNegative = 500.0
+    overlap: Annotated[int, Range(0, 4096)] = 64
+    batch_size: Annotated[int, Range(1, 65536)] | Literal["auto"] = "auto"
     tta: bool = False
     skip_dry: bool = False
     compile: bool = False
+    any_resolution: bool = False
 
     def __post_init__(self) -> None:
         """Refuses values that cannot be meant."""
-        if not 0 < self.threshold < 1:
-            raise GlofgeoError(f"--threshold {self.threshold}: give a probability between 0 and 1")
-        if self.min_area < 0 or self.overlap < 0:
-            raise GlofgeoError("--min-area and --overlap cannot be negative")
-        if self.batch_size != "auto" and self.batch_size < 1:
-            raise GlofgeoError(f"--batch-size {self.batch_size}: give 1 or more, or auto")
-
-
-def from_dict(kind: type[T], values: dict[str, Any], where: str) -> T:
-    """Builds a configuration from nested plain values, as YAML and JSON give them.
-
-    Args:
-        kind: the dataclass to build.
-        values: its fields; missing ones keep their defaults.
-        where: the file the values come from, for the error message.
-
-    Raises:
-        GlofgeoError: If a field is unknown.
-    """
-    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    unknown = [name for name in values if name not in fields]
-    if unknown:
-        raise GlofgeoError(f"{where}: unknown setting {', '.join(unknown)}; known: {', '.join(fields)}")
-    nested = {"model": ModelConfig, "data": DataConfig, "loss": LossConfig, "augment": AugmentConfig}
-    built: dict[str, Any] = {}
-    for name, value in values.items():
-        if kind is TrainConfig and name in nested and isinstance(value, dict):
-            built[name] = from_dict(nested[name], value, where)
-        else:
-            built[name] = tuple(value) if isinstance(value, list) else value
-    return kind(**built)
+        check(self)

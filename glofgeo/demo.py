@@ -14,13 +14,14 @@ from shapely.geometry import box
 from datasets_def.scene import Scene, open_scene
 from datasets_def.synthetic import write_product
 from datasets_def.vectors import read_aoi
-from glofgeo.config import TrainConfig, from_dict
+from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation import evaluate, print_scorecard, write_scorecard
 from glofgeo.inventory.geopackage import SIDECARS
 from glofgeo.mapping.run import map_scene
 from glofgeo.models import load_checkpoint
 from glofgeo.presets import PRESETS
+from glofgeo.settings import from_dict
 from glofgeo.terminal import one_line
 from glofgeo.training.run import train
 

@@ -4,7 +4,7 @@ import dataclasses
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geopandas import GeoDataFrame
 from shapely.geometry.base import BaseGeometry
@@ -14,9 +14,12 @@ from datasets_def.vectors import read_polygons
 from glofgeo.config import MapConfig
 from glofgeo.evaluation import Case, Scorecard, evaluate_all, print_scorecard, tune_ndwi, write_scorecard
 from glofgeo.mapping.progress import windows_progress
-from glofgeo.mapping.run import Segmenter, make_inference, plan_scene, run_job
+from glofgeo.mapping.run import make_inference, plan_scene, run_job
 from glofgeo.models import Header, load_checkpoint
 from glofgeo.training import Trained
+
+if TYPE_CHECKING:
+    from glofgeo.mapping.run import Segmenter
 
 Ground = Sequence[tuple[Scene, BaseGeometry]]
 
@@ -67,7 +70,7 @@ def _frame(scene: Scene, region: BaseGeometry) -> GeoDataFrame:
     return GeoDataFrame(geometry=[region], crs=scene.crs)
 
 
-def _map_ground(ground: Ground, model: Segmenter, header: Header, out: Path, device: str) -> list[Path]:
+def _map_ground(ground: Ground, model: "Segmenter", header: Header, out: Path, device: str) -> list[Path]:
     """Maps each scene's ground into a folder of its own, which it returns in order."""
     settings = MapConfig()
     jobs = [plan_scene(scene, model, header, _frame(scene, region), settings) for scene, region in ground]

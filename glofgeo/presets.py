@@ -3,8 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from glofgeo.config import TrainConfig, from_dict
+from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError
+from glofgeo.settings import from_dict
+
+_LARGEST = 2**20  # bytes of YAML; a run's whole configuration takes a thousandth
 
 # Every field not named here keeps its default.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -59,18 +62,30 @@ def load_preset(name: str) -> dict[str, Any]:
     Raises:
         GlofgeoError: If there is neither, or the file is no YAML mapping of known settings.
     """
-    import yaml
-
     if name in PRESETS:
         return PRESETS[name]
     path = Path(name)
     if not path.is_file():
         raise GlofgeoError(f"--config {name}: neither a preset ({', '.join(PRESETS)}) nor a YAML file")
-    try:
-        values = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
-        raise GlofgeoError(f"{path}: not readable as YAML ({str(error).splitlines()[0]})") from None
+    values = read_yaml(path)
     if not isinstance(values, dict):
         raise GlofgeoError(f"{path}: holds no settings; write `name: value` lines, as in a run's config.yaml")
     from_dict(TrainConfig, values, str(path))
     return values
+
+
+def read_yaml(path: Path) -> Any:
+    """Reads a YAML file of settings.
+
+    Raises:
+        GlofgeoError: If it cannot be read as YAML, or is larger than settings are.
+    """
+    import yaml
+
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise GlofgeoError(f"{path}: {path.stat().st_size:,} bytes are no settings; name another file")
+        return yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    # YAML's own errors, and what its converters of dates and numbers raise.
+    except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
+        raise GlofgeoError(f"{path}: not readable as YAML ({(str(error) or 'nothing').splitlines()[0]})") from None

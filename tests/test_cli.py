@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -43,8 +44,12 @@ def run(monkeypatch, capsys):
 
 
 @pytest.fixture
-def asked(monkeypatch):
-    """Collects what `train` would be asked to do."""
+def asked(monkeypatch, tmp_path_factory):
+    """Collects what `train` would be asked to do, where there are data."""
+    here = tmp_path_factory.mktemp("here")
+    (here / "data" / "scenes").mkdir(parents=True)
+    (here / "data" / "lakes.gpkg").touch()
+    monkeypatch.chdir(here)
     seen = []
 
     def train(**words):
@@ -329,8 +334,9 @@ def test_the_two_commands_as_written(product, tmp_path):
 
 def test_ready_made_areas_are_found_from_anywhere(asked, run, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    data = ["--scenes", tmp_path, "--lakes", tmp_path]
     for name in ("himalaya.geojson", "himalaya", "south_lhonak"):
-        assert run("train", "--aoi", name)[0] == 0
+        assert run("train", "--aoi", name, *data)[0] == 0
     assert len(asked[0]["aoi"]) > 5
     assert list(tmp_path.iterdir()) == []
 
@@ -383,7 +389,7 @@ def test_what_is_not_ours_is_refused_before_the_work(refused, checkpoint, tmp_pa
     (tmp_path / "scorecard.md").write_text("my notes")
     (tmp_path / "card.json").write_text("{}")
     (tmp_path / "best.onnx").write_text("my model")
-    words = ["evaluate", "--scene", product[0], "--lakes", product[1], "--checkpoint", "gone.safetensors"]
+    words = ["evaluate", "--scene", product[0], "--lakes", product[1], "--checkpoint", checkpoint]
     assert "scorecard.md" in refused(*words, "--out", tmp_path)
     assert "card.json" in refused(*words, "--json", tmp_path / "card.json")
     assert "best.onnx" in refused("export", "--checkpoint", checkpoint, "--out", tmp_path)
@@ -398,3 +404,75 @@ def test_a_full_disk_is_no_fault_of_glofgeo(run, monkeypatch):
     status, _, err = run("train", "--aoi", "khumbu")
     assert (status, err.count("\n")) == (2, 1)
     assert "/data/x: No space left on device" in err
+
+
+TRAIN = {
+    "--clip": -1, "--patience": -1, "--warmup": 5, "--loss.lake-weight": -1, "--augment.haze": -1, "--lr": 0,
+    "--data.cache-size": "nan", "--data.block-deg": 0, "--epochs": -1, "--data.workers": -1, "--data.window": 13,
+    "--model.std": "0", "--devices": 0, "--device": "cuda", "--wandb": "", "--offset": "inf", "--lr ": "nan",
+}  # fmt: skip
+MAP = {"--min-area": "nan", "--threshold": 1, "--overlap": -1, "--batch-size": 0, "--offset": "nan"}
+
+
+FLAGS = [("train", *flag) for flag in TRAIN.items()] + [("map", *flag) for flag in MAP.items()]
+
+
+@pytest.mark.parametrize(("verb", "flag", "value"), FLAGS)
+def test_a_flag_that_cannot_be_meant_is_named_and_nothing_written(refused, tmp_path, monkeypatch, verb, flag, value):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scenes").mkdir()
+    (tmp_path / "lakes.gpkg").touch()
+    before = sorted(tmp_path.rglob("*"))
+    data = ["--aoi", "khumbu", "--scenes", "scenes", "--lakes", "lakes.gpkg", "--out", "run"]
+    given = data if verb == "train" else ["--scene", "scenes"]
+    assert flag.strip() in refused(verb, *given, flag.strip(), value)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def modules_after(words, cwd):
+    """What a command has imported when it ends, with its status and the last line it printed."""
+    code = (
+        "import sys; from glofgeo import cli\n"
+        "status = 0\n"
+        "try: cli.main()\n"
+        "except SystemExit as stop: status = stop.code\n"
+        "print(status, [m for m in ('torch', 'torchgeo', 'lightning', 'timm', 'matplotlib') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code, *map(str, words)], cwd=cwd, capture_output=True, text=True)
+    return result.stdout.splitlines()[-1], result.stdout + result.stderr
+
+
+def test_a_mistyped_path_imports_nothing_slow(product, checkpoint, tmp_path):
+    scene, lakes = product
+    for words in (
+        ["map", "--scene", "gone.SAFE", "--checkpoint", checkpoint],
+        ["map", "--scene", scene, "--checkpoint", "gone.safetensors"],
+        ["train", "--aoi", "khumbu", "--scenes", scene, "--lakes", "gone.gpkg"],
+        ["evaluate", "--lakes", lakes, "--scene", scene, "--checkpoint", "gone.onnx"],
+        ["export", "--checkpoint", "gone.safetensors"],
+        ["info", "gone.safetensors"],
+    ):
+        last, told = modules_after(words, tmp_path)
+        assert last == "2 []", told
+        assert "gone" in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_finished_map_is_recognised_without_torch(write_raster, checkpoint, tmp_path):
+    scene = write_raster(tmp_path / "scene.tif", np.full((4, 96, 96), 1800, np.uint16), scale=1e-4)
+    words = ["map", "--scene", scene, "--checkpoint", checkpoint, "--out", tmp_path / "maps"]
+    assert glofgeo(*words).returncode == 0
+    last, told = modules_after(words, tmp_path)
+    assert last == "0 []", told
+    assert "mapped before" in told
+
+
+def test_variables_of_other_programs_do_no_harm(write_raster, checkpoint, tmp_path):
+    (tmp_path / "proj").mkdir()
+    (tmp_path / "proj" / "proj.db").write_bytes(b"of another version")
+    scene = write_raster(tmp_path / "scene.tif", np.full((4, 96, 96), 1800, np.uint16), scale=1e-4)
+    foreign = dict.fromkeys(("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH"), str(tmp_path / "proj"))
+    words = ["map", "--scene", scene, "--checkpoint", checkpoint, "--out", tmp_path / "maps", "--aoi", "khumbu"]
+    result = subprocess.run([COMMAND, *map(str, words)], env=os.environ | foreign, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert "off this scene" in result.stderr

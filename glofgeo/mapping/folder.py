@@ -26,6 +26,9 @@ from glofgeo.errors import GlofgeoError
 from glofgeo.inventory import require_replaceable as require_replaceable_layer
 from glofgeo.inventory.geopackage import SIDECARS
 
+# What every output says of a scene whose record has no cloud mask.
+CLOUDS_NOT_MASKED = "clouds are not masked (no scene classification), they count as ground"
+
 FILES = ("probability.tif", "probability.qml", "mask.tif", "mask.qml", "lakes.gpkg", "overview.png", "run.json")
 
 # With what other programs put beside these files: it describes them and goes with them.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import geopandas as gpd
 
@@ -11,11 +12,20 @@ from glofgeo.config import MapConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.inventory import combine_lakes, write_lakes
 from glofgeo.inventory import require_replaceable as require_replaceable_layer
-from glofgeo.mapping.folder import CannotWriteError, is_done, read_record, require_replaceable, writing
-from glofgeo.mapping.outputs import CLOUDS_NOT_MASKED
+from glofgeo.mapping.folder import (
+    CLOUDS_NOT_MASKED,
+    CannotWriteError,
+    is_done,
+    read_record,
+    require_replaceable,
+    writing,
+)
 from glofgeo.mapping.progress import windows_progress
-from glofgeo.mapping.run import Job, OffSceneError, Segmenter, make_inference, plan_scene, run_job
-from glofgeo.models import Header
+from glofgeo.mapping.run import Job, OffSceneError, load_model, make_inference, plan_scene, run_job
+from glofgeo.models.header import Header
+
+if TYPE_CHECKING:
+    from glofgeo.mapping.run import Segmenter
 
 COMBINED = "lakes.gpkg"
 
@@ -58,7 +68,7 @@ def list_scenes(words: list[str]) -> list[Path]:
 
 def map_scenes(
     paths: list[Path],
-    model: Segmenter,
+    model: "Segmenter | Path",
     checkpoint: Header,
     out: Path,
     *,
@@ -66,6 +76,7 @@ def map_scenes(
     settings: MapConfig = MapConfig(),  # noqa: B008 (frozen)
     device: str = "auto",
     overwrite: bool = False,
+    offset: float | None = None,
 ) -> Report:
     """Maps scenes one after the other; one that fails does not stop the others.
 
@@ -73,20 +84,21 @@ def map_scenes(
 
     Args:
         paths: the scenes.
-        model: a checkpoint's network, or a loaded ONNX file.
+        model: a checkpoint's network, a loaded ONNX file, or the path of either, loaded once a scene has to be mapped.
         checkpoint: what the model's file says of itself.
         out: folder of all maps.
         aoi: map only within these polygons.
         settings: how to map.
         device: `auto`, `cpu`, `cuda` or `mps`.
         overwrite: map again what is there already.
+        offset: see `open_scene`.
 
     Raises:
         GlofgeoError: If two scenes would share a folder, a folder or layer to be written is not glofgeo's own, the
             device is not there, or the output cannot be written.
     """
     report = Report()
-    jobs = _plan(paths, model, checkpoint, aoi, settings, report)
+    jobs = _plan(paths, model, checkpoint, aoi, settings, offset, report)
     to_do = []
     for job in jobs:
         if not overwrite and is_done(out / job.scene.id, job.fingerprint):
@@ -99,7 +111,7 @@ def map_scenes(
         if len(jobs) > 1:
             require_replaceable_layer(out / COMBINED)
     if to_do:
-        infer = make_inference(model, settings, device, to_do[0].plan.window)
+        infer = make_inference(_network(model, checkpoint), settings, device, to_do[0].plan.window)
         with windows_progress(sum(len(job.plan) for job in to_do)) as (name, advance):
             for number, job in enumerate(to_do, 1):
                 name(f"{number}/{len(to_do)} {job.scene.id}" if len(to_do) > 1 else job.scene.id)
@@ -124,19 +136,29 @@ def summary(folder: Path) -> str:
     return f"{lakes}, {record['observed_share']:.0%} observed{clouds}"
 
 
+def _network(model: "Segmenter | Path", checkpoint: Header) -> "Segmenter":
+    if not isinstance(model, Path):
+        return model
+    network, header = load_model(model)
+    if header.sha256 != checkpoint.sha256:
+        raise GlofgeoError(f"{model}: was written anew while the scenes were looked at; start again")
+    return network
+
+
 def _plan(
     paths: list[Path],
-    model: Segmenter,
+    model: "Segmenter | Path",
     checkpoint: Header,
     aoi: gpd.GeoDataFrame | None,
     settings: MapConfig,
+    offset: float | None,
     report: Report,
 ) -> list[Job]:
     # On macOS and Windows, names that differ in case are one.
     jobs: dict[str, Job] = {}
     for path in paths:
         try:
-            scene = open_scene(path, model.config.bands)
+            scene = open_scene(path, checkpoint.config.model.bands, offset=offset)
             job = plan_scene(scene, model, checkpoint, aoi, settings)
         except OffSceneError as error:
             report.outside.append(path)

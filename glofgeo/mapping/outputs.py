@@ -9,19 +9,18 @@ import numpy.typing as npt
 import rasterio
 from affine import Affine
 from rasterio.windows import Window
-from shapely.geometry import box
 
+from datasets_def.pixel_size import pixel_area
 from datasets_def.scene import Scene
 from glofgeo import __version__
 from glofgeo.config import MapConfig
-from glofgeo.inventory import describe_lakes, geodesic_size, write_lakes
+from glofgeo.inventory import describe_lakes, write_lakes
 from glofgeo.mapping.components import LakeRuns
+from glofgeo.mapping.folder import CLOUDS_NOT_MASKED
 from glofgeo.mapping.overview import true_colour, write_overview
 from glofgeo.mapping.polygons import lake_polygons
 from glofgeo.mapping.rasters import describe_probability, require_pixels, write_mask, write_probability
 from glofgeo.mapping.thumbnail import Thumbnail
-
-CLOUDS_NOT_MASKED = "clouds are not masked (no scene classification), they count as ground"
 
 
 def write_outputs(
@@ -33,6 +32,7 @@ def write_outputs(
     scene: Scene,
     transform: Affine,
     settings: MapConfig,
+    note: str | None = None,
 ) -> gpd.GeoDataFrame:
     """Writes rasters, lake layer and picture.
 
@@ -45,6 +45,7 @@ def write_outputs(
         scene: that was mapped.
         transform: of the rasters.
         settings: threshold and smallest lake.
+        note: what whoever opens the files must know besides missing clouds, in a sentence.
 
     Returns:
         The lakes, as `describe_lakes` gives them.
@@ -53,12 +54,14 @@ def write_outputs(
         OSError: If the disk took less than was written.
     """
     require_pixels(strips, checksum)
-    describe_probability(strips, _tags(scene))
-    cleaned = runs.clean(max(1, round(settings.min_area / _pixel_area(scene))))
+    note = "; ".join(filter(None, (None if scene.has_cloud_mask else CLOUDS_NOT_MASKED, note)))
+    describe_probability(strips, _tags(scene, note))
+    pixel = pixel_area(scene.crs, scene.transform, scene.shape)
+    cleaned = runs.clean(max(1, round(settings.min_area / pixel)))
     with ThreadPoolExecutor(2) as pool, rasterio.open(strips) as source:
         rasters = [
             pool.submit(write_probability, folder / "probability.tif", strips),
-            pool.submit(write_mask, folder / "mask.tif", strips, cleaned.mask, _tags(scene)),
+            pool.submit(write_mask, folder / "mask.tif", strips, cleaned.mask, _tags(scene, note)),
         ]
 
         def read(window: Window) -> npt.NDArray[np.uint8]:
@@ -69,7 +72,6 @@ def write_outputs(
         lakes = describe_lakes(
             outlines, transform, scene_id=scene.id, acquired=scene.datetime, baseline=scene.baseline
         )  # fmt: skip
-        note = "" if scene.has_cloud_mask else CLOUDS_NOT_MASKED
         write_lakes(folder / "lakes.gpkg", lakes, note)
         write_overview(
             folder / "overview.png", true_colour(_picture(thumbnail, scene)), lakes,
@@ -92,18 +94,10 @@ def _picture(thumbnail: Thumbnail, scene: Scene) -> npt.NDArray[np.float32]:
     return scene.reflectance(thumbnail.image(), [scene.bands[i] for i in shown_bands(scene)])
 
 
-def _tags(scene: Scene) -> dict[str, str]:
+def _tags(scene: Scene, note: str) -> dict[str, str]:
     tags = {"SCENE_ID": scene.id, "SOFTWARE": f"glofgeo {__version__}"}
-    if not scene.has_cloud_mask:
-        tags["NOTE"] = CLOUDS_NOT_MASKED
     if scene.datetime:
         tags["ACQUISITION_DATETIME"] = scene.datetime.isoformat()
+    if note:
+        tags["NOTE"] = note
     return tags
-
-
-def _pixel_area(scene: Scene) -> float:
-    """Area in square metres of the pixel in the scene's middle."""
-    rows, cols = scene.shape
-    x, y = scene.transform * (cols // 2, rows // 2)
-    pixel = gpd.GeoSeries([box(x, y + scene.transform.e, x + scene.transform.a, y)], crs=scene.crs)
-    return float(geodesic_size(pixel.to_crs("EPSG:4326"))[0][0])

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import geopandas as gpd
@@ -22,24 +22,30 @@ from rasterio.features import geometry_mask
 from rasterio.windows import Window
 from rasterio.windows import transform as window_transform
 
+from datasets_def.pixel_size import pixel_side
 from datasets_def.reproject import areas_on_grid
 from datasets_def.scene import Scene
 from glofgeo import __version__
 from glofgeo.config import NOT_OBSERVED, MapConfig
 from glofgeo.errors import GlofgeoError
-from glofgeo.mapping.components import LakeRuns
 from glofgeo.mapping.dry import may_hold_water
 from glofgeo.mapping.folder import fingerprint, scene_folder, writing
-from glofgeo.mapping.inference import Batcher, Infer, auto_batch, choose_device, symmetric, torch_inference
-from glofgeo.mapping.outputs import shown_bands, write_outputs
 from glofgeo.mapping.progress import Advance, windows_progress
 from glofgeo.mapping.rasters import open_strip_writer
 from glofgeo.mapping.stream import GDAL_CACHE, Area, Strip, stream_probability
 from glofgeo.mapping.thumbnail import Thumbnail
 from glofgeo.mapping.windows import WindowPlan, bounding_slices, plan_windows
-from glofgeo.models import Header, LakeSegmenter, OnnxSegmenter, UnetBaseline, require_bands
+from glofgeo.models.bands import require_bands
+from glofgeo.models.header import Header
 
-Segmenter = LakeSegmenter | OnnxSegmenter | UnetBaseline
+if TYPE_CHECKING:
+    from glofgeo.mapping.inference import Batcher, Infer
+    from glofgeo.models import LakeSegmenter, OnnxSegmenter, UnetBaseline
+
+    Segmenter = LakeSegmenter | OnnxSegmenter | UnetBaseline
+
+# Pixels differ by more than this share from those a model was trained on: its windows then show another landscape.
+_OTHER_PIXEL = 0.25
 
 
 class OffSceneError(GlofgeoError):
@@ -55,12 +61,16 @@ class Job:
         area: the part of it that is wanted.
         plan: windows on that part.
         fingerprint: of everything that decides what the map will say.
+        pixel_m: side of the scene's pixels on the ground, in metres.
+        note: what is unusual about it, in a sentence.
     """
 
     scene: Scene
     area: Area
     plan: WindowPlan
     fingerprint: str
+    pixel_m: float
+    note: str | None
 
     @property
     def transform(self) -> Affine:
@@ -70,7 +80,7 @@ class Job:
 
 def map_scene(
     scene: Scene,
-    model: Segmenter,
+    model: "Segmenter",
     out: Path,
     *,
     checkpoint: Header | None = None,
@@ -108,40 +118,87 @@ def map_scene(
 
 def plan_scene(
     scene: Scene,
-    model: Segmenter,
+    model: "Segmenter | Path",
     checkpoint: Header | None,
     aoi: gpd.GeoDataFrame | None,
     settings: MapConfig,
 ) -> Job:
     """Checks that a model can map a scene, and cuts it into windows; reads no pixel.
 
+    Args:
+        scene: with the bands that the model reads.
+        model: the network, or the file that a `checkpoint` was read from and the network will be.
+        checkpoint: what the model's file says of itself.
+        aoi: map only within these polygons.
+        settings: how to map.
+
     Raises:
         OffSceneError: If the area of interest lies off the scene.
-        GlofgeoError: If the scene lacks a band that the model or a setting needs.
+        GlofgeoError: If the scene lacks a band that the model or a setting needs, or has pixels of another size than
+            those the model was trained on.
     """
-    require_bands(model.config, tuple(scene.layers), str(scene.path))
+    if isinstance(model, Path):
+        assert checkpoint is not None
+        config = checkpoint.config.model
+    else:
+        config = model.config
+    require_bands(config, tuple(scene.layers), str(scene.path))
     scene.require(scene.bands)
-    if scene.bands != model.config.bands:
+    if scene.bands != config.bands:
         raise GlofgeoError(
             f"{scene.path}: opened with {', '.join(scene.bands)}, but this model reads "
-            f"{', '.join(model.config.bands)} in this order"
+            f"{', '.join(config.bands)} in this order"
         )
     if settings.skip_dry and not {"B03", "B08"} <= set(scene.bands):
         raise GlofgeoError("--skip-dry looks at B03 and B08, which this model does not read: leave it out")
+    pixel_m = pixel_side(scene.crs, scene.transform, scene.shape)
+    note = _other_pixel(pixel_m, checkpoint.pixel_m if checkpoint else None)
+    if note and not settings.any_resolution:
+        raise GlofgeoError(f"{scene.path}: {note}; take a model for these pixels, or map it with --any-resolution")
     area = _area(scene, aoi)
-    window = checkpoint.config.data.window if checkpoint else model.config.image_size
+    window = checkpoint.config.data.window if checkpoint else config.image_size
     shape = (int(area.window.height), int(area.window.width))
     plan = plan_windows(shape, window, min(settings.overlap, window // 2))
-    name = f"{type(model).__name__} {checkpoint.sha256 if checkpoint else ''}"
-    return Job(scene, area, plan, fingerprint(scene, name, window, aoi, settings))
+    name = f"{_kind(model)} {checkpoint.sha256 if checkpoint else ''}"
+    return Job(scene, area, plan, fingerprint(scene, name, window, aoi, settings), pixel_m, note)
 
 
-def make_inference(model: Segmenter, settings: MapConfig, device: str, window: int) -> Batcher:
+def _kind(model: "Segmenter | Path") -> str:
+    if isinstance(model, Path):
+        return "OnnxSegmenter" if model.suffix == ".onnx" else "LakeSegmenter"
+    return type(model).__name__
+
+
+def _other_pixel(pixel_m: float, trained_m: float | None) -> str | None:
+    if trained_m is None or abs(pixel_m / trained_m - 1) <= _OTHER_PIXEL:
+        return None
+    return f"its pixels are {pixel_m:.3g} m wide, and the model was trained on {trained_m:.3g} m"
+
+
+def load_model(path: Path) -> "tuple[Segmenter, Header]":
+    """Loads a checkpoint's network, or an exported `.onnx`.
+
+    Raises:
+        GlofgeoError: As `load_checkpoint` and `load_onnx`.
+    """
+    from glofgeo.models import load_checkpoint, load_onnx
+
+    if path.suffix == ".onnx":
+        exported = load_onnx(path)
+        return exported, exported.header
+    loaded = load_checkpoint(path)
+    return loaded.model, loaded
+
+
+def make_inference(model: "Segmenter", settings: MapConfig, device: str, window: int) -> "Batcher":
     """Puts a model to work on a device, in batches of windows of this side in pixels.
 
     Raises:
         GlofgeoError: If the device is not there.
     """
+    from glofgeo.mapping.inference import Batcher, auto_batch, choose_device, symmetric, torch_inference
+    from glofgeo.models import OnnxSegmenter
+
     where = choose_device(device)
     answer = model if isinstance(model, OnnxSegmenter) else torch_inference(model, where, compiled=settings.compile)
     infer: Infer = symmetric(answer) if settings.tta else answer
@@ -150,7 +207,7 @@ def make_inference(model: Segmenter, settings: MapConfig, device: str, window: i
 
 
 def run_job(
-    job: Job, infer: Batcher, out: Path, checkpoint: Header | None, settings: MapConfig, advance: Advance
+    job: Job, infer: "Batcher", out: Path, checkpoint: Header | None, settings: MapConfig, advance: Advance
 ) -> Path:
     """Maps a planned scene into its folder below `out`, which it returns.
 
@@ -159,6 +216,10 @@ def run_job(
         CannotWriteError: If the folder cannot be written.
         GlofgeoError: If something that is no map has its name.
     """
+    # SciPy and Matplotlib are slow to import, and a finished map needs neither.
+    from glofgeo.mapping.components import LakeRuns
+    from glofgeo.mapping.outputs import shown_bands, write_outputs
+
     scene, plan = job.scene, job.plan
     clock = [time.perf_counter()]
     with writing(out), scene_folder(out, scene.id, job.fingerprint) as folder, rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE):
@@ -184,7 +245,7 @@ def run_job(
             temperature = checkpoint.temperature if checkpoint else 1.0
             stream_probability(scene, job.area, plan, infer, write, look, advance, worth=worth, temperature=temperature)
         clock.append(time.perf_counter())
-        lakes = write_outputs(folder, strips, checksum, runs, thumbnail, scene, job.transform, settings)
+        lakes = write_outputs(folder, strips, checksum, runs, thumbnail, scene, job.transform, settings, job.note)
         clock.append(time.perf_counter())
         record = _record(job, lakes, observed / math.prod(plan.shape), checkpoint, settings, clock, infer)
         (folder / "run.json").write_text(json.dumps(record, indent=2) + "\n")
@@ -198,7 +259,7 @@ def _record(
     checkpoint: Header | None,
     settings: MapConfig,
     clock: list[float],
-    infer: Batcher,
+    infer: "Batcher",
 ) -> dict[str, Any]:
     scene = job.scene
     return {
@@ -209,6 +270,9 @@ def _record(
         "radiometry": scene.radiometry,
         "cloud_mask": scene.has_cloud_mask,
         "bands": list(scene.bands),
+        "pixel_m": round(job.pixel_m, 3),
+        "trained_pixel_m": checkpoint.pixel_m if checkpoint and checkpoint.pixel_m else "not known",
+        "note": job.note,
         "observed_share": round(observed, 6),
         "lakes": len(lakes),
         "lake_area_m2": round(float(lakes.area_m2.sum()), 1),

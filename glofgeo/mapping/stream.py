@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,11 @@ from rasterio.windows import Window
 from datasets_def.scene import Scene
 from glofgeo.config import NOT_OBSERVED
 from glofgeo.mapping.blend import RollingBlend
-from glofgeo.mapping.inference import Batch, Batcher
 from glofgeo.mapping.windows import WindowPlan, reflect_around
-from glofgeo.models import percent_steps
+from glofgeo.models.temperature import percent_steps
+
+if TYPE_CHECKING:
+    from glofgeo.mapping.inference import Batch, Batcher
 
 # Rows of one read: the block height of 10 m JPEG 2000 files, so that every block is decoded once.
 _READ_ROWS = 1024
@@ -68,7 +70,7 @@ def stream_probability(
     scene: Scene,
     area: Area,
     plan: WindowPlan,
-    infer: Batcher,
+    infer: "Batcher",
     write: Callable[[int, npt.NDArray[np.uint8]], None],
     look: Callable[[Strip], None],
     advance: Callable[[int], None],
@@ -151,7 +153,7 @@ class _Work:
 
     row: int
     cols: list[int]
-    images: Batch
+    images: "Batch"
     windows: int
     observed: npt.NDArray[np.bool_] | None
 
@@ -160,7 +162,7 @@ def _work(
     scene: Scene,
     plan: WindowPlan,
     rows: Iterator[list[Strip]],
-    infer: Batcher,
+    infer: "Batcher",
     worth: Callable[[npt.NDArray[np.float32]], bool] | None,
 ) -> Iterator[_Work]:
     # Made once and used in turn: the system clears every page of memory that it hands out.
@@ -196,7 +198,7 @@ def _valid(strips: list[Strip], top: int, height: int, left: int, width: int) ->
     return part
 
 
-def _reflectance(scene: Scene, strips: list[Strip], plan: WindowPlan, top: int, left: int, out: Batch) -> Batch:
+def _reflectance(scene: Scene, strips: list[Strip], plan: WindowPlan, top: int, left: int, out: "Batch") -> "Batch":
     """Fills `out` with one window, float32 `(C, H, W)`; a grid smaller than it is continued by reflection."""
     inside = out[:, *plan.on_grid]
     for strip in strips:

@@ -1,13 +1,21 @@
-"""The network: tensors in, tensors out; knows no geography."""
+"""The network: tensors in, tensors out; knows no geography.
 
-from glofgeo.models.checkpoint import Header, LoadedCheckpoint, load_checkpoint, read_header, save_checkpoint
-from glofgeo.models.encoder import DinoV2Encoder
-from glofgeo.models.onnx import OnnxSegmenter, export_onnx, load_onnx
-from glofgeo.models.registry import register_encoders
-from glofgeo.models.segmenter import LakeSegmenter, build_model, require_bands
-from glofgeo.models.temperature import fit_temperature, percent_steps
-from glofgeo.models.unet import UnetBaseline
-from glofgeo.models.weights import LoadReport, load_pretrained
+Names are loaded on first use: what a file says about itself can be read without torch, which is slow to import.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from glofgeo.models.bands import require_bands
+    from glofgeo.models.checkpoint import LoadedCheckpoint, load_checkpoint, save_checkpoint
+    from glofgeo.models.encoder import DinoV2Encoder
+    from glofgeo.models.header import Header, read_header
+    from glofgeo.models.onnx import OnnxSegmenter, export_onnx, load_onnx
+    from glofgeo.models.segmenter import LakeSegmenter, build_model
+    from glofgeo.models.temperature import fit_temperature, percent_steps
+    from glofgeo.models.unet import UnetBaseline
+    from glofgeo.models.weights import LoadReport, load_pretrained
 
 __all__ = [
     "DinoV2Encoder",
@@ -29,4 +37,28 @@ __all__ = [
     "save_checkpoint",
 ]
 
-register_encoders()
+_HOME = {
+    "DinoV2Encoder": "encoder",
+    "Header": "header",
+    "LakeSegmenter": "segmenter",
+    "LoadReport": "weights",
+    "LoadedCheckpoint": "checkpoint",
+    "OnnxSegmenter": "onnx",
+    "UnetBaseline": "unet",
+    "build_model": "segmenter",
+    "export_onnx": "onnx",
+    "fit_temperature": "temperature",
+    "load_checkpoint": "checkpoint",
+    "load_onnx": "onnx",
+    "load_pretrained": "weights",
+    "percent_steps": "temperature",
+    "read_header": "header",
+    "require_bands": "bands",
+    "save_checkpoint": "checkpoint",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'glofgeo.models' has no attribute {name!r}")
+    return getattr(import_module(f"glofgeo.models.{_HOME[name]}"), name)

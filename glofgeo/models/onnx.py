@@ -21,13 +21,13 @@ import torch
 from torch import Tensor, nn
 
 from datasets_def.bands import BANDS
-from glofgeo.config import MapConfig, ModelConfig, TrainConfig, from_dict
+from glofgeo.config import MapConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
-from glofgeo.models.checkpoint import Header, LoadedCheckpoint
+from glofgeo.models.checkpoint import LoadedCheckpoint
 from glofgeo.models.encoder import PATCH
+from glofgeo.models.header import DIGEST_KEY, FORMAT, HEADER_KEY, Header, read_onnx_header
+from glofgeo.models.onnx_metadata import onnx_metadata
 from glofgeo.models.segmenter import LakeSegmenter, build_model
-
-FORMAT = 1
 
 # A stack's DN = STACK_SCALE * reflectance + STACK_OFFSET, as in products of baseline 04.00 and later; 0 is nodata.
 STACK_SCALE = 10000
@@ -36,8 +36,6 @@ STACK_OFFSET = 1000
 # What a protobuf file, and so an ONNX file without others beside it, can hold.
 _LARGEST = 2**31 - 2**24
 
-_HEADER_KEY = "glofgeo"
-_DIGEST_KEY = "glofgeo_sha256"
 _DIGEST_LENGTH = 64
 
 
@@ -119,7 +117,7 @@ def require_replaceable(path: Path) -> None:
     if path.is_file() and not path.is_symlink():
         with path.open("rb") as file:
             file.seek(max(path.stat().st_size - 2 * _DIGEST_LENGTH, 0))
-            if _DIGEST_KEY.encode() in file.read():  # as `_seal` leaves it
+            if DIGEST_KEY.encode() in file.read():  # as `_seal` leaves it
                 return
     raise GlofgeoError(f"{path}: is no model that glofgeo exported, and stays; name another folder with --out")
 
@@ -147,14 +145,16 @@ def export_onnx(loaded: LoadedCheckpoint, path: Path) -> None:
     window = max(loaded.config.data.window // PATCH, 1) * PATCH
     model = _for_window(loaded.model, window)
     config = replace(loaded.config, model=model.config, data=replace(loaded.config.data, window=window))
-    header = Header(config, loaded.provenance, loaded.scorecard, loaded.sha256)
+    header = Header(config, loaded.provenance, loaded.scorecard, loaded.sha256, pixel_m=loaded.pixel_m)
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Before the minute that tracing takes.
         part.touch()
         program = _trace(_Probability(model, loaded.temperature), window)
-        program.model.metadata_props.update(_deepness_metadata(config) | {_HEADER_KEY: _header_text(header)})
+        program.model.metadata_props.update(
+            _deepness_metadata(config, loaded.pixel_m) | {HEADER_KEY: _header_text(header)}
+        )
         program.save(part, external_data=False)
         _seal(part)
         part.replace(path)
@@ -175,23 +175,16 @@ def load_onnx(path: Path) -> OnnxSegmenter:
     _require_extra("onnxruntime")
     import onnxruntime
 
-    if not path.is_file():
-        raise GlofgeoError(f"{path}: no such file: check the path")
+    header = read_onnx_header(path)
+    if onnx_metadata(path).get(DIGEST_KEY) != _digest(path):
+        raise GlofgeoError(f"{path}: its bytes changed since it was written (SHA-256 differs): copy it again")
     wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
     providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
     try:
         session = onnxruntime.InferenceSession(path, providers=providers)
     # onnxruntime's errors share no base of their own.
     except Exception as error:
-        raise GlofgeoError(
-            f"{path}: not an ONNX file, or cut short: copy it again, or write it with `glofgeo export`"
-        ) from error
-    metadata = session.get_modelmeta().custom_metadata_map
-    if _HEADER_KEY not in metadata:
-        raise GlofgeoError(f"{path}: ONNX, but not exported by glofgeo: write it with `glofgeo export`")
-    header = _read_header(metadata[_HEADER_KEY], path)
-    if metadata.get(_DIGEST_KEY) != _digest(path):
-        raise GlofgeoError(f"{path}: its bytes changed since it was written (SHA-256 differs): copy it again")
+        raise GlofgeoError(f"{path}: ONNX Runtime cannot open it: write it again with `glofgeo export`") from error
     return OnnxSegmenter(header, session)
 
 
@@ -230,7 +223,7 @@ def _trace(graph: _Probability, window: int) -> Any:
     return program
 
 
-def _deepness_metadata(config: TrainConfig) -> dict[str, str]:
+def _deepness_metadata(config: TrainConfig, pixel_m: float | None) -> dict[str, str]:
     """What Deepness 0.6.5 asks a model for, JSON values (its `processing/models/model_base.py`)."""
     bands, window = len(config.model.bands), config.data.window
     settings = MapConfig()
@@ -238,7 +231,7 @@ def _deepness_metadata(config: TrainConfig) -> dict[str, str]:
         "model_type": "Segmentor",
         "class_names": {0: "background", 1: "lake"},
         # Centimetres a pixel.
-        "resolution": 1000,
+        "resolution": round(100 * (pixel_m or 10)),
         # The first is the name in its code, the second that in its manual.
         "tile_size": window,
         "tiles_size": window,
@@ -256,18 +249,6 @@ def _header_text(header: Header) -> str:
     return json.dumps({"format": FORMAT, **asdict(header)})
 
 
-def _read_header(text: str, path: Path) -> Header:
-    try:
-        values = json.loads(text)
-        version = int(values["format"])
-        if version > FORMAT:
-            raise GlofgeoError(f"{path}: export format {version}, this glofgeo reads up to {FORMAT}: update glofgeo")
-        config = from_dict(TrainConfig, values["config"], str(path))
-        return Header(config, values["provenance"], values["scorecard"], values["sha256"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise GlofgeoError(f"{path}: its glofgeo header is damaged: copy the file again") from error
-
-
 def _seal(path: Path) -> None:
     """Appends one more metadata entry to an ONNX file: the SHA-256 of all bytes before that value.
 
@@ -275,7 +256,7 @@ def _seal(path: Path) -> None:
     """
     import onnx
 
-    entry = onnx.StringStringEntryProto(key=_DIGEST_KEY, value="0" * _DIGEST_LENGTH)
+    entry = onnx.StringStringEntryProto(key=DIGEST_KEY, value="0" * _DIGEST_LENGTH)
     with path.open("ab") as file:
         file.write(onnx.ModelProto(metadata_props=[entry]).SerializeToString())
     digest = _digest(path)

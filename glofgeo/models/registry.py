@@ -1,5 +1,6 @@
 """The encoder under names that segmentation_models_pytorch (smp) knows, so that its other decoders can be tried.
 
+    import glofgeo.models.registry
     smp.create_model("fpn", "glofgeo-dinov2-large", in_channels=4, encoder_weights=None, classes=1)
 
 Input is normalised by the caller. The transformer's maps of stride 3.5, 7, 14 and 28 are resampled to the strides that
@@ -79,3 +80,6 @@ def register_encoders() -> None:
     for variant in get_args(Variant):
         entry = {"encoder": SmpEncoder, "params": {"variant": variant}, "pretrained_settings": {}}
         encoders[f"glofgeo-dinov2-{variant}"] = entry
+
+
+register_encoders()

@@ -1,7 +1,5 @@
 """The lake segmenter: reflectance in, lake logits out."""
 
-from collections.abc import Sequence
-
 import torch
 from segmentation_models_pytorch.base import SegmentationHead
 from segmentation_models_pytorch.base.modules import Conv2dReLU
@@ -9,7 +7,6 @@ from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
 from torch import Tensor, nn
 
 from glofgeo.config import ModelConfig
-from glofgeo.errors import GlofgeoError
 from glofgeo.models.encoder import PATCH, DinoV2Encoder, pad_to_multiple
 
 # Reflectance that the noise over dark water amounts to, and the spread of the logarithms over land and water.
@@ -27,14 +24,8 @@ class LakeSegmenter(nn.Module):
     """
 
     def __init__(self, config: ModelConfig) -> None:
-        """Builds the network with random weights.
-
-        Raises:
-            GlofgeoError: If the configuration does not describe a network.
-        """
+        """Builds the network with random weights."""
         super().__init__()
-        if len(config.decoder_channels) != 5:
-            raise GlofgeoError(f"model.decoder_channels has {len(config.decoder_channels)} values: give five")
         self.config = config
         self.encoder = DinoV2Encoder(
             config.variant,
@@ -85,27 +76,5 @@ def build_model(config: ModelConfig) -> LakeSegmenter:
     """Builds the network that a configuration describes, with random weights.
 
     The same torch seed gives the same weights.
-
-    Raises:
-        GlofgeoError: If the configuration does not describe a network.
     """
     return LakeSegmenter(config)
-
-
-def require_bands(config: ModelConfig, scene_bands: Sequence[str], scene: str) -> None:
-    """Refuses a scene that lacks a band the model reads.
-
-    Args:
-        config: the model's.
-        scene_bands: names of the bands the scene has, in any order.
-        scene: its path or id, for the message.
-
-    Raises:
-        GlofgeoError: If a band is missing.
-    """
-    missing = [band for band in config.bands if band not in scene_bands]
-    if missing:
-        raise GlofgeoError(
-            f"{scene} has no {', '.join(missing)} (it has {', '.join(scene_bands)}): "
-            f"this model reads {', '.join(config.bands)}; take another scene or a model for its bands"
-        )

@@ -2,7 +2,6 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
 
 from glofgeo.errors import GlofgeoError
@@ -32,6 +31,9 @@ def fit_temperature(
     """
     if labels.dtype != np.bool_:
         raise GlofgeoError(f"temperature: labels are {labels.dtype}, not bool; leave out what is not known first")
+    # Slow to import, and mapping needs none of it.
+    from scipy.optimize import minimize_scalar
+
     counts = np.ones(np.shape(logits)) if counts is None else counts
     if not np.shape(logits) == np.shape(labels) == np.shape(counts):
         raise GlofgeoError("temperature: logits, labels and counts differ in shape; give one of each for every pixel")

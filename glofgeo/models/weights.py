@@ -14,8 +14,9 @@ from torch import Tensor
 
 from datasets_def.bands import BANDS, DEFAULT_BANDS
 from glofgeo.errors import GlofgeoError
-from glofgeo.models.checkpoint import container, read_header, read_safetensors, safetensors_metadata
+from glofgeo.models.checkpoint import read_safetensors
 from glofgeo.models.encoder import PATCH, SIZES, DinoV2Encoder
+from glofgeo.models.header import container, read_header, safetensors_metadata
 
 RGB = ("B04", "B03", "B02")
 

@@ -1,5 +1,6 @@
 """AOI + scenes + lakes -> batches."""
 
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from datasets_def import GlacialLakes, Scene, TiledCopy, fill_cache, find_scenes, open_scene
 from datasets_def.dates import decimal_year, mapped_in
+from datasets_def.pixel_size import pixel_side
 from datasets_def.reproject import (
     WGS84,
     areas_on_grid,
@@ -51,13 +53,22 @@ class LakeData(lightning.LightningDataModule):
     Attributes:
         audit: how the ground was dealt out, checked (see `glofgeo.training.splits.audit`).
         scene_ids: of the scenes in use.
+        pixel_m: side of their pixels on the ground, in metres (geometric mean).
         window: side of a training crop in pixels, shrunk to the largest scene; validation keeps the mapper's.
         plans: the mapper's windows on the validation ground of each scene, once set up.
         opened: the scenes as they are read, once set up.
     """
 
     def __init__(
-        self, *, aoi: GeoDataFrame, aoi_name: str, scenes: Path, lakes: Path, cache: Path, config: TrainConfig
+        self,
+        *,
+        aoi: GeoDataFrame,
+        aoi_name: str,
+        scenes: Path,
+        lakes: Path,
+        cache: Path,
+        config: TrainConfig,
+        offset: float | None = None,
     ) -> None:
         """Finds out which scene shows what of which part.
 
@@ -68,17 +79,19 @@ class LakeData(lightning.LightningDataModule):
             lakes: layer of lake polygons.
             cache: folder for tiled copies of products.
             config: bands, windows, split.
+            offset: of scenes that do not tell theirs, see `open_scene`.
 
         Raises:
-            GlofgeoError: If a scene or the lakes cannot be used, the AOI is off the scenes, the lakes are off both, or
-                training or validation would have nothing to look at.
+            GlofgeoError: If a scene or the lakes cannot be used, the scenes' pixels differ in size, the AOI is off the
+                scenes, the lakes are off both, or training or validation would have nothing to look at.
         """
         super().__init__()
         self.config = config
         self.cache = cache
         self.lakes_path = lakes
+        self.offset = offset
         area = to_degrees(aoi.geometry).union_all()
-        used, damaged = _open_whole(scenes, config, area)
+        used, damaged = _open_whole(scenes, config, area, offset)
         if not used:
             raise GlofgeoError(f"{aoi_name}: lies off all scenes of {scenes}; give scenes that show it")
         polygons = GlacialLakes(lakes, crs=WGS84).polygons
@@ -115,6 +128,7 @@ class LakeData(lightning.LightningDataModule):
         self.views = {part: [views[part][i] for i in keep] for part in ("train", "val")}
         self.used = [used[i] for i in keep]
         self.scene_ids = [scene.id for scene in self.used]
+        self.pixel_m = _common_pixel(self.used)
         side = max(max(scene.shape) for scene in self.used)
         self.window = config.data.window if side >= config.data.window else max(side // _PATCH, 2) * _PATCH
         undated = 0 if dated is None else int(dated.isna().sum())
@@ -173,8 +187,11 @@ class LakeData(lightning.LightningDataModule):
         if self.train_sampler is not None:
             return
         config, bands = self.config, self.config.model.bands
-        paths = [scene.path if copy is None else copy.path for scene, copy in zip(self.used, self.copies, strict=True)]
-        self.opened = [open_scene(path, bands) for path in paths]
+        # A copy tells its radiometry, whatever its original does.
+        self.opened = [
+            open_scene(scene.path, bands, offset=self.offset) if copy is None else open_scene(copy.path, bands)
+            for scene, copy in zip(self.used, self.copies, strict=True)
+        ]
         layers = {crs: GlacialLakes(self.lakes_path, crs=crs) for crs in {scene.crs.to_string() for scene in self.used}}
         self.layers = [layers[scene.crs.to_string()] for scene in self.used]
         grounds = {
@@ -220,7 +237,9 @@ class LakeData(lightning.LightningDataModule):
         )
 
 
-def _open_whole(folder: Path, config: TrainConfig, area: BaseGeometry) -> tuple[list[Scene], dict[str, str]]:
+def _open_whole(
+    folder: Path, config: TrainConfig, area: BaseGeometry, offset: float | None
+) -> tuple[list[Scene], dict[str, str]]:
     """Opens the scenes that show an area (EPSG:4326) and checks them; gives them, and what is damaged and why.
 
     Raises:
@@ -229,7 +248,7 @@ def _open_whole(folder: Path, config: TrainConfig, area: BaseGeometry) -> tuple[
     whole, damaged = [], {}
     for path in find_scenes(folder):
         try:
-            scene = open_scene(path, config.model.bands)
+            scene = open_scene(path, config.model.bands, offset=offset)
             if footprint(scene).intersects(area):
                 _refuse_beyond_180(scene)
                 scene.check()
@@ -252,6 +271,22 @@ def _refuse_beyond_180(scene: Scene) -> None:
     west, _, east, _ = scene.outline.bounds
     if scene.crs.is_geographic and max(-west, east) > 180:
         raise GlofgeoError(f"{scene.path}: its longitudes go beyond 180; to train on it, save it in a UTM zone")
+
+
+def _common_pixel(scenes: list[Scene]) -> float:
+    """Gives the size of the scenes' pixels in metres.
+
+    Raises:
+        GlofgeoError: If they differ by more than a quarter, as a model learns one size.
+    """
+    sides = {pixel_side(scene.crs, scene.transform, scene.shape): scene.path for scene in scenes}
+    least, most = min(sides), max(sides)
+    if most > 1.25 * least:
+        raise GlofgeoError(
+            f"{sides[most]}: its pixels are {most:.3g} m wide, those of {sides[least]} {least:.3g} m; "
+            "train on scenes of one size"
+        )
+    return math.sqrt(least * most)
 
 
 def _years_apart(dated: "pd.Series[float]", scene: Scene) -> "pd.Series[float]":

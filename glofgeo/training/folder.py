@@ -13,6 +13,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError
+from glofgeo.resume import INPUTS, Inputs
 
 # Hands the folder on to the other processes of a run, which Lightning starts.
 _SHARED = "GLOFGEO_RUN_FOLDER"
@@ -38,13 +39,16 @@ def free_folder(out: Path | None) -> Path:
     return out
 
 
-def open_folder(out: Path, config: TrainConfig, audit: dict[str, Any], *, numbered: bool) -> Path:
+def open_folder(
+    out: Path, config: TrainConfig, audit: dict[str, Any], inputs: Inputs | None = None, *, numbered: bool
+) -> Path:
     """Makes a run folder that no other run has, with its `split.json` and `config.yaml`.
 
     Args:
         out: as `free_folder` gave it.
         config: of the run.
         audit: of its ground.
+        inputs: what it learns from, which `inputs.json` remembers; None if that is no files.
         numbered: where another run was faster, take `OUT-2`, `OUT-3`, …
 
     Returns:
@@ -62,11 +66,13 @@ def open_folder(out: Path, config: TrainConfig, audit: dict[str, Any], *, number
     partial = out / ".config.yaml.part"
     try:
         (out / "split.json").write_text(json.dumps(audit, indent=2))
+        if inputs:
+            (out / INPUTS).write_text(inputs.to_json())
         # A folder with a config.yaml can be resumed, so that comes last.
         partial.write_text(yaml.safe_dump(dataclasses.asdict(config), sort_keys=False))
         partial.replace(out / "config.yaml")
     except OSError as error:
-        for path in (partial, out / "split.json"):
+        for path in (partial, out / INPUTS, out / "split.json"):
             path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             out.rmdir()

@@ -47,15 +47,17 @@ class Journal(Callback):
         seconds: wall time of all epochs so far, those before a resumption included.
     """
 
-    def __init__(self, folder: Path, provenance: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, provenance: dict[str, Any], pixel_m: float | None = None) -> None:
         """Starts a journal.
 
         Args:
             folder: the run folder.
             provenance: what to write into checkpoints, plain JSON values.
+            pixel_m: the same, side of the scenes' pixels in metres.
         """
         self.folder = folder
         self.provenance = provenance
+        self.pixel_m = pixel_m
         self.best = -1.0
         self.rows: list[dict[str, float]] = []
         self.seconds = 0.0
@@ -97,6 +99,7 @@ class Journal(Callback):
                 self.provenance | {"epoch": epoch},
                 {"on": "validation ground, pixels"} | {n.removeprefix("val_"): v for n, v in figures.items()},
                 _temperature(pl_module.judged.histogram),
+                self.pixel_m,
             )
             if examples := pl_module.examples.ordered():
                 self._write("examples.png", draw_examples(examples, pl_module.config.model.bands))

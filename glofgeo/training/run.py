@@ -9,13 +9,15 @@ import sys
 import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 import lightning
 import torch
-import yaml
 from geopandas import GeoDataFrame
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from rich.console import Console
@@ -23,10 +25,12 @@ from rich.table import Table
 from rich.text import Text
 
 from glofgeo import __version__
-from glofgeo.config import TrainConfig, from_dict
+from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError
+from glofgeo.mapping.inference import choose_device
 from glofgeo.models import LakeSegmenter, LoadReport, UnetBaseline, build_model, load_pretrained
 from glofgeo.precision import computes_in_bfloat16
+from glofgeo.resume import INPUTS, Inputs, config_of, run_folder
 from glofgeo.terminal import one_line
 from glofgeo.training.baseline import train_unet
 from glofgeo.training.datamodule import LakeData
@@ -70,6 +74,8 @@ def train(
     strategy: str = "auto",
     baseline: Literal["unet"] | None = None,
     wandb: str | None = None,
+    offset: float | None = None,
+    aoi_path: Path | None = None,
 ) -> Trained:
     """Trains a lake segmenter.
 
@@ -91,31 +97,44 @@ def train(
         strategy: how they share the work, as Lightning's own flag.
         baseline: `unet` trains a U-Net from scratch on the same windows for the same wall time besides.
         wandb: project of Weights & Biases to log to, besides TensorBoard.
+        offset: of scenes that do not tell theirs, see `open_scene`.
+        aoi_path: file of the area of interest, for the run to remember.
 
     Raises:
         GlofgeoError: If the input cannot be trained on, or the run folder cannot be used.
         KeyboardInterrupt: After Ctrl-C, once the run folder is in order.
     """
     _quieten()
+    if devices < 1:
+        raise GlofgeoError(f"--devices {devices}: give 1 or more")
+    choose_device(device)
+    _require_wandb(wandb)
     if resume is not None:
-        out = resume if resume.is_dir() else resume.parent
-        config = _config_of(out)
+        out = run_folder(resume)
+        config = config_of(out)
     else:
         numbered, out = out is None, free_folder(out)
-    data = LakeData(aoi=aoi, aoi_name=aoi_name, scenes=scenes, lakes=lakes, cache=out.parent / CACHE, config=config)
+    data = LakeData(
+        aoi=aoi, aoi_name=aoi_name, scenes=scenes, lakes=lakes, cache=out.parent / CACHE, config=config, offset=offset
+    )
     _print_audit(data.audit)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     torch.set_float32_matmul_precision("high")
     going_on = resume is not None and (out / "last.ckpt").exists()
-    model, config = (build_model(config.model), config) if going_on else _start(config)
+    if resume is not None and not going_on:
+        _tell(f"{out}: no epoch was finished; the run starts from its beginning")
     described = data.audit | {"aoi": Path(aoi_name).name, "lakes": lakes.name, "scenes": data.scene_ids}
     if resume is not None and json.loads((out / "split.json").read_text()) != described:
         raise GlofgeoError(f"{out}: was trained on other ground (split.json); resume with the same AOI, scenes, lakes")
+    # The trainer itself tells of a strategy that cannot be, which is to leave no folder.
+    _trainer(out, config, Journal(out, {}), device, devices, strategy, None)
+    model, config = (build_model(config.model), config) if going_on else _start(config)
     data.prepare_data()
     data.setup("fit")
     if resume is None:
-        out = open_folder(out, config, described, numbered=numbered)
-    journal = Journal(out, provenance=_provenance(described))
+        inputs = _inputs(aoi_path, aoi_name, scenes, lakes, offset) if aoi_path else None
+        out = open_folder(out, config, described, inputs, numbered=numbered)
+    journal = Journal(out, provenance=_provenance(described), pixel_m=data.pixel_m)
     trainer = _trainer(out, config, journal, device, devices, strategy, wandb)
     task = LakeTask(model, config, data.plans)
     try:
@@ -124,8 +143,8 @@ def train(
         # Lightning ends Ctrl-C and termination with exit, and leaves further Ctrl-C ignored.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if (out / "last.ckpt").exists():
-            given = f"--aoi {aoi_name} --scenes {scenes} --lakes {lakes}"
-            _tell(f"Go on with: glofgeo train {given} --resume {out}")
+            given = "" if (out / INPUTS).exists() else f"--aoi {aoi_name} --scenes {scenes} --lakes {lakes} "
+            _tell(f"Go on with: glofgeo train {given}--resume {out}")
         raise KeyboardInterrupt from None
     best = out / "best.safetensors"
     unet = None
@@ -150,32 +169,41 @@ def _trainer(
         ModelCheckpoint(out, filename="last", save_top_k=1, enable_version_counter=False, save_on_train_epoch_end=True),
     ]
     terminal = sys.stdout.isatty()
-    return lightning.Trainer(
-        accelerator={"cuda": "gpu"}.get(device, device),
-        devices=devices,
-        strategy=strategy,
-        # The sampler shares out its draw itself, and every process judges all of the ground.
-        use_distributed_sampler=False,
-        precision="bf16-mixed" if bf16 and device != "mps" else "32-true",
-        plugins=[WholeFiles()],
-        max_epochs=config.epochs,
-        gradient_clip_val=config.clip,
-        callbacks=[*callbacks, RichProgressBar()] if terminal else callbacks,
-        logger=[TensorBoardLogger(out, name="tensorboard", version=""), *_wandb(wandb, out)],
-        enable_progress_bar=terminal,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        log_every_n_steps=10,
-    )
+    # A lone process is not one of the tasks that a cluster's variables promise: Lightning would look for the others.
+    alone = [LightningEnvironment()] if devices == 1 and strategy == "auto" else []
+    try:
+        return lightning.Trainer(
+            accelerator={"cuda": "gpu"}.get(device, device),
+            devices=devices,
+            strategy=strategy,
+            # The sampler shares out its draw itself, and every process judges all of the ground.
+            use_distributed_sampler=False,
+            precision="bf16-mixed" if bf16 and device != "mps" else "32-true",
+            plugins=[WholeFiles(), *alone],
+            max_epochs=config.epochs,
+            gradient_clip_val=config.clip,
+            callbacks=[*callbacks, RichProgressBar()] if terminal else callbacks,
+            logger=[TensorBoardLogger(out, name="tensorboard", version=""), *_wandb(wandb, out)],
+            enable_progress_bar=terminal,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=10,
+        )
+    # What Lightning cannot do with devices, strategy and the variables of the cluster, it tells in errors of its own.
+    except (ValueError, RuntimeError, MisconfigurationException, ModuleNotFoundError) as error:
+        reason = " ".join(str(error).split())
+        raise GlofgeoError(f"--device {device} --devices {devices} --strategy {strategy}: {reason}") from None
 
 
 def _wandb(project: str | None, out: Path) -> list[Logger]:
-    if project is None:
-        return []
-    try:
-        return [WandbLogger(project=project, name=out.name, save_dir=out)]
-    except ModuleNotFoundError:
-        raise GlofgeoError("wandb is not installed: pip install 'glofgeo[wandb]', or leave out --wandb") from None
+    return [] if project is None else [WandbLogger(project=project, name=out.name, save_dir=out)]
+
+
+def _require_wandb(project: str | None) -> None:
+    if project is not None and not project.strip():
+        raise GlofgeoError("--wandb '': give the name of a project, or leave it out")
+    if project is not None and find_spec("wandb") is None:
+        raise GlofgeoError("wandb is not installed: pip install 'glofgeo[wandb]', or leave out --wandb")
 
 
 def _start(config: TrainConfig) -> tuple[LakeSegmenter, TrainConfig]:
@@ -201,14 +229,8 @@ def _start(config: TrainConfig) -> tuple[LakeSegmenter, TrainConfig]:
     return model, dataclasses.replace(config, weights=source)
 
 
-def _config_of(folder: Path) -> TrainConfig:
-    path = folder / "config.yaml"
-    if not path.exists():
-        raise GlofgeoError(f"{path}: missing, so there is nothing to resume; give the folder of a run")
-    try:
-        return from_dict(TrainConfig, yaml.safe_load(path.read_text()), str(path))
-    except (yaml.YAMLError, TypeError) as error:
-        raise GlofgeoError(f"{path}: cannot be read ({str(error).splitlines()[0]}); restore it or train anew") from None
+def _inputs(aoi: Path, name: str, scenes: Path, lakes: Path, offset: float | None) -> Inputs:
+    return Inputs(str(aoi.absolute()), name, str(scenes.absolute()), str(lakes.absolute()), offset)
 
 
 def _provenance(described: dict[str, Any]) -> dict[str, Any]:

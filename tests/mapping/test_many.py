@@ -18,6 +18,7 @@ from datasets_def import open_scene
 from glofgeo.config import DataConfig, MapConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.mapping.many import list_scenes, map_scenes, summary
+from glofgeo.mapping.run import plan_scene
 from glofgeo.models import Header, load_checkpoint
 
 
@@ -157,6 +158,7 @@ def test_the_record_tells_what_decided_the_map(tmp_path, loaded, scenes):
     assert record["checkpoint_sha256"] == loaded.sha256
     assert record["settings"]["threshold"] == 0.4
     assert record["settings"]["batch_size"] >= 1
+    assert (record["trained_pixel_m"], record["note"]) == ("not known", None)
     assert record["peak_memory_mib"] > 0
 
 
@@ -242,3 +244,36 @@ def test_scenes_without_a_cloud_mask_say_so_wherever_their_lakes_are_shown(tmp_p
             assert ("clouds are not masked" in description) == bool(note)
     description = pyogrio.read_info(report.combined, layer="lakes")["layer_metadata"]["DESCRIPTION"]
     assert "1 of 2 scenes: clouds are not masked" in description
+
+
+def test_pixels_of_another_size_are_refused_or_let_through_with_a_note(tmp_path, loaded, write_raster):
+    array = np.random.default_rng(0).integers(1000, 4000, (4, 80, 90)).astype(np.uint16)
+    ten = dataclasses.replace(loaded, pixel_m=10.0)
+    sides = (7.6, 12.4, 7.4, 12.6, 3, 60)
+    paths = [write_raster(tmp_path / f"of{side:g}.tif", array, scale=1e-4, pixel=side) for side in sides]
+    for path, fits in zip(paths, (True, True, False, False, False, False), strict=True):
+        scene = open_scene(path)
+        assert plan_scene(scene, loaded.model, loaded, None, MapConfig()).note is None, "not known, so not judged"
+        if fits:
+            assert plan_scene(scene, loaded.model, ten, None, MapConfig()).note is None
+        else:
+            with pytest.raises(GlofgeoError, match=r"m wide, and the model was trained on 10 m.*--any-resolution"):
+                plan_scene(scene, loaded.model, ten, None, MapConfig())
+
+    report = map_scenes(paths[-1:], loaded.model, ten, tmp_path / "any", settings=MapConfig(any_resolution=True))
+    record = json.loads((report.mapped[0] / "run.json").read_text())
+    assert record["pixel_m"] == pytest.approx(60, rel=2e-3)
+    assert (record["trained_pixel_m"], record["settings"]["any_resolution"]) == (10.0, True)
+    for name in ("mask.tif", "probability.tif"):
+        with rasterio.open(report.mapped[0] / name) as raster:
+            assert raster.tags()["NOTE"].endswith(f"; {record['note']}") and record["note"]
+    description = pyogrio.read_info(report.mapped[0] / "lakes.gpkg", layer="lakes")["layer_metadata"]["DESCRIPTION"]
+    assert record["note"] in description
+
+
+def test_a_model_is_loaded_from_its_file_once_it_is_needed(tmp_path, checkpoint, loaded, scenes):
+    report = map_scenes(scenes[:1], checkpoint, loaded, tmp_path / "maps")
+    assert len(report.mapped) == 1
+    assert len(map_scenes(scenes[:1], loaded.model, loaded, tmp_path / "maps").kept) == 1
+    with pytest.raises(GlofgeoError, match="written anew"):
+        map_scenes(scenes[:1], checkpoint, dataclasses.replace(loaded, sha256="another"), tmp_path / "maps")

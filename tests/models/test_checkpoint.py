@@ -1,5 +1,10 @@
+import contextlib
 import json
+import math
 import os
+import re
+import struct
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from glofgeo.config import DataConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.models import build_model, load_checkpoint, read_header, save_checkpoint
+from glofgeo.models.checkpoint import _sha256, describe_header
 
 MODEL = ModelConfig("tiny", image_size=28, bands=("B08", "B03"), mean=(0.1, 0.2), std=(0.3, 0.4))
 CONFIG = TrainConfig(model=MODEL, data=DataConfig(window=98), lr=1e-3)
@@ -115,8 +121,8 @@ def unknown_setting(metadata, tensors):
         (lambda p: save_file({"a": torch.ones(1)}, p), "not written by glofgeo"),
         (lambda p: os.truncate(p, p.stat().st_size - 1), "copy or download it again"),
         (lambda p: os.truncate(p, 1000), "cut short within its header"),
-        (lambda p: rewrite(p, newer), "checkpoint format 99, this glofgeo reads up to 1: update"),
-        (lambda p: rewrite(p, unknown_setting), "unknown setting flavour"),
+        (lambda p: rewrite(p, newer), "format 99, this glofgeo reads up to 1: update"),
+        (lambda p: rewrite(p, unknown_setting), "unknown setting config.model.flavour"),
         (lambda p: rewrite(p, lambda m, t: m.update(glofgeo="{")), "header is damaged"),
         (lambda p: rewrite(p, lambda m, t: m.pop("sha256")), "header is damaged"),
         (lambda p: rewrite(p, lambda m, t: t["head.0.bias"].add_(1)), "bytes changed"),
@@ -148,6 +154,128 @@ def test_tensors_that_do_not_fit_are_named(tmp_path, trained, monkeypatch, chang
     save_checkpoint(path, odd, CONFIG, {})
     with pytest.raises(GlofgeoError, match=message):
         load_checkpoint(path)
+
+
+def setting(**changes):
+    """Changes what the header says: top-level values, and settings by their dotted path."""
+
+    def change(metadata, tensors):
+        header = json.loads(metadata["glofgeo"])
+        for name, value in changes.items():
+            *sections, last = name.split("__")
+            place = header
+            for section in sections:
+                place = place[section]
+            place[last] = value
+        metadata["glofgeo"] = json.dumps(header)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        *((setting(temperature=value), "temperature") for value in (0, -1, math.nan, math.inf, "warm", None, True)),
+        *((setting(pixel_m=value), "pixel_m") for value in (0, -10, math.nan, math.inf, "ten", [10])),
+        (setting(config__model__extra_blocks=100_000), "model.extra_blocks 100000: give a whole number from 0 to 48"),
+        (setting(config__model__image_size=10**9), "model.image_size"),
+        (setting(config__model__decoder_channels=[10**7] * 5), "model.decoder_channels"),
+        (setting(config__model__decoder_channels=[8] * 4), "model.decoder_channels"),
+        (setting(config__model__stem_channels=[16, -1]), "model.stem_channels"),
+        (setting(config__model__variant="giant"), "model.variant giant: give tiny, small, base or large"),
+        (setting(config__model__variant=["tiny"]), "model.variant"),
+        (setting(config__model__bands=["B02", {}]), "model.bands"),
+        (setting(config__model__bands=[["B02"]]), "model.bands"),
+        (setting(config__model__mean=[math.nan, 0.1]), "model.mean"),
+        (setting(config__model__std=[0, 0.1]), "model.std"),
+        (setting(config__model=[]), "model is"),
+        (setting(config=None), "config is None"),
+        (setting(config__data__window=10**6), "data.window"),
+        (setting(config__epochs=True), "epochs"),
+        (setting(provenance="me"), "provenance"),
+        (setting(scorecard=[1]), "scorecard"),
+        (lambda m, t: m.update(sha256="\x1b[31m"), "header is damaged"),
+        (lambda m, t: m.update(glofgeo="[" * 100_000), "header is damaged"),
+        (lambda m, t: m.update(glofgeo='{"format": 1, ' + m["glofgeo"][1:]), "header is damaged"),
+        (lambda m, t: m.update(glofgeo="5"), "header is damaged"),
+    ],
+)
+def test_a_header_that_cannot_be_meant_is_refused_before_anything_is_built(path, monkeypatch, change, message):
+    rewrite(path, change)
+    monkeypatch.setattr("glofgeo.models.checkpoint.build_model", lambda config: pytest.fail("built"))
+    with pytest.raises(GlofgeoError, match=re.escape(message)) as raised:
+        load_checkpoint(path)
+    assert str(raised.value).startswith(str(path))
+    assert len(str(raised.value)) < 600
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        struct.pack("<Q", 2**60) + b"{}",
+        struct.pack("<Q", 2**25) + b"{" + bytes(2**25),
+        struct.pack("<Q", 200_000) + b'{"a":' + b"[" * 199_995,
+        struct.pack("<Q", 8) + b'{"\xff":1}',
+        struct.pack("<Q", 14) + b'{"a":1,"a":{}}',
+        struct.pack("<Q", 20) + b'{"__metadata__": [1]}',
+        struct.pack("<Q", 9) + b'{"a":[1]}',
+    ],
+)
+def test_a_safetensors_header_that_is_none_is_refused(tmp_path, header):
+    (tmp_path / "a.safetensors").write_bytes(header)
+    with pytest.raises(GlofgeoError, match="header"):
+        load_checkpoint(tmp_path / "a.safetensors")
+
+
+def test_what_is_no_regular_file_is_refused_unopened(tmp_path):
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    for name in (tmp_path / "pipe.safetensors", tmp_path, Path("/dev/zero")):
+        with pytest.raises(GlofgeoError, match="give a weight file"):
+            load_checkpoint(Path(name))
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_tensors_of_another_precision_load_as_float32(path, trained, kind):
+    def convert(metadata, tensors):
+        tensors.update({name: t.to(kind) for name, t in tensors.items() if t.is_floating_point()})
+        metadata["sha256"] = _sha256(metadata["glofgeo"], tensors)
+
+    rewrite(path, convert)
+    model = load_checkpoint(path).model
+    assert {tensor.dtype for tensor in model.state_dict().values()} == {torch.float32, torch.int64}
+    x = torch.rand(1, 2, 56, 56)
+    torch.testing.assert_close(model(x), trained(x), atol=0.05, rtol=0.05)
+
+
+@st.composite
+def plain(draw):
+    scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+    return draw(st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=5))
+
+
+def places(values, path=()):
+    """Every path to a value within nested dictionaries and lists."""
+    yield path
+    items = values.items() if isinstance(values, dict) else enumerate(values) if isinstance(values, list) else ()
+    for key, value in items:
+        yield from places(value, (*path, key))
+
+
+@given(data=st.data())
+def test_any_value_anywhere_in_the_header_is_refused_or_describes_a_network(path, data):
+    header = {"root": json.loads(safe_open(path, "pt").metadata()["glofgeo"])}
+    *above, last = data.draw(st.sampled_from([("root", *place) for place in places(header["root"])]))
+    place = header
+    for key in above:
+        place = place[key]
+    place[last] = data.draw(plain())
+    mutated = path.with_name("mutated.safetensors")
+    save_file({}, mutated, {"glofgeo": json.dumps(header["root"]), "sha256": "0" * 64})
+    with contextlib.suppress(GlofgeoError):
+        told = read_header(mutated)
+        assert 0.01 <= told.temperature <= 100
+        assert ", ".join(told.config.model.bands) in describe_header(told)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

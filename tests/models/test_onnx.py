@@ -1,5 +1,6 @@
 """The exported file answers as torch does, through ONNX Runtime and as Deepness feeds it."""
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -13,6 +14,8 @@ import onnxruntime
 import pytest
 import rasterio
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from rasterio.windows import Window
 from torch import nn
 
@@ -24,7 +27,8 @@ from glofgeo.config import DataConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.mapping.many import map_scenes
 from glofgeo.mapping.stack import write_stack
-from glofgeo.models import build_model, export_onnx, load_checkpoint, load_onnx, save_checkpoint
+from glofgeo.models import Header, build_model, export_onnx, load_checkpoint, load_onnx, read_header, save_checkpoint
+from glofgeo.models.onnx_metadata import onnx_metadata
 
 # A window that is no multiple of 14, and a position embedding stored for another size than it.
 CONFIG = TrainConfig(model=ModelConfig("tiny", image_size=70), data=DataConfig(window=128))
@@ -208,7 +212,7 @@ def flip(path, at):
         (lambda p: p.write_bytes(p.read_bytes()[: p.stat().st_size // 2]), "cut short"),
         (lambda p: write_anew(p, glofgeo=None), "not exported by glofgeo"),
         (lambda p: write_anew(p, glofgeo="{"), "header is damaged"),
-        (lambda p: write_anew(p, glofgeo='{"format": 99}'), "export format 99, this glofgeo reads up to 1: update"),
+        (lambda p: write_anew(p, glofgeo='{"format": 99}'), "format 99, this glofgeo reads up to 1: update"),
         (lambda p: write_anew(p, glofgeo='{"format": 1}'), "header is damaged"),
         (lambda p: write_anew(p, glofgeo_sha256=None), "bytes changed"),
         (lambda p: write_anew(p, standardization_mean="[0, 0, 0, 0]"), "bytes changed"),
@@ -326,3 +330,29 @@ def test_the_command_line_maps_and_describes_an_exported_model(tmp_path, product
             cli.main()
     assert (tmp_path / "maps" / product[0].stem / "lakes.gpkg").exists()
     assert "B02, B03, B04, B08" in capsys.readouterr().out
+
+
+def test_metadata_are_those_that_onnx_reads(path):
+    assert onnx_metadata(path) == {prop.key: prop.value for prop in onnx.load(path).metadata_props}
+
+
+@given(data=st.data())
+def test_damaged_metadata_are_refused_or_still_a_header(path, tmp_path, data):
+    props = [onnx.StringStringEntryProto(key=key, value=value) for key, value in onnx_metadata(path).items()]
+    content = bytearray(onnx.ModelProto(ir_version=8, producer_name="me", metadata_props=props).SerializeToString())
+    for at in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=3)):
+        content[at] = data.draw(st.integers(0, 255))
+    damaged = tmp_path / "damaged.onnx"
+    damaged.write_bytes(content[: data.draw(st.just(len(content)) | st.integers(0, len(content)))])
+    with contextlib.suppress(GlofgeoError):
+        assert isinstance(read_header(damaged), Header)
+
+
+def test_an_exported_header_that_cannot_be_meant_is_refused(path, tmp_path):
+    header = json.loads(onnx_metadata(path)["glofgeo"])
+    for name, value in (("temperature", 0), ("pixel_m", "ten"), ("sha256", 5), ("provenance", None)):
+        copy = tmp_path / "model.onnx"
+        shutil.copy(path, copy)
+        write_anew(copy, glofgeo=json.dumps(header | {name: value}))
+        with pytest.raises(GlofgeoError, match=r"model\.onnx.*(damaged|temperature|pixel_m|provenance)"):
+            load_onnx(copy)

@@ -3,6 +3,7 @@ import segmentation_models_pytorch as smp
 import torch
 import torch.nn.functional as F
 
+import glofgeo.models.registry  # noqa: F401
 from glofgeo.errors import GlofgeoError
 from glofgeo.models import DinoV2Encoder, load_pretrained
 from glofgeo.models.encoder import SIZES

@@ -1,6 +1,9 @@
 """A run that is killed at any moment leaves readable files, and goes on to where it would have ended."""
 
 import csv
+import dataclasses
+import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,7 +17,11 @@ import torch
 import yaml
 from shapely import Point, box
 
+from glofgeo import cli
+from glofgeo.config import TrainConfig
 from glofgeo.models import load_checkpoint
+from glofgeo.resume import Inputs
+from glofgeo.settings import from_dict
 
 COMMAND = Path(sys.executable).with_name("glofgeo")
 LEFT, TOP, EPOCHS = 492000.0, 3090000.0, 5
@@ -51,10 +58,13 @@ def place(tmp_path_factory):
 
 
 def start(place, *words):
-    given = ["--aoi", "aoi.gpkg", "--scenes", "scene.tif", "--lakes", "lakes.gpkg", "--device", "cpu", *words]
+    # A run remembers its data; and a cluster's variables do not make a lone process wait for others.
+    data = () if "--resume" in words else ("--aoi", "aoi.gpkg", "--scenes", "scene.tif", "--lakes", "lakes.gpkg")
+    given = [*data, "--device", "cpu", *words]
     return subprocess.Popen(
-        [COMMAND, "train", *given], cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+        [COMMAND, "train", *given], cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env=os.environ | {"SLURM_NTASKS": "4", "SLURM_JOB_ID": "1", "SLURM_JOB_NAME": "lakes"},
+    )  # fmt: skip
 
 
 def finish(process):
@@ -107,3 +117,54 @@ def test_a_run_killed_three_times_ends_as_if_it_had_not_been(place):
     one, two = (load_checkpoint(folder / "best.safetensors") for folder in (run, place / "whole"))
     assert all(torch.equal(tensor, two.model.state_dict()[name]) for name, tensor in one.model.state_dict().items())
     assert {"scorecard.json", "scorecard.md", "scorecard.png"} <= {path.name for path in run.iterdir()}
+    assert load_checkpoint(run / "best.safetensors").pixel_m == pytest.approx(10, abs=0.02)
+
+
+@pytest.fixture
+def run(place, tmp_path):
+    """The files of a run that were there before its first epoch ended, made by hand."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    config = from_dict(TrainConfig, SETTINGS, "")
+    (folder / "config.yaml").write_text(yaml.safe_dump(dataclasses.asdict(config)))
+    where = [str(place / name) for name in ("aoi.gpkg", "scene.tif", "lakes.gpkg")]
+    (folder / "inputs.json").write_text(Inputs(where[0], "aoi.gpkg", *where[1:]).to_json())
+    return folder
+
+
+def refusal(capsys, monkeypatch, *words):
+    monkeypatch.setattr(sys, "argv", ["glofgeo", "train", *map(str, words)])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+def test_flags_that_differ_from_the_run_are_named(run, place, capsys, monkeypatch, tmp_path):
+    for flag, value in (("--lr", "0.5"), ("--epochs", "6"), ("--data.window", "70"), ("--model.variant", "small"),
+                        ("--config", "demo"), ("--out", tmp_path / "other"), ("--offset", "-1000")):  # fmt: skip
+        line = refusal(capsys, monkeypatch, "--resume", run, flag, value)
+        assert line.startswith(f"glofgeo: {flag} ")
+        assert "leave it out" in line
+    # What is the same is no difference; so the next thing that is wrong is told.
+    same = ("--epochs", EPOCHS, "--lr", "1e-3", "--out", run)
+    assert "--device cuda" in refusal(capsys, monkeypatch, "--resume", run, *same, "--device", "cuda")
+    assert "--device cuda" in refusal(capsys, monkeypatch, f"--resume={run}", "--device", "cuda")
+
+
+def test_what_is_no_run_or_has_moved_is_told_in_a_line(run, capsys, monkeypatch, tmp_path):
+    assert "no such run" in refusal(capsys, monkeypatch, "--resume", tmp_path / "gone")
+    assert "no such run" in refusal(capsys, monkeypatch, "--resume", run / "last.ckpt")
+    assert "no config.yaml" in refusal(capsys, monkeypatch, "--resume", tmp_path)
+    inputs = Inputs(**json.loads((run / "inputs.json").read_text()))
+    for flag, name in (("--scenes", "scenes"), ("--lakes", "lakes")):
+        moved = dataclasses.replace(inputs, **{name: str(tmp_path / "moved")})
+        (run / "inputs.json").write_text(moved.to_json())
+        assert f"{flag} {tmp_path / 'moved'}: no such" in refusal(capsys, monkeypatch, "--resume", run)
+    (run / "inputs.json").write_text("{")
+    assert "inputs.json: damaged" in refusal(capsys, monkeypatch, "--resume", run)
+    (run / "inputs.json").unlink()
+    assert "needs --aoi" in refusal(capsys, monkeypatch, "--resume", run)
+    (run / "last.ckpt").write_bytes(b"PK\x03\x04 and no more")
+    assert "cut short" in refusal(capsys, monkeypatch, "--resume", run / "last.ckpt")

@@ -180,6 +180,16 @@ def test_batches_are_the_same_with_and_without_workers(place, workers):
         assert torch.equal(one["image"], other["image"]) and torch.equal(one["mask"], other["mask"])
 
 
+def test_scenes_of_one_training_have_pixels_of_one_size(place):
+    folder, aoi = place
+    write_scene(folder / "scenes" / "two.tif", seed=1)
+    assert load(folder, aoi).pixel_m == pytest.approx(10, rel=2e-3)
+    with rasterio.open(folder / "scenes" / "two.tif", "r+") as source:
+        source.transform = from_origin(LEFT, TOP, 20, 20)
+    with pytest.raises(GlofgeoError, match=r"two\.tif: its pixels are 20 m wide, those of .*one\.tif 10 m"):
+        load(folder, aoi)
+
+
 def test_input_that_does_not_fit_together_is_told_before_anything_is_written(place, tmp_path):
     folder, aoi = place
     far = aoi.translate(0, 2e5)
@@ -196,7 +206,10 @@ def test_input_that_does_not_fit_together_is_told_before_anything_is_written(pla
         ({"aoi": no_train}, "shows its train part"),
         ({"lakes": tmp_path / "absent.gpkg"}, "absent.gpkg"),
         ({"scenes": tmp_path / "nowhere"}, "nowhere"),
-        ({"resume": tmp_path / "norun"}, "nothing to resume"),
+        ({"resume": tmp_path / "norun"}, "norun: no such run"),
+        ({"strategy": "nonsense"}, "--strategy nonsense"),
+        ({"devices": 0}, "--devices 0: give 1"),
+        ({"wandb": " "}, "--wandb"),
     ]
     for change, message in wrong:
         out = tmp_path / "run"

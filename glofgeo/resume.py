@@ -1,0 +1,120 @@
+"""What a training run remembers, so that `glofgeo train --resume RUN` is enough."""
+
+import dataclasses
+import json
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from glofgeo.config import TrainConfig
+from glofgeo.errors import GlofgeoError
+from glofgeo.presets import read_yaml
+from glofgeo.settings import Number, check, flag, from_dict
+
+INPUTS = "inputs.json"
+
+_OWN = "a run goes on in its folder with its own settings; leave it out, or train anew"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run learns from.
+
+    Attributes:
+        aoi: absolute path of the area of interest.
+        aoi_name: what it was called by.
+        scenes: absolute path of the scenes.
+        lakes: absolute path of the lakes.
+        offset: of scenes that do not tell theirs, see `open_scene`.
+    """
+
+    aoi: str
+    aoi_name: str
+    scenes: str
+    lakes: str
+    offset: Number | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses values that cannot be meant."""
+        check(self)
+
+    def to_json(self) -> str:
+        """Gives the text of `inputs.json`."""
+        return json.dumps(asdict(self), indent=2)
+
+
+def run_folder(run: Path) -> Path:
+    """Finds the folder of a run.
+
+    Args:
+        run: the folder, or its `last.ckpt`.
+
+    Raises:
+        GlofgeoError: If it is no run, or its `last.ckpt` is cut short.
+    """
+    folder = run.parent if run.name == "last.ckpt" else run
+    if not run.exists():
+        raise GlofgeoError(f"--resume {run}: no such run; check the path")
+    if not (folder / "config.yaml").is_file():
+        raise GlofgeoError(f"--resume {run}: no run (no config.yaml); give the folder of a run, or its last.ckpt")
+    last = folder / "last.ckpt"
+    if last.exists() and not (last.is_file() and zipfile.is_zipfile(last)):
+        raise GlofgeoError(f"{last}: damaged or cut short; remove it to train this run from its beginning")
+    return folder
+
+
+def config_of(folder: Path) -> TrainConfig:
+    """Reads the settings of a run.
+
+    Raises:
+        GlofgeoError: If its `config.yaml` cannot be read or holds what it may not.
+    """
+    path = folder / "config.yaml"
+    return from_dict(TrainConfig, read_yaml(path), str(path))
+
+
+def inputs_of(folder: Path) -> Inputs | None:
+    """Reads what a run learns from; None where an earlier glofgeo did not keep it.
+
+    Raises:
+        GlofgeoError: If its `inputs.json` is damaged.
+    """
+    path = folder / INPUTS
+    if not path.exists():
+        return None
+    try:
+        return from_dict(Inputs, json.loads(path.read_text()), str(path))
+    except (ValueError, OSError, TypeError, RecursionError):
+        raise GlofgeoError(f"{path}: damaged; remove it and give --aoi, --scenes and --lakes") from None
+
+
+def remembered(run: Path, settings: TrainConfig, flags: dict[str, object]) -> Inputs | None:
+    """Gives what a run learns from, and refuses flags that it would not go by.
+
+    Args:
+        run: its folder, or its `last.ckpt`.
+        settings: the run's own, changed by the flags given.
+        flags: those given beside the settings, by name; None where one was not.
+
+    Raises:
+        GlofgeoError: If it is no run, or a flag differs from what the run has, naming the first.
+    """
+    folder = run_folder(run)
+    inputs = inputs_of(folder)
+    told = {"--out": folder.absolute(), "--config": None, "--offset": inputs and inputs.offset}
+    for name, value in flags.items():
+        if value is not None and (value.absolute() if isinstance(value, Path) else value) != told[name]:
+            raise GlofgeoError(f"{name} {value}: {_OWN}")
+    known = _flat(dataclasses.asdict(config_of(folder)))
+    for name, value in _flat(dataclasses.asdict(settings)).items():
+        if value != known[name]:
+            raise GlofgeoError(f"{flag(name)} {value}: the run has {known[name]}; {_OWN}")
+    return inputs
+
+
+def _flat(values: dict[str, Any], section: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{section}{name}.") if isinstance(value, dict) else {section + name: value}
+    return flat
