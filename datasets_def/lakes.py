@@ -25,7 +25,7 @@ from datasets_def.vectors import read_polygons
 class GlacialLakes(VectorDataset):
     """Lake polygons, rasterised on whatever grid is asked for: polygons come to the scene, never the reverse.
 
-    A sample is `{"mask": int64 (H, W), 1 lake, 0 land, "crs", "bounds"}`; a pixel is lake if its centre is.
+    A sample is `{"mask": int64 (H, W), 1 lake, 0 land}`; a pixel is lake if its centre is.
 
     Attributes:
         polygons: every lake, in the dataset's CRS.
@@ -110,11 +110,7 @@ class GlacialLakes(VectorDataset):
         x, y, _ = self._disambiguate_slice(query)
         size = (round((y.stop - y.start) / y.step), round((x.stop - x.start) / x.step))
         mask = self.rasterize(from_origin(x.start, y.stop, x.step, y.step), size)
-        sample: dict[str, Any] = {
-            "crs": self.crs,
-            "bounds": query,
-            "mask": torch.from_numpy(mask.astype(np.int64)),
-        }
+        sample = {"mask": torch.from_numpy(mask.astype(np.int64))}
         return sample if self.transforms is None else self.transforms(sample)
 
     def rasterize(self, transform: Affine, size: tuple[int, int]) -> npt.NDArray[np.uint8]:

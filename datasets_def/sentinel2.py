@@ -22,10 +22,11 @@ from glofgeo.errors import GlofgeoError
 class Sentinel2(RasterDataset):
     """Scenes that share a CRS and a resolution, read without warping a pixel.
 
-    A sample is `{"image": float32 (C, H, W) reflectance, "valid": bool (H, W), "crs", "bounds"}`. A query is snapped to
-    the scene's grid; what lies beyond a scene has the bands' means and is not valid. Where several scenes answer a
-    query, the earlier in the index fills first and later ones fill what is still not valid, so give a time slice to ask
-    one of them.
+    A sample is `{"image": float32 (C, H, W) reflectance, "valid": bool (H, W), "bounds": float64 (9,)}`; the bounds are
+    `xmin, xmax, xres, ymin, ymax, yres, tmin, tmax, tres` of the query in the dataset's CRS, times in seconds since
+    1970. A query is snapped to the scene's grid; what lies beyond a scene has the bands' means and is not valid. Where
+    several scenes answer a query, the earlier in the index fills first and later ones fill what is still not valid, so
+    give a time slice to ask one of them.
     """
 
     all_bands = ()
@@ -151,7 +152,10 @@ class Sentinel2(RasterDataset):
             fill(scene, top, left, image, valid)
             if valid.all():
                 break
-        sample: dict[str, Any] = {"crs": self.crs, "bounds": query, "image": image, "valid": valid}
+        # TorchGeo up to 0.8 lets anything into a sample; later ones stack and join tensors alone.
+        times = [pd.Timestamp(time).timestamp() for time in (t.start, t.stop)]
+        bounds = torch.tensor([x.start, x.stop, x.step, y.start, y.stop, y.step, *times, t.step], dtype=torch.float64)
+        sample = {"image": image, "valid": valid, "bounds": bounds}
         return sample if self.transforms is None else self.transforms(sample)
 
 

@@ -23,10 +23,20 @@ def test_they_combine_and_feed_a_loader(product):
     both = Sentinel2(product[0]) & GlacialLakes(product[1])
     sampler = RandomGeoSampler(both, size=64, length=4)
     batch = next(iter(DataLoader(both, sampler=sampler, batch_size=4, collate_fn=stack_samples)))
+    assert set(batch) == {"image", "valid", "mask", "bounds"}
     assert batch["image"].shape == (4, 4, 64, 64)
     assert batch["image"].dtype == torch.float32
     assert batch["mask"].shape == batch["valid"].shape == (4, 64, 64)
     assert set(batch["mask"].unique().tolist()) <= {0, 1}
+
+
+def test_a_sample_says_where_and_when_it_is(product):
+    both = Sentinel2(product[0]) & GlacialLakes(product[1])
+    scene = open_scene(product[0])
+    left, top = scene.transform * (100, 100)
+    bounds = both[left : left + 640, top - 320 : top]["bounds"].tolist()
+    assert bounds[:6] == [left, left + 640, 10, top - 320, top, 10]
+    assert bounds[6:8] == [scene.datetime.timestamp()] * 2
 
 
 def test_imagery_comes_first_in_either_order(product):

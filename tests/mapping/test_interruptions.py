@@ -39,6 +39,8 @@ class DarkInInfrared(torch.nn.Module):
 def work(scenes, out, most_bytes=None):
     """Maps scenes in a process of its own; ends with 3 if the disk takes no more."""
     torch.set_num_threads(1)
+    # A shell starts what runs in the background deaf to Ctrl-C, the tests too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config = TrainConfig(model=DarkInInfrared.config, data=DataConfig(window=126))
     header = Header(config, {}, None, "known")
     if most_bytes:
