@@ -61,8 +61,8 @@ def test_figures_are_pooled_over_pixels_and_not_averaged(maps):
     assert (card.model.lakes[0].found, card.model.lakes[0].missed) == (2, 0)
     assert list(card.methods) == ["model", "U-Net", "NDWI > 0", "NDWI > -0.9 (best on train)"]
     assert card.notes == ("read this",)
-    assert card.blocks == 2
-    assert card.model.intervals["iou"] == pytest.approx((0.5, 1))
+    assert (card.blocks, card.block_km) == (2, 2.5)
+    assert card.model.intervals["iou"] is None
 
 
 def test_each_scene_is_told_by_itself(maps, tmp_path):
