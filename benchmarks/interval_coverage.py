@@ -59,7 +59,7 @@ def main() -> None:
     given = arguments.parse_args()
     print(f"{platform.machine()}, {date.today()}\n")
     print(
-        "| side (km) | errors correlate over (km) | before | now | without interval | side of the blocks (km), median |"
+        "| side of the ground (km) | errors correlate over (km) | before | now | without interval | chosen side (km), median |"
     )
     print("|---|---|---|---|---|---|")
     for km in given.km:

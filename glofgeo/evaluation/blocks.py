@@ -171,7 +171,10 @@ def _correlation(counts: Sequence[Counts], shapes: Sequence[tuple[int, ...]]) ->
         for first, second in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
             products += float((error[first] * error[second]).sum())
             pairs += np.count_nonzero(seen[first] & seen[second])
-    return float(max(products / pairs / (squares / used), 0.0)) if pairs and squares else 0.0
+    if not pairs or not squares:
+        return 0.0
+    # Errors sum to nothing, which alone makes those of n independent blocks correlate by -1 / (n - 1).
+    return max(float(products / pairs / (squares / used) + 1 / (used - 1)), 0.0)
 
 
 def bootstrap(
