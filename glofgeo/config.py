@@ -219,7 +219,8 @@ class MapConfig:
     Attributes:
         threshold: probability from which a pixel is lake.
         min_area: smallest lake and smallest island that is kept, in square metres (five pixels of 10 m, the least that
-            inventories from Sentinel-2 map: Lesi et al. 2022, ESSD 14:5489).
+            inventories from Sentinel-2 map: Lesi et al. 2022, ESSD 14:5489). A lake's outline and its pixels must both
+            reach it, an island's pixels.
         overlap: pixels that neighbouring windows share at the least.
         batch_size: windows inferred at once, or `auto`; halved while memory does not hold them.
         tta: average the answers to the eight symmetries of each window: eight times the work.

@@ -30,7 +30,8 @@ def ndwi(green: npt.NDArray[np.float32], near_infrared: npt.NDArray[np.float32])
         near_infrared: reflectance of B08, same shape.
 
     Returns:
-        The index, -1 to 1 for positive reflectance; NaN where the two do not sum to more than 0.
+        The index, -1 to 1 for positive reflectance and beyond where one of the two is negative; NaN, which is above no
+        threshold, where they do not sum to more than 0.
     """
     total = green + near_infrared
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -47,7 +48,10 @@ def why_no_ndwi(scene: "Scene") -> str | None:
 
 
 def tune_ndwi(ground: "Iterable[tuple[Scene, BaseGeometry]]", lakes: GeoDataFrame) -> float | None:
-    """Finds the threshold at which NDWI has the best lake IoU, pooled over ground.
+    """Finds the threshold above which NDWI has the best lake IoU, pooled over ground.
+
+    Every observed pixel counts as it does where the threshold is judged: an index beyond -1 or 1 too, and one that is
+    undefined as land.
 
     Args:
         ground: scenes, and polygons in each one's CRS within which its observed pixels count.
@@ -63,11 +67,11 @@ def tune_ndwi(ground: "Iterable[tuple[Scene, BaseGeometry]]", lakes: GeoDataFram
         for grid, window in _strips(scene, region):
             rows = slice(0, grid.shape[0])
             observed = scene.valid(window) & grid.burn(np.array([region], dtype=object), rows)
-            index = ndwi(*scene.read(window, NDWI_BANDS))
-            observed &= np.isfinite(index)
+            index = np.nan_to_num(ndwi(*scene.read(window, NDWI_BANDS)), nan=-1).clip(-1, 1)
             lake = grid.burn(grid.bring(lakes), rows)
             for row, which in enumerate((~lake & observed, lake & observed)):
-                counts[row] += np.histogram(index[which], _BINS, (-1, 1))[0]
+                # Mirrored, so that an index on a bin's edge counts below it: it is not above that threshold.
+                counts[row] += np.histogram(-index[which], _BINS, (-1, 1))[0][::-1]
     if not counts[1].any():
         return None
     # Above the lower edge of each bin.

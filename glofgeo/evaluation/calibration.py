@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from glofgeo.evaluation.blocks import Blocks, Counts, Interval, bootstrap
+from glofgeo.evaluation.blocks import AS_CUT, Blocks, Counts, Interval, Joined, bootstrap
 from glofgeo.evaluation.pixels import Mask
 
 BINS = 10
@@ -70,7 +70,7 @@ def count_percents(percent: npt.NDArray[np.uint8], truth: Mask, usable: Mask, bl
     return np.bincount(code, minlength=count * 2 * PERCENTS).reshape(count, 2, PERCENTS).astype(np.float64)
 
 
-def calibrate(histogram: Counts) -> Calibration:
+def calibrate(histogram: Counts, joined: Joined = AS_CUT) -> Calibration:
     """Judges the probabilities of a map.
 
     The expected calibration error is the mean over pixels of the distance between a bin's mean probability and its
@@ -79,6 +79,7 @@ def calibrate(histogram: Counts) -> Calibration:
 
     Args:
         histogram: `(blocks, 2, 101)` of `count_percents`.
+        joined: how these blocks came about.
     """
     firsts = np.arange(BINS) * (PERCENTS - 1) // BINS
     lake, every = histogram[:, 1], histogram.sum(axis=1)
@@ -89,7 +90,7 @@ def calibrate(histogram: Counts) -> Calibration:
         Bin(k / BINS, (k + 1) / BINS, int(n), float(p / n) if n else None, float(y / n) if n else None)
         for k, (n, p, y) in enumerate(zip(pixels, probability, lakes, strict=True))
     )
-    return Calibration(_ece(by_block.sum(axis=0))["ece"], bootstrap(by_block, _ece)["ece"], bins)
+    return Calibration(_ece(by_block.sum(axis=0))["ece"], bootstrap(by_block, _ece, joined)["ece"], bins)
 
 
 def _ece(sums: Counts) -> dict[str, float | None]:

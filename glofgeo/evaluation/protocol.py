@@ -13,7 +13,7 @@ from rasterio.windows import Window
 from datasets_def.vectors import read_polygons
 from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation.baselines import NDWI_BANDS, ndwi, why_no_ndwi
-from glofgeo.evaluation.blocks import Blocks, Counts, cut_blocks
+from glofgeo.evaluation.blocks import Blocks, Counts, choose_blocks, cut_blocks, join_blocks
 from glofgeo.evaluation.boundary import HALO, mark_shores
 from glofgeo.evaluation.calibration import PERCENTS, calibrate, count_percents
 from glofgeo.evaluation.lakes import countable, outline_lakes
@@ -60,6 +60,7 @@ class _Evidence:
         judged: the prediction and its grid.
         pixels: of the grid, of those inside the area of interest, and of those that are usable.
         lakes: true lakes that touch the grid, those of them not observed, and those too small.
+        shape: (rows, cols) of the blocks.
         counts: `block_counts` of each method.
         histogram: of the probabilities, as `count_percents` tells; None for masks and layers.
         absent: why there is no NDWI.
@@ -68,6 +69,7 @@ class _Evidence:
     judged: Prediction
     pixels: tuple[int, int, int]
     lakes: tuple[int, int, int]
+    shape: tuple[int, int]
     counts: dict[str, Counts]
     histogram: Counts | None
     absent: str | None
@@ -135,7 +137,16 @@ def evaluate_all(
     _refuse_foreign_truth(cases, found, lakes)
     common = set.intersection(*(set(one.counts) for one in found))
     counts = {method: [one.counts[method] for one in found] for method in ("model", "unet", *cuts) if method in common}
-    scores = {method: score(np.concatenate(several)) for method, several in counts.items()}
+    shapes = [one.shape for one in found]
+    joined = choose_blocks(list(counts.values()), shapes)
+
+    def stack(several: Sequence[Counts]) -> Counts:
+        """Blocks of several grids, which are joined within each."""
+        parts = [join_blocks(part, shape, joined.times) for part, shape in zip(several, shapes, strict=True)]
+        return np.concatenate(parts)
+
+    stacked = {method: stack(several) for method, several in counts.items()}
+    scores = {method: score(blocks, joined) for method, blocks in stacked.items()}
     pixels, inside, usable = (sum(several) for several in zip(*(one.pixels for one in found), strict=True))
     true_lakes, not_observed, too_small = (sum(several) for several in zip(*(one.lakes for one in found), strict=True))
     histograms = [one.histogram for one in found if one.histogram is not None]
@@ -159,8 +170,10 @@ def evaluate_all(
         ndwi_origin=ndwi_origin,
         ndwi_at=scores.get("ndwi_at"),
         unet=scores.get("unet"),
-        calibration=calibrate(np.concatenate(histograms)) if len(histograms) == len(cases) else None,
-        blocks=int(sum(np.count_nonzero(part[:, :PIXEL_SUMS].any(axis=1)) for part in counts["model"])),
+        calibration=calibrate(stack(histograms), joined) if len(histograms) == len(cases) else None,
+        blocks=int(np.count_nonzero(stacked["model"][:, :PIXEL_SUMS].any(axis=1))),
+        block_km=joined.side_km,
+        neighbours=joined.correlation,
         by_scene={} if single else _by_scene(cases, counts),
         notes=(*absent, *notes),
     )
@@ -201,6 +214,7 @@ def _judge(case: Case, truth: GeoDataFrame, threshold: float, cuts: dict[str, fl
         judged=judged,
         pixels=(ground.usable.size, ground.inside, int(np.count_nonzero(ground.usable))),
         lakes=(len(true_lakes), int(np.count_nonzero(~seen)), int(np.count_nonzero(seen & ~large))),
+        shape=blocks.shape,
         counts=counts,
         histogram=histogram,
         absent=absent,

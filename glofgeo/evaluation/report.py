@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from glofgeo.errors import GlofgeoError
-from glofgeo.evaluation.blocks import BLOCK_METRES, RESAMPLES, Interval
+from glofgeo.evaluation.blocks import FEWEST_BLOCKS, NEGLIGIBLE, RESAMPLES, TOO_MUCH, Interval
 from glofgeo.evaluation.chart import draw_scorecard
 from glofgeo.evaluation.lakes import SIZE_CLASSES
 from glofgeo.evaluation.score import FIGURES, LAKE_FIGURES, lake_figure
@@ -19,8 +19,6 @@ from glofgeo.evaluation.scorecard import Scorecard
 from glofgeo.terminal import one_line
 
 UNDEFINED = "–"
-# With fewer, the spread between blocks is itself hardly known.
-_FEW_BLOCKS = 10
 _LABELS = {
     "iou": "IoU",
     "dice": "Dice",
@@ -166,11 +164,17 @@ def _remarks(card: Scorecard) -> list[str]:
         f"{card.true_lakes} true lakes: {judged} judged, {card.not_observed} mostly not observed or outside the area, "
         f"{card.too_small} too small",
         f"{observed} of the area observed (grid: {card.grid}, {card.aoi_share:.1%} of it in the area){threshold}",
-        f"In brackets: 95 % interval, {RESAMPLES} draws from {card.blocks} blocks of {BLOCK_METRES / 1000:g} km; "
+        f"In brackets: 95 % interval, {RESAMPLES} draws from {card.blocks} blocks of {card.block_km:g} km; "
         "for other ground like this, not for other regions",
     ]
-    if card.blocks < _FEW_BLOCKS:
-        lines.append(f"Note: fewer than {_FEW_BLOCKS} blocks: the intervals are missing or too narrow")
+    if card.blocks < FEWEST_BLOCKS:
+        lines.append(f"Note: fewer than {FEWEST_BLOCKS} blocks: no intervals")
+    elif card.neighbours > NEGLIGIBLE:
+        what = "no intervals" if card.neighbours > TOO_MUCH else "the intervals are widened"
+        lines.append(
+            f"Note: the errors of neighbouring blocks correlate ({card.neighbours:.2f}), and larger blocks would be "
+            f"fewer than {FEWEST_BLOCKS}: {what}"
+        )
     return [one_line(line) for line in (*lines, *(f"Note: {note}" for note in card.notes))]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from glofgeo.evaluation.blocks import Blocks, Counts, Interval, bootstrap
+from glofgeo.evaluation.blocks import AS_CUT, Blocks, Counts, Interval, Joined, bootstrap
 from glofgeo.evaluation.boundary import ShoreCounts
 from glofgeo.evaluation.lakes import (
     IOU_LEVELS,
@@ -120,9 +120,9 @@ def block_counts(
     return np.column_stack([sums, land, _lake_sums(judged, truth, counted, blocks)])
 
 
-def score(counts: Counts) -> Score:
-    """Scores one method from its `block_counts`."""
-    intervals = bootstrap(counts, lambda total: _from_sums(total).figures())
+def score(counts: Counts, joined: Joined = AS_CUT) -> Score:
+    """Scores one method from its `block_counts`, joined to larger blocks or not."""
+    intervals = bootstrap(counts, lambda total: _from_sums(total).figures(), joined)
     return dataclasses.replace(_from_sums(counts.sum(axis=0)), intervals=intervals)
 
 

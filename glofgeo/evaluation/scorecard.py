@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from glofgeo.evaluation.blocks import BLOCK_METRES
 from glofgeo.evaluation.calibration import Calibration
 from glofgeo.evaluation.pixels import PixelCounts
 from glofgeo.evaluation.score import Score
@@ -35,6 +36,8 @@ class Scorecard:
         unet: how a U-Net did that was trained on the same windows for the same time, if there was one.
         calibration: how far the probabilities can be trusted; None for masks and layers.
         blocks: blocks of ground that the intervals are drawn from.
+        block_km: their side: as large as the errors' own correlation asks for and the ground allows.
+        neighbours: correlation of the errors of neighbouring blocks, 0-1; above 0.3 there are no intervals.
         by_scene: pixels of every scene and method, where several scenes were judged.
     """
 
@@ -58,6 +61,8 @@ class Scorecard:
     unet: Score | None = None
     calibration: Calibration | None = None
     blocks: int = 0
+    block_km: float = BLOCK_METRES / 1000
+    neighbours: float = 0.0
     by_scene: Mapping[str, Mapping[str, PixelCounts]] = field(default_factory=dict)
 
     @property

@@ -1,6 +1,7 @@
 """The lake layers of many scenes as one, in which no lake is counted twice."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import count
 from string import ascii_lowercase
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from datasets_def.reproject import to_degrees
 from glofgeo.errors import GlofgeoError
@@ -19,29 +21,53 @@ from glofgeo.inventory.attributes import COLUMNS, geodesic_size, lake_ids, name_
 # between two grids leaves more than that of the smallest lakes, and gives less to neighbours that merely touch.
 _SAME_LAKE = 0.1
 
-# A scene whose lakes cover less than this part of what another one shows there has not seen all of it.
-_WHOLE = 0.5
+# Two outlines show the same lake, and one of them can stand for both, from this part on.
+_HALF = 0.5
+
+# Outlines that merely touch share a rounding of this part of the smaller one.
+_TOUCH = 1e-9
 
 _WGS84 = "EPSG:4326"
 
 Outlines = npt.NDArray[np.object_]
 
 
+@dataclass(frozen=True)
+class Overlaps:
+    """Pairs of outlines that share ground, by number, and the area they share."""
+
+    first: npt.NDArray[np.intp]
+    second: npt.NDArray[np.intp]
+    common: npt.NDArray[np.float64]
+
+    def take(self, which: npt.NDArray[np.bool_]) -> "Overlaps":
+        """Some of the pairs."""
+        return Overlaps(self.first[which], self.second[which], self.common[which])
+
+
 def combine_lakes(layers: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
     """Combines the lake layers of scenes; a lake that several scenes of one date show occurs once.
 
     Scenes of one UTC day are of one date; a scene of unknown time is a date of its own. Lakes of different dates are
-    different observations and all stay. Lakes of different scenes of a date belong together if they overlap by more
-    than a tenth of the smaller one. Of lakes that belong together, those of one scene stay that shows them whole: none
-    of them touches its border or unobserved pixels, each outline of the other scenes overlaps one of them, and no
-    other scene shows more than twice their area. Of several such scenes it is the one with the greatest mean
-    `valid_frac`, then with the most pixels, then the first by name.
+    different observations and all stay. Within a date the ground is given out, and none of it twice:
 
-    Where no scene shows them whole, they become one lake, the union of the outlines. Its `scene_id` and
-    `proc_baseline` list those of its parts, `acq_datetime` and `prob_p10` are the least, `valid_frac` is the greatest,
-    `prob_mean` is weighted by area, and `touches_edge` is true if it is for one part. Area and perimeter are measured
-    anew; `n_px` is the area times the parts' pixels per area, `area_unc_m2` the perimeter times the parts'
-    uncertainty per length of shore, which is the same formula with the same pixel.
+    1. An outline is whole if it touches neither its scene's border nor unobserved pixels, unless another scene has an
+       outline over half of it or more, of which its own scene shows less than half: then it is a bay of that. The
+       whole outlines take their ground one after the other: the greatest `valid_frac` first, then the most pixels,
+       then the first scene by name. One that finds half of its ground taken is another view of what took it, and goes;
+       the others stay, without what was taken.
+    2. The same holds for what is left of partial outlines. Those of different scenes that overlap by more than a tenth
+       of the smaller one then become one lake, their union; the largest union takes its ground first.
+
+    So a whole outline stays with more than half of its ground, or half of its ground or more lies in whole outlines
+    that stay, or it is a bay. What is cut off a lake but nowhere wider than a pixel is dropped: scenes differ by that
+    much along a shore.
+
+    A union's `scene_id` and `proc_baseline` list those of its parts, `acq_datetime` and `prob_p10` are the least,
+    `valid_frac` is the greatest, `prob_mean` is weighted by area, and `touches_edge` is true if it is for one part. Of
+    unions and of lakes that lost ground, area and perimeter are measured anew; `n_px` is the area times the parts'
+    pixels per area, `area_unc_m2` the perimeter times the parts' uncertainty per length of shore, which is the same
+    formula with the same pixel.
 
     Args:
         layers: one for each scene, as `describe_lakes` gives them, possibly without lakes.
@@ -104,23 +130,26 @@ def _combine_date(lakes: gpd.GeoDataFrame, agree: bool) -> gpd.GeoDataFrame:
     """Combines the lakes of one date; `layer` tells where each comes from, `agree` that their CRS is the layers'."""
     planar = lakes.geometry if agree else _project(lakes.geometry)
     outlines = _repaired(planar.to_numpy())
-    links = _links(outlines, lakes["layer"].to_numpy())
-    traits = {name: lakes[name].to_numpy() for name in ("touches_edge", "area_m2", "valid_frac", "n_px")}
-    of_layer = lakes["layer"].tolist()
-    stay: list[int] = []
-    unions: list[dict[str, Any]] = []
-    for group in _groups(links):
-        views: dict[int, list[int]] = {}
-        for lake in group:
-            views.setdefault(of_layer[lake], []).append(lake)
-        best = group if len(group) == 1 else _best_view([views[layer] for layer in sorted(views)], links, traits)
-        if best is None:
-            unions.append(_union(lakes.iloc[group], outlines[group]))
+    layer = lakes["layer"].to_numpy()
+    overlaps = _find_overlaps(outlines, layer)
+    whole = ~lakes["touches_edge"].to_numpy() & ~_is_bay(overlaps, outlines, layer)
+    pixel = np.sqrt(shapely.area(outlines) / lakes["n_px"].clip(lower=1).to_numpy())
+    best_first = np.lexsort((-lakes["n_px"].to_numpy(), -lakes["valid_frac"].to_numpy(), ~whole))
+    first_partial = int(np.count_nonzero(whole))
+    near = _neighbours(overlaps, len(outlines))
+    kept = _give_out(best_first[:first_partial].tolist(), outlines, near, pixel)
+    partial = best_first[first_partial:].tolist()
+    rests = {i: rest for i in partial if (rest := _rest(outlines[i], near[i], kept, pixel[i])) is not None}
+    stay = [i for i, rest in kept.items() if rest is outlines[i]]
+    changed = [_union(lakes.iloc[[i]], rest) for i, rest in kept.items() if rest is not outlines[i]]
+    for group, ground in _join(rests, layer, pixel):
+        if len(group) == 1 and ground is outlines[group[0]]:
+            stay += group
         else:
-            stay += best
+            changed.append(_union(lakes.iloc[group], ground))
     found = [lakes.iloc[sorted(stay)]]
-    if unions:
-        joined = _measured(gpd.GeoDataFrame(unions, crs=planar.crs))
+    if changed:
+        joined = _measured(gpd.GeoDataFrame(changed, crs=planar.crs))
         found.append(joined.set_geometry(_brought(joined.geometry, lakes.crs)))
     return _named(pd.concat([part[[*COLUMNS, "geometry"]].astype(COLUMNS) for part in found], ignore_index=True))
 
@@ -139,55 +168,112 @@ def _repaired(outlines: Outlines) -> Outlines:
     return repaired
 
 
-def _links(outlines: Outlines, layer: npt.NDArray[np.int64]) -> list[set[int]]:
-    """Tells for each lake which ones of other scenes show the same lake."""
+def _find_overlaps(outlines: Outlines, layer: npt.NDArray[np.int64]) -> Overlaps:
+    """Finds the pairs of outlines of different scenes that share ground, each once, and how much."""
     first, second = shapely.STRtree(outlines).query(outlines, predicate="intersects")
     ours = (first < second) & (layer[first] != layer[second])
     first, second = first[ours], second[ours]
     common = shapely.area(shapely.intersection(outlines[first], outlines[second]))
     area = shapely.area(outlines)
-    same = common > _SAME_LAKE * np.minimum(area[first], area[second])
-    links: list[set[int]] = [set() for _ in outlines]
-    for one, other in zip(first[same].tolist(), second[same].tolist(), strict=True):
-        links[one].add(other)
-        links[other].add(one)
-    return links
+    shared = common > _TOUCH * np.minimum(area[first], area[second])
+    return Overlaps(first[shared], second[shared], common[shared])
 
 
-def _groups(links: list[set[int]]) -> Iterator[list[int]]:
-    """Gathers the lakes that are linked, directly or through others."""
+def _is_bay(overlaps: Overlaps, outlines: Outlines, layer: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Tells which outlines lie by half or more in one of another scene that their own shows less than half of."""
+    area = shapely.area(outlines)
+    inner = np.concatenate([overlaps.first, overlaps.second])
+    outer = np.concatenate([overlaps.second, overlaps.first])
+    common = np.concatenate([overlaps.common, overlaps.common])
+    # What each scene shows of each outline of the others.
+    scene_and_outer = layer[inner] * len(outlines) + outer
+    _, number = np.unique(scene_and_outer, return_inverse=True)
+    shown = np.bincount(number, common)[number] if len(inner) else common
+    bay = np.zeros(len(outlines), np.bool_)
+    bay[inner[(common >= _HALF * area[inner]) & (shown < _HALF * area[outer])]] = True
+    return bay
+
+
+def _neighbours(overlaps: Overlaps, count: int) -> list[list[int]]:
+    """Lists for each outline those that it shares ground with."""
+    near: list[list[int]] = [[] for _ in range(count)]
+    for one, other in zip(overlaps.first.tolist(), overlaps.second.tolist(), strict=True):
+        near[one].append(other)
+        near[other].append(one)
+    return near
+
+
+def _give_out(
+    order: Sequence[int], outlines: Outlines, near: list[list[int]], pixel: npt.NDArray[np.float64]
+) -> dict[int, BaseGeometry]:
+    """Gives ground to outlines in this order; the ground of those that get more than half of theirs."""
+    kept: dict[int, BaseGeometry] = {}
+    for i in order:
+        rest = _rest(outlines[i], near[i], kept, pixel[i])
+        if rest is not None:
+            kept[i] = rest
+    return kept
+
+
+def _rest(outline: BaseGeometry, near: list[int], kept: dict[int, BaseGeometry], pixel: float) -> BaseGeometry | None:
+    """What the kept neighbours leave of an outline: itself if they touch none of it, None if half of it or less."""
+    takers = [kept[other] for other in near if other in kept]
+    if not takers:
+        return outline
+    area = outline.area
+    if any(taker.intersection(outline).area >= _HALF * area for taker in takers):
+        return None
+    rest = outline.difference(shapely.union_all(takers))
+    return _without_ribbons(rest, pixel) if rest.area > _HALF * area else None
+
+
+def _without_ribbons(rest: BaseGeometry, pixel: float) -> BaseGeometry:
+    """Drops the parts that are nowhere wider than a pixel, unless all are."""
+    parts = shapely.get_parts(rest)
+    solid = ~shapely.is_empty(shapely.buffer(parts, -pixel / 2))
+    return shapely.MultiPolygon(list(parts[solid] if solid.any() else parts))
+
+
+def _join(
+    rests: dict[int, BaseGeometry], layer: npt.NDArray[np.int64], pixel: npt.NDArray[np.float64]
+) -> Iterator[tuple[list[int], BaseGeometry]]:
+    """Joins what is left of partial outlines to lakes: the outlines of each, and its ground."""
+    number = sorted(rests)
+    outlines = np.array([rests[i] for i in number], dtype=object)
+    overlaps = _find_overlaps(outlines, layer[number])
+    area = shapely.area(outlines)
+    same = overlaps.common > _SAME_LAKE * np.minimum(area[overlaps.first], area[overlaps.second])
+    groups = list(_groups(_neighbours(overlaps.take(same), len(outlines))))
+    grounds = np.array(
+        [outlines[group[0]] if len(group) == 1 else shapely.union_all(outlines[group]) for group in groups],
+        dtype=object,
+    )
+    side = np.array([pixel[number[group[0]]] for group in groups])
+    # A lake of one scene is not held against the others of that scene.
+    of_scene = [layer[number[group[0]]] if len(group) == 1 else -1 - i for i, group in enumerate(groups)]
+    between = _find_overlaps(grounds, np.array(of_scene, dtype=np.int64))
+    order = np.argsort(-shapely.area(grounds), kind="stable").tolist()
+    for i, ground in _give_out(order, grounds, _neighbours(between, len(grounds)), side).items():
+        yield [number[member] for member in groups[i]], ground
+
+
+def _groups(links: list[list[int]]) -> Iterator[list[int]]:
+    """Gathers the outlines that are linked, directly or through others."""
     seen: set[int] = set()
     for start in range(len(links)):
-        group, ahead = set[int](), {start} - seen
+        if start in seen:
+            continue
+        group, ahead = {start}, [start]
         while ahead:
-            group |= ahead
-            ahead = set().union(*(links[lake] for lake in ahead)) - group
+            new = set(links[ahead.pop()]) - group
+            group |= new
+            ahead += new
         seen |= group
-        if group:
-            yield sorted(group)
+        yield sorted(group)
 
 
-def _best_view(
-    views: list[list[int]], links: list[set[int]], traits: dict[str, npt.NDArray[Any]]
-) -> list[int] | None:  # fmt: skip
-    """Chooses the scene that shows linked lakes whole, None if none does; a view is what one scene shows of them."""
-    most = max(traits["area_m2"][view].sum() for view in views)
-    everything = {lake for view in views for lake in view}
-
-    def is_whole(view: list[int]) -> bool:
-        matched = set(view).union(*(links[lake] for lake in view))
-        large = traits["area_m2"][view].sum() >= _WHOLE * most
-        return bool(large and matched == everything and not traits["touches_edge"][view].any())
-
-    def merit(view: list[int]) -> tuple[float, int]:
-        return traits["valid_frac"][view].mean(), traits["n_px"][view].sum()
-
-    # Of equals, max takes the first, and views come in the order of their scenes' names.
-    return max(filter(is_whole, views), key=merit, default=None)
-
-
-def _union(parts: gpd.GeoDataFrame, outlines: Outlines) -> dict[str, Any]:
-    """One lake of several outlines, but for what `_measured` adds; `n_px` and `area_unc_m2` are sums as yet."""
+def _union(parts: gpd.GeoDataFrame, ground: BaseGeometry) -> dict[str, Any]:
+    """One lake of one or several outlines, but for what `_measured` adds; `n_px` and `area_unc_m2` are sums as yet."""
     return {
         "scene_id": _listed(parts["scene_id"]),
         "acq_datetime": parts["acq_datetime"].min(),
@@ -201,7 +287,7 @@ def _union(parts: gpd.GeoDataFrame, outlines: Outlines) -> dict[str, Any]:
         "n_px": parts["n_px"].sum(),
         "valid_frac": parts["valid_frac"].max(),
         "touches_edge": parts["touches_edge"].any(),
-        "geometry": shapely.multipolygons(shapely.get_parts(shapely.union_all(outlines))),
+        "geometry": shapely.multipolygons(shapely.get_parts(ground)),
     }
 
 

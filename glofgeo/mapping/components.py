@@ -6,7 +6,7 @@ cleaned and found again without an image of the scene: memory follows the lakes,
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Self
 
@@ -223,12 +223,25 @@ class CleanLakes:
         dropped: pixels of lakes that were too small.
         filled: pixels of islands that were too small.
         lakes: the lakes that are left.
+        withdrawn: pixels of lakes that were among them until `withdraw`.
     """
 
     level: int
     dropped: Runs
     filled: Runs
     lakes: Lakes
+    withdrawn: Runs = field(default_factory=lambda: Runs.concatenate([]))
+
+    def withdraw(self, which: NDArray[np.bool_]) -> "CleanLakes":
+        """Makes land of some of the lakes, islands that were filled in them included.
+
+        Args:
+            which: `(lakes,)`, true for those to go.
+        """
+        gone = which[self.lakes.lake]
+        number = np.cumsum(~which) - 1
+        lakes = Lakes(self.lakes.shape, self.lakes.runs.take(~gone), number[self.lakes.lake[~gone]].astype(np.int32))
+        return replace(self, lakes=lakes, withdrawn=self.lakes.runs.take(gone))
 
     def mask(self, first_row: int, percent: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The mask of any strip of the scene.
@@ -241,7 +254,7 @@ class CleanLakes:
             `(rows, W)` uint8: 0 land, 1 lake, 255 = not observed, the latter exactly where `percent` has it.
         """
         mask = _is_lake(percent, self.level).view(np.uint8)
-        for runs, value in ((self.dropped, 0), (self.filled, 1)):
+        for runs, value in ((self.dropped, 0), (self.filled, 1), (self.withdrawn, 0)):
             runs.take(runs.between(first_row, first_row + len(mask))).paint(mask, first_row, 0, value)
         mask[percent == NOT_OBSERVED] = NOT_OBSERVED
         return mask

@@ -36,6 +36,9 @@ def write_outputs(
 ) -> gpd.GeoDataFrame:
     """Writes rasters, lake layer and picture.
 
+    A lake is as large as its outline: whatever number of pixels it has, one whose outline is below the least area is
+    land in layer and mask. The mask therefore waits for the outlines.
+
     Args:
         folder: where to.
         strips: closed file of `open_strip_writer` with the whole probability; it is removed.
@@ -59,10 +62,7 @@ def write_outputs(
     pixel = pixel_area(scene.crs, scene.transform, scene.shape)
     cleaned = runs.clean(max(1, round(settings.min_area / pixel)))
     with ThreadPoolExecutor(2) as pool, rasterio.open(strips) as source:
-        rasters = [
-            pool.submit(write_probability, folder / "probability.tif", strips),
-            pool.submit(write_mask, folder / "mask.tif", strips, cleaned.mask, _tags(scene, note)),
-        ]
+        rasters = [pool.submit(write_probability, folder / "probability.tif", strips)]
 
         def read(window: Window) -> npt.NDArray[np.uint8]:
             percent: npt.NDArray[np.uint8] = source.read(1, window=window)
@@ -72,6 +72,9 @@ def write_outputs(
         lakes = describe_lakes(
             outlines, transform, scene_id=scene.id, acquired=scene.datetime, baseline=scene.baseline
         )  # fmt: skip
+        small = (lakes["area_m2"] < settings.min_area).to_numpy()
+        lakes, cleaned = lakes[~small].reset_index(drop=True), cleaned.withdraw(small)
+        rasters.append(pool.submit(write_mask, folder / "mask.tif", strips, cleaned.mask, _tags(scene, note)))
         write_lakes(folder / "lakes.gpkg", lakes, note)
         write_overview(
             folder / "overview.png", true_colour(_picture(thumbnail, scene)), lakes,

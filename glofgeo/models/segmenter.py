@@ -8,9 +8,7 @@ from torch import Tensor, nn
 
 from glofgeo.config import ModelConfig
 from glofgeo.models.encoder import PATCH, DinoV2Encoder, pad_to_multiple
-
-# Reflectance that the noise over dark water amounts to, and the spread of the logarithms over land and water.
-_DARK, _SPREAD = 0.01, 0.6
+from glofgeo.models.normalise import normalise
 
 
 class LakeSegmenter(nn.Module):
@@ -59,17 +57,11 @@ class LakeSegmenter(nn.Module):
             ``(B, 1, H, W)`` float32.
         """
         height, width = reflectance.shape[-2:]
-        x = self._logarithms(reflectance) if self.config.log_input else (reflectance - self.mean) / self.std
-        x = pad_to_multiple(x, PATCH)
+        x = pad_to_multiple(normalise(reflectance, self.mean, self.std, log=self.config.log_input), PATCH)
         full, half = self.encoder.stem(x)
         decoded = self.decoder([x, half, *self.encoder.pyramid(x)])
         logits: Tensor = self.head(self.fuse(torch.cat([decoded, full], dim=1)))
         return logits[..., :height, :width].float()
-
-    def _logarithms(self, reflectance: Tensor) -> Tensor:
-        """About as large as normalised reflectance; the offset keeps sensor noise in deep water from counting."""
-        ratio = (reflectance.clamp_min(0) + _DARK) / (self.mean + _DARK)
-        return ratio.log() / _SPREAD
 
 
 def build_model(config: ModelConfig) -> LakeSegmenter:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from glofgeo.config import ModelConfig
 from glofgeo.models.encoder import pad_to_multiple
+from glofgeo.models.normalise import normalise
 
 _STRIDE = 32
 
@@ -14,7 +15,8 @@ class UnetBaseline(nn.Module):
     """segmentation_models_pytorch's U-Net on a ResNet-18 (Ronneberger et al. 2015, arXiv 1505.04597), from scratch.
 
     Attributes:
-        config: which bands it reads, in order, and their normalisation; what is said of the transformer is not used.
+        config: which bands it reads, in order, their normalisation, and whether as logarithms; what is said of the
+            transformer is not used.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -29,6 +31,6 @@ class UnetBaseline(nn.Module):
     def forward(self, reflectance: Tensor) -> Tensor:
         """Gives lake logits float32 `(B, 1, H, W)` for reflectance `(B, C, H, W)` of any height and width."""
         height, width = reflectance.shape[-2:]
-        x = pad_to_multiple((reflectance - self.mean) / self.std, _STRIDE)
+        x = pad_to_multiple(normalise(reflectance, self.mean, self.std, log=self.config.log_input), _STRIDE)
         logits: Tensor = self.net(x)
         return logits[..., :height, :width].float()

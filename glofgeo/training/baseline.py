@@ -15,6 +15,7 @@ from glofgeo.config import TrainConfig
 from glofgeo.models import UnetBaseline
 from glofgeo.precision import computes_in_bfloat16
 from glofgeo.training.augment import Augment
+from glofgeo.training.ema import WeightMean
 from glofgeo.training.losses import LakeLoss
 
 # As commonly taken for a small convolutional network under AdamW.
@@ -27,12 +28,12 @@ def train_unet(loader: DataLoader[Any], config: TrainConfig, seconds: float, dev
     """Trains a U-Net from scratch for a while.
 
     It sees the windows that the model saw, in the same order, from the first epoch on, with the same augmentation and
-    loss; its rate warms up and falls along a cosine over the time it has. Nothing is kept back for choosing an epoch:
-    the last weights count.
+    loss, as logarithms where the model does; its rate warms up and falls along a cosine over the time it has. Nothing
+    is kept back for choosing an epoch: the mean of the weights at the end counts, as with the model.
 
     Args:
         loader: windows; its sampler has `set_epoch`.
-        config: bands, loss, clipping, seed.
+        config: bands and logarithms, loss, clipping, running mean, seed.
         seconds: wall time from the first step on.
         device: where to compute.
 
@@ -43,6 +44,8 @@ def train_unet(loader: DataLoader[Any], config: TrainConfig, seconds: float, dev
     model = UnetBaseline(config.model).to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     loss_of, augment = LakeLoss(config.loss), Augment(config.model.bands, config.augment).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), _RATE, weight_decay=_DECAY)
+    mean = WeightMean(config.ema)
+    mean.start(model)
     half = computes_in_bfloat16(device)
     columns = (TextColumn("training the U-Net"), BarColumn(12), TimeRemainingColumn())
     started = time.perf_counter()
@@ -63,6 +66,9 @@ def train_unet(loader: DataLoader[Any], config: TrainConfig, seconds: float, dev
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
             optimizer.step()
+            mean.add(model)
+    mean.swap(model)
+    print(f"U-Net: {mean.steps} steps in {seconds:.0f} s", flush=True)
     return model.eval()
 
 

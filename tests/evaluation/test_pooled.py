@@ -62,8 +62,8 @@ def test_figures_are_pooled_over_pixels_and_not_averaged(maps):
     assert (card.model.lakes[0].found, card.model.lakes[0].missed) == (2, 0)
     assert list(card.methods) == ["model", "U-Net", "NDWI > 0", "NDWI > -0.9 (best on train)"]
     assert card.notes == ("read this",)
-    assert card.blocks == 2
-    assert card.model.intervals["iou"] == pytest.approx((0.5, 1))
+    assert (card.blocks, card.block_km) == (2, 2.5)
+    assert card.model.intervals["iou"] is None
 
 
 def test_each_scene_is_told_by_itself(maps, tmp_path):
@@ -126,9 +126,38 @@ def test_no_other_threshold_has_a_better_lake_iou_on_that_ground(tmp_path, write
         return
 
     def iou(cut):
-        return (truth & (index >= cut)).sum() / (truth | (index >= cut)).sum()
+        return (truth & (index > cut)).sum() / (truth | (index > cut)).sum()
 
     assert iou(found) == pytest.approx(max(iou(k / 200 - 1) for k in range(1, 400)), abs=1e-3)
+
+
+def test_a_pixel_counts_for_ndwi_when_it_is_tuned_as_when_it_is_judged(tmp_path, write_raster):
+    """Index in the five columns: 0.5, beyond 1, beyond -1, undefined, exactly 0.3 (which is not above 0.3)."""
+    green = np.array([3000, 1000, -500, 0, 6500], np.int16)
+    infrared = np.array([1000, -500, 1000, 0, 3500], np.int16)
+    image = np.zeros((4, SIDE, 5), np.int16)
+    image[1], image[3] = green, infrared
+    scene = open_scene(write_raster(tmp_path / "scene.tif", image, nodata=-9999, scale=1e-4))
+    everywhere = shapely.box(LEFT, TOP - 10 * SIDE, LEFT + 50, TOP)
+    percent = write_raster(
+        tmp_path / "probability.tif", np.zeros((1, SIDE, 5), np.uint8), bands=("lake probability",), nodata=255
+    )
+
+    def judged(columns):
+        lakes = [shapely.box(LEFT + 10 * c, TOP - 10 * SIDE, LEFT + 10 * c + 10, TOP) for c in columns]
+        truth = gpd.GeoDataFrame(geometry=lakes, crs=CRS)
+        truth.to_file(tmp_path / "truth.gpkg")
+        cut = tune_ndwi([(scene, everywhere)], truth)
+        pixels = evaluate(percent, tmp_path / "truth.gpkg", scene=scene, ndwi_threshold=cut).ndwi_at.pixels
+        return cut, pixels.tp // SIDE, pixels.fp // SIDE, pixels.fn // SIDE
+
+    assert judged([1])[1:] == (1, 0, 0)
+    assert judged([1])[0] >= 0.5
+    assert judged([0, 1])[1:] == (2, 0, 0)
+    assert judged([0, 1])[0] >= 0.3
+    assert judged([0, 1, 3, 4])[1:] == (3, 0, 1)
+    # To find the lake beyond -1, all that is defined would have to be lake, and -1 itself is no threshold.
+    assert judged([0, 1, 2, 4])[1:] == (3, 0, 1)
 
 
 def test_without_infrared_there_is_nothing_to_tune(tmp_path, write_raster):

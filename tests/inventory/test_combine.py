@@ -227,12 +227,100 @@ def test_scene_that_shows_a_bay_does_not_replace_the_lake():
     assert cut.area_m2.item() >= layer([large]).area_m2.item()
 
 
-def test_scene_that_misses_one_of_the_linked_lakes_does_not_stand_for_it():
-    left, right = moved(square, -250), moved(square, 250)
-    layers = [layer([left], scene="A"), layer([square], scene="B", valid_frac=0.9), layer([right], scene="C")]
-    # A and C do not see each other's part; B sees both.
-    assert len(combine_lakes(layers)) == 1
-    assert combine_lakes(layers).scene_id.item() == "B"
+@pytest.mark.parametrize("best", "ABC")
+def test_of_a_chain_of_lakes_that_overlap_by_a_fifth_each_stays(best):
+    chain = zip("ABC", (-240, 0, 240), strict=True)
+    layers = [layer([moved(square, x)], scene=name, valid_frac=0.9 + 0.1 * (name == best)) for name, x in chain]
+    found = combine_lakes(layers).set_index("scene_id")
+    assert sorted(found.index) == ["A", "B", "C"]
+    assert found.area_m2[best] == pytest.approx(layers["ABC".index(best)].area_m2.item())
+    assert found.area_m2.sum() == pytest.approx(layer([shapely.box(0, 0, 780, 300)]).area_m2.item(), rel=1e-2)
+    assert found.n_px.sum() == pytest.approx(780 * 300 / 100, rel=0.01)
+    assert_given_out_once(found.geometry, layers)
+
+
+def test_a_lake_that_one_scene_shows_whole_stays_beside_a_large_one_that_every_scene_cuts():
+    large, small = moved(shapely.box(0, 0, 3000, 3000), 400_000, 3_050_000), moved(square, 3010)
+    wide = shapely.union_all([moved(large, y=5), shapely.box(402_900, 3_050_005, 403_049, 3_050_305)])
+    assert shapely.area(wide & small) / small.area == pytest.approx(0.13, abs=0.01)
+    here = layer([large, small], scene="A").assign(touches_edge=[True, False])
+    layers = [here, layer([wide], scene="B", touches_edge=True)]
+    found = combine_lakes(layers).set_index("scene_id")
+    assert sorted(found.index) == ["A", "A + B"]
+    assert found.area_m2["A"] == pytest.approx(here.area_m2[1])
+    assert found.touches_edge.to_dict() == {"A": False, "A + B": True}
+    assert_given_out_once(found.geometry, layers)
+
+
+def test_what_is_cut_off_and_no_wider_than_a_pixel_is_no_lake():
+    first = layer([square], scene="A")
+    # Half over the first and on by 400 m; and over the first's northern shore by less than a pixel.
+    beyond = shapely.box(160, 0, 700, 300) | shapely.box(160, 300, 290, 309)
+    second = layer([moved(beyond, 400_000, 3_050_000)], scene="B", touches_edge=True)
+    found = combine_lakes([first, second]).set_index("scene_id")
+    assert sorted(found.index) == ["A", "B"]
+    assert found.geometry["B"].equals(shapely.MultiPolygon([moved(shapely.box(300, 0, 700, 300), 400_000, 3_050_000)]))
+    narrow = layer([moved(shapely.box(-9, -9, 309, 309), 400_000, 3_050_000)], scene="B", touches_edge=True)
+    assert equal(combine_lakes([first, narrow]), first)
+
+
+def assert_given_out_once(found, layers):
+    """No ground twice, and none that no scene calls lake."""
+    everything = shapely.union_all(np.concatenate([one.geometry.to_numpy() for one in layers if len(one)]))
+    assert found.area.sum() == pytest.approx(found.union_all().area, rel=1e-6)
+    assert shapely.area(found.union_all() - everything) < 1e-6 * everything.area
+
+
+# Up to four scenes of rectangles and discs; what touches within a scene is one lake there.
+@st.composite
+def shapes_of_scenes(draw):
+    place = st.tuples(*[st.integers(0, 30)] * 2, *[st.integers(1, 12)] * 2, st.booleans())
+
+    def shape(x, y, width, height, round_):
+        x, y = 400_000 + 50 * x, 3_050_000 + 50 * y
+        return shapely.Point(x, y).buffer(25 * width) if round_ else shapely.box(x, y, x + 50 * width, y + 50 * height)
+
+    layers = []
+    for name in "ABCD"[: draw(st.integers(1, 4))]:
+        lakes = draw(st.lists(place, min_size=1, max_size=8))
+        outlines = list(shapely.get_parts(shapely.union_all([shape(*one) for one in lakes])))
+        several = {"min_size": len(outlines), "max_size": len(outlines)}
+        touches = draw(st.lists(st.booleans(), **several))
+        observed = draw(st.lists(st.sampled_from([0.8, 0.9, 1.0]), **several))
+        layers.append(layer(outlines, scene=name).assign(touches_edge=touches, valid_frac=observed))
+    return layers
+
+
+@few
+@given(shapes_of_scenes(), st.randoms(use_true_random=False))
+def test_ground_is_given_out_once_whatever_the_scenes_show_in_any_order(layers, random):
+    found = combine_lakes(layers)
+    assert_given_out_once(found.geometry, layers)
+    assert found.geometry.is_valid.all()
+    assert not found.geometry.is_empty.any()
+    shuffled = random.sample(layers, len(layers))
+    assert equal(combine_lakes(shuffled), found)
+    assert equal(combine_lakes(layers[:1]), layers[0].sort_values("lake_id", ignore_index=True))
+
+
+@few
+@given(shapes_of_scenes())
+def test_no_lake_that_a_scene_shows_whole_vanishes(layers):
+    found = combine_lakes(layers)
+    for one in layers:
+        scene = one.scene_id.iloc[0]
+        others = [outline for other in layers if other is not one for outline in other.geometry]
+        own = found.geometry[found.scene_id == scene]
+        instead = found.geometry[~found.touches_edge & ~found.scene_id.str.contains(scene)].union_all()
+        for lake in one.geometry[~one.touches_edge]:
+            is_bay = any(
+                shapely.area(lake & outline) >= 0.499 * lake.area
+                and shapely.area(one.union_all() & outline) < 0.501 * outline.area
+                for outline in others
+            )
+            # Ribbons along the shores of discs may be missing.
+            stays = any(shapely.area(lake & kept) > 0.45 * lake.area and kept.within(lake.buffer(1)) for kept in own)
+            assert stays or is_bay or shapely.area(lake & instead) >= 0.499 * lake.area
 
 
 def test_island_stays_in_a_lake_put_together():

@@ -110,6 +110,24 @@ def test_an_island_that_hides_an_unobserved_pixel_stays_even_below_a_dropped_spe
     assert mask[9, 10] == 255
 
 
+@given(st.integers(0, 10_000), shapes, st.integers(1, 8), st.data())
+@settings(max_examples=50, deadline=None)
+def test_a_lake_that_is_withdrawn_is_land_and_the_others_stay(seed, shape, min_pixels, data):
+    percent = scene(seed, shape)
+    clean = found(percent).clean(min_pixels)
+    count = len(clean.lakes)
+    gone = np.array(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)), dtype=bool)
+    before, numbers = clean.mask(0, percent), clean.lakes.number(0, 0, shape)
+    left = clean.withdraw(gone)
+    expected = np.where(np.append(False, gone)[numbers], 0, before)
+    np.testing.assert_array_equal(left.mask(0, percent), expected)
+    np.testing.assert_array_equal(left.mask(shape[0] // 2, percent[shape[0] // 2 :]), expected[shape[0] // 2 :])
+    assert len(left.lakes) == count - gone.sum()
+    np.testing.assert_array_equal(left.lakes.number(0, 0, shape) > 0, expected == 1)
+    runs = [(one.stop - one.start).sum() for one, out in zip(clean.lakes.each(), gone, strict=True) if not out]
+    assert [(one.stop - one.start).sum() for one in left.lakes.each()] == runs
+
+
 def test_cleaning_twice_changes_nothing():
     percent = scene(5, (30, 40))
     mask = found(percent).clean(6).mask(0, percent)

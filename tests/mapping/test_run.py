@@ -152,6 +152,26 @@ def test_lakes_below_the_smallest_area_are_dropped(tmp_path, write_raster):
         assert len(gpd.read_file(out / "lakes.gpkg", layer="lakes")) == expected
 
 
+def test_no_lake_of_the_layer_is_below_the_smallest_area_and_the_mask_agrees(tmp_path, write_raster):
+    """Ponds of five and of sixteen pixels, whose probability falls from sure to just above the threshold."""
+    array = np.full((4, 60, 60), 2000, np.uint16)
+    for row, infrared in zip(range(5, 55, 10), (60, 440, 450, 480, 495), strict=True):
+        array[3, row, 10:15] = array[3, row : row + 2, 30:38] = infrared
+    array[:, 0, 0] = 60
+    scene = open_scene(write_raster(tmp_path / "ponds.tif", array))
+    counts = []
+    for least in (0.0, 300.0, 500.0, 900.0):
+        out = map_scene(scene, DarkInInfrared(), tmp_path / f"{least:g}", settings=MapConfig(min_area=least))
+        lakes = gpd.read_file(out / "lakes.gpkg", layer="lakes")
+        assert (lakes.area_m2 >= least).all()
+        assert len(gpd.read_file(out / "lakes.gpkg", layer="lakes_points")) == len(lakes)
+        assert json.loads((out / "run.json").read_text())["lakes"] == len(lakes)
+        assert (read(out / "mask.tif") == 1).sum() == lakes.n_px.sum()
+        counts.append((int((lakes.n_px == 5).sum()), int((lakes.n_px == 16).sum())))
+    # By their pixels alone, all ten would stay at 500 m2.
+    assert counts == [(5, 5), (4, 5), (1, 5), (0, 4)]
+
+
 def test_a_scene_opened_with_other_bands_is_refused(product, tmp_path):
     with pytest.raises(GlofgeoError, match="in this order"):
         map_scene(open_scene(product[0], ("B08", "B04", "B03", "B02")), DarkInInfrared(), tmp_path / "maps")

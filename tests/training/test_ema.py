@@ -80,5 +80,5 @@ def test_what_learns_is_averaged_and_batch_norms_statistics_with_it(task):
         parameter.requires_grad_(False)
     mean = RunningMean(0.9)
     mean.on_train_start(None, task)
-    assert not any(name.startswith("encoder.blocks") for name in mean.mean)
-    assert any(name.endswith("running_var") for name in mean.mean)
+    assert not any(name.startswith("encoder.blocks") for name in mean.weights.mean)
+    assert any(name.endswith("running_var") for name in mean.weights.mean)
