@@ -58,9 +58,7 @@ def main() -> None:
     arguments.add_argument("--km", type=float, nargs="+", default=[110, 40], help="sides of the worlds")
     given = arguments.parse_args()
     print(f"{platform.machine()}, {date.today()}\n")
-    print(
-        "| side of the ground (km) | errors correlate over (km) | before | now | without interval | chosen side (km), median |"
-    )
+    print("| side (km) | errors correlate over (km) | before | now | without interval | chosen side (km), median |")
     print("|---|---|---|---|---|---|")
     for km in given.km:
         for length in LENGTHS_KM:

@@ -27,7 +27,7 @@ from glofgeo.training.run import train
 
 _SIZE = 1536  # pixels of each scene: some 15 km
 # Left unused between the training and the validation part. A window of 252 pixels (2.5 km) beside the border sees the
-# other part's ground beyond it, but no loss or figure counts there; a wider gap would leave the east too few lakes.
+# other part's ground beyond it, but no loss or figure counts there; a gap of 2.5 km would leave the east 1.8 km wide.
 _BUFFER_M = 1000
 _MARK = "demo.json"
 _PARTS = ("data", "new", "run", "maps", ".glofgeo-cache")

@@ -160,7 +160,7 @@ def test_no_lake_of_the_layer_is_below_the_smallest_area_and_the_mask_agrees(tmp
     array[:, 0, 0] = 60
     scene = open_scene(write_raster(tmp_path / "ponds.tif", array))
     counts = []
-    for least in (0.0, 300.0, 500.0, 900.0):
+    for least in (0.0, 300.0, 500.0, 1200.0):
         out = map_scene(scene, DarkInInfrared(), tmp_path / f"{least:g}", settings=MapConfig(min_area=least))
         lakes = gpd.read_file(out / "lakes.gpkg", layer="lakes")
         assert (lakes.area_m2 >= least).all()
