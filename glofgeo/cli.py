@@ -10,7 +10,7 @@ import warnings
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, TextIO
+from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict
@@ -19,9 +19,9 @@ from cyclopts.validators import Number
 from glofgeo import __version__
 from glofgeo.config import MapConfig, TrainConfig
 from glofgeo.environment import forget_foreign_data
-from glofgeo.errors import GlofgeoError, GlofgeoWarning
+from glofgeo.errors import GlofgeoError
 from glofgeo.presets import load_preset
-from glofgeo.terminal import one_line
+from glofgeo.terminal import fail, say, show_warning
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Offset = Annotated[float | None, Parameter(validator=Number(gte=-10000, lte=10000))]
@@ -107,7 +107,7 @@ def train(
     # Of several processes, each for a GPU of its own, one judges.
     if os.environ.get("LOCAL_RANK", "0") == os.environ.get("NODE_RANK", "0") == "0":
         judge(trained, lakes, device=device)
-        _say(f"{trained.best.parent / 'scorecard.md'}: how good it is")
+        say(f"{trained.best.parent / 'scorecard.md'}: how good it is")
 
 
 @app.command(name="map")
@@ -148,15 +148,15 @@ def map_(
         offset=offset,
     )  # fmt: skip
     for folder in report.kept:
-        _say(f"{folder / 'lakes.gpkg'}: {summary(folder)} (mapped before; --overwrite maps it again)")
+        say(f"{folder / 'lakes.gpkg'}: {summary(folder)} (mapped before; --overwrite maps it again)")
     for folder in report.mapped:
-        _say(f"{folder / 'lakes.gpkg'}: {summary(folder)}")
+        say(f"{folder / 'lakes.gpkg'}: {summary(folder)}")
     if report.combined:
-        _say(f"{report.combined}: the lakes of all {len(report.mapped + report.kept)} scenes in one layer")
+        say(f"{report.combined}: the lakes of all {len(report.mapped + report.kept)} scenes in one layer")
     for path in report.outside:
-        _say(f"{path}: lies off the area of interest")
+        say(f"{path}: lies off the area of interest")
     if report.mapped:
-        _say("Drag lakes.gpkg into QGIS, over mask.tif and probability.tif beside it.")
+        say("Drag lakes.gpkg into QGIS, over mask.tif and probability.tif beside it.")
     if report.failed:
         _report_failures(report.failed, len(paths))
 
@@ -271,11 +271,11 @@ def export(
     path = folder / f"{source.stem}.{format}"
     require_replaceable(path)
     if scene:
-        _say(
+        say(
             f"{write_stack(open_scene(scene, bands, offset=offset), folder, bands)}: the layer to give Deepness in QGIS"
         )
     export_onnx(loaded, path)
-    _say(f"{path}: the model, for Deepness and ONNX Runtime")
+    say(f"{path}: the model, for Deepness and ONNX Runtime")
 
 
 @app.command
@@ -296,11 +296,13 @@ def info(path: Path, /, *, offset: Offset = None, verify: bool = False) -> None:
         from glofgeo.mapping.run import load_model
         from glofgeo.models.checkpoint import describe_header
 
-        print(describe_header(load_model(path)[1]))
+        told = describe_header(load_model(path)[1])
     else:
-        from datasets_def.scene import describe_scene
+        from datasets_def.describe import describe_scene
 
-        print(describe_scene(path, offset))
+        told = describe_scene(path, offset)
+    for line in told.splitlines():
+        say(line)
 
 
 def _verify(path: Path) -> None:
@@ -308,11 +310,11 @@ def _verify(path: Path) -> None:
 
     found = verify_product(path)
     for fault in found.faults:
-        print(fault)
+        say(fault)
     told = f"{path}: {found.good} files are whole, {found.unknown} have no checksum"
     if found.faults:
-        _fail(2, f"{told}, {len(found.faults)} are damaged or missing; fetch the product again")
-    print(told)
+        fail(2, f"{told}, {len(found.faults)} are damaged or missing; fetch the product again")
+    say(told)
 
 
 def _report_failures(failed: dict[str, Exception], scenes: int) -> None:
@@ -325,8 +327,8 @@ def _report_failures(failed: dict[str, Exception], scenes: int) -> None:
 
             traceback.print_exception(error)
         ours = "" if isinstance(error, GlofgeoError) else f" ({type(error).__name__}: a fault of glofgeo)"
-        _say(f"glofgeo: {path}: {error}{ours}", file=sys.stderr)
-    _fail(1, f"{len(failed)} of {scenes} scenes failed; the others are done")
+        say(f"glofgeo: {path}: {error}{ours}", file=sys.stderr)
+    fail(1, f"{len(failed)} of {scenes} scenes failed; the others are done")
 
 
 def _require(name: str, path: Path | None) -> None:
@@ -371,44 +373,20 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     forget_foreign_data()
     tokens = [token for token in sys.argv[1:] if token != "--debug"]
-    warnings.showwarning = _show_warning
+    warnings.showwarning = show_warning
     try:
         _apply_preset(tokens)
         app(tokens, exit_on_error=False, print_error=False)
     except (CycloptsError, _UsageError) as error:
         verb = f" {tokens[0]}" if tokens and tokens[0] in app else ""
-        _fail(2, f"{error} Verbs: {_verbs()}. `glofgeo{verb} --help` tells more.")
+        fail(2, f"{error} Verbs: {_verbs()}. `glofgeo{verb} --help` tells more.")
     except GlofgeoError as error:
-        _fail(2, str(error))
+        fail(2, str(error))
     except KeyboardInterrupt:
-        _fail(130, "stopped" + _GO_ON.get(tokens[0], ""))
+        fail(130, "stopped" + _GO_ON.get(tokens[0], ""))
     except Exception as error:
         if "--debug" in sys.argv:
             raise
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
-            _fail(2, f"{error.filename or 'the disk'}: {error.strerror}; make room, or name another place with --out")
-        _fail(1, f"{type(error).__name__}: {error} (a fault of glofgeo; --debug shows where)")
-
-
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    ours = issubclass(category, GlofgeoWarning)
-    text = f"glofgeo: {message}\n" if ours else warnings.formatwarning(message, category, filename, lineno, line)
-    (file or sys.stderr).write(text)
-
-
-def _say(text: str, file: TextIO | None = None) -> None:
-    """Prints one line that is safe to show, whatever the names in it."""
-    encoding = getattr(file or sys.stdout, "encoding", None) or "utf-8"
-    print(one_line(text).encode(encoding, "replace").decode(encoding), file=file)
-
-
-def _fail(status: int, message: str) -> None:
-    _say(f"glofgeo: {message}", file=sys.stderr)
-    raise SystemExit(status)
+            fail(2, f"{error.filename or 'the disk'}: {error.strerror}; make room, or name another place with --out")
+        fail(1, f"{type(error).__name__}: {error} (a fault of glofgeo; --debug shows where)")

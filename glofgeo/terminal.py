@@ -1,6 +1,11 @@
-"""Text that comes from outside (names of files, tags, messages), made fit for one line of a terminal."""
+"""What is shown in a terminal; text from outside (names of files, tags, messages) is made fit for a line of it."""
 
 import re
+import sys
+import warnings
+from typing import NoReturn, TextIO
+
+from glofgeo.errors import GlofgeoWarning
 
 _BREAKS = re.compile(r"\s*[\t\n\v\f\r]\s*")
 
@@ -13,3 +18,30 @@ def one_line(text: str) -> str:
         U+FFFD. It can be encoded in UTF-8.
     """
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in _BREAKS.sub(" ", text).strip())
+
+
+def say(text: str, file: TextIO | None = None) -> None:
+    """Prints one line that is safe to show, whatever the names in it."""
+    encoding = getattr(file or sys.stdout, "encoding", None) or "utf-8"
+    print(one_line(text).encode(encoding, "replace").decode(encoding), file=file)
+
+
+def fail(status: int, message: str) -> NoReturn:
+    """Says on the standard error what is wrong, and exits."""
+    say(f"glofgeo: {message}", file=sys.stderr)
+    raise SystemExit(status)
+
+
+def show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Shows glofgeo's own warnings as one line; takes the place of `warnings.showwarning`."""
+    if issubclass(category, GlofgeoWarning):
+        say(f"glofgeo: {message}", file=file or sys.stderr)
+    else:
+        (file or sys.stderr).write(warnings.formatwarning(message, category, filename, lineno, line))

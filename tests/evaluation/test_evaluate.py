@@ -187,7 +187,7 @@ def test_a_scorecard_that_cannot_be_written_leaves_nothing(place):
     (place / "taken").mkdir()
     before = sorted(place.iterdir())
     for target in (place / "taken", place / "mask.tif" / "card.json"):
-        with pytest.raises(GlofgeoError, match="cannot be written|is no scorecard"):
+        with pytest.raises(GlofgeoError, match=r"cannot be written|is no scorecard"):
             write_scorecard(evaluate(place / "mask.tif", place / "truth.gpkg"), target)
     assert sorted(place.iterdir()) == before
 
