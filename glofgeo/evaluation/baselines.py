@@ -66,8 +66,9 @@ def tune_ndwi(ground: "Iterable[tuple[Scene, BaseGeometry]]", lakes: GeoDataFram
             return None
         for grid, window in _strips(scene, region):
             rows = slice(0, grid.shape[0])
-            observed = scene.valid(window) & grid.burn(np.array([region], dtype=object), rows)
-            index = np.nan_to_num(ndwi(*scene.read(window, NDWI_BANDS)), nan=-1).clip(-1, 1)
+            image, valid = scene.load(window, NDWI_BANDS)
+            observed = valid & grid.burn(np.array([region], dtype=object), rows)
+            index = np.nan_to_num(ndwi(*image), nan=-1).clip(-1, 1)
             lake = grid.burn(grid.bring(lakes), rows)
             for row, which in enumerate((~lake & observed, lake & observed)):
                 # Mirrored, so that an index on a bin's edge counts below it: it is not above that threshold.

@@ -259,13 +259,18 @@ def _look(
             observed &= seen
         top, left = judged.offset
         window = Window(left, top + rows.start, grid.shape[1], rows.stop - rows.start)
-        if scene is not None:
+        image = None
+        if scene is not None and cuts:
+            # What the scene classification shows may yet lack data in a band.
+            image, valid = scene.load(window, NDWI_BANDS)
+            observed = observed & valid
+        elif scene is not None:
             observed = observed & scene.valid(window)
         covered = np.ones_like(observed) if area is None else grid.burn(area, rows)
         inside += int(np.count_nonzero(covered))
         usable[rows] = covered & observed
-        if scene is not None and cuts:
-            index = ndwi(*scene.read(window, NDWI_BANDS))
+        if image is not None:
+            index = ndwi(*image)
             for method, cut in cuts.items():
                 masks[method][rows] = index > cut
         for mask in masks.values():

@@ -268,6 +268,7 @@ def _record(
         "level": scene.level,
         "baseline": scene.baseline,
         "radiometry": scene.radiometry,
+        "no_data": scene.missing,
         "cloud_mask": scene.has_cloud_mask,
         "bands": list(scene.bands),
         "pixel_m": round(job.pixel_m, 3),
