@@ -140,7 +140,8 @@ class Sentinel2(RasterDataset):
         if (x.step, y.step) != self.res:
             raise GlofgeoError(f"imagery is never resampled: ask for {self.res}, not {(x.step, y.step)}")
         hits = self.index.iloc[self.index.index.overlaps(pd.Interval(t.start, t.stop, closed="both"))]
-        hits = hits.iloc[:: t.step].cx[x.start : x.stop, y.start : y.stop]
+        # A copy: Shapely takes back the right to write into an array while it reads it, under other threads' hands.
+        hits = hits.iloc[:: t.step].copy().cx[x.start : x.stop, y.start : y.stop]
         if hits.empty:
             raise IndexError(f"query: {query} not found in index with bounds: {self.bounds}")
         size = (round((y.stop - y.start) / self.res[1]), round((x.stop - x.start) / self.res[0]))

@@ -121,7 +121,7 @@ def test_a_lake_across_two_parts_is_neither_lake_nor_land(place):
     folder, aoi = place
     crossing = gpd.read_file(folder / "lakes.gpkg")
     crossing.loc[len(crossing)] = ["across", Point(LEFT + 2560, TOP - 1600).buffer(150)]
-    crossing.to_file(folder / "across.gpkg", layer="lakes")
+    crossing.set_crs(ZONE).to_file(folder / "across.gpkg", layer="lakes")
     data = load(folder, aoi, lakes="across.gpkg")
     assert data.audit["lakes_left_out"] == 1
     for loader in (data.train_dataloader(), data.val_dataloader()):
