@@ -25,9 +25,9 @@ def safe_name(text: str) -> str:
         1 to 150 bytes in UTF-8; never `.` or `..`, hidden, a device of Windows, or with a space or dot at either end.
     """
     name = _UNSAFE.sub("_", unicodedata.normalize("NFC", text)).strip(" .")
+    if not name or _RESERVED.fullmatch(name):
+        name = f"scene_{name}" if name else "scene"
     if len(name.encode()) > _LONGEST:
         digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]
         name = name.encode()[: _LONGEST - 9].decode(errors="ignore").rstrip(" .") + "_" + digest
-    if not name or _RESERVED.fullmatch(name):
-        return f"scene{'_' if name else ''}{name}"
     return name

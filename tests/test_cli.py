@@ -372,8 +372,11 @@ def test_names_are_shown_on_one_line_and_change_nothing(refused, tmp_path, check
 def test_ctrl_c_says_how_to_go_on(checkpoint, tmp_path, write_raster):
     scene = write_raster(tmp_path / "scene.tif", np.full((4, 600, 600), 1800, np.uint16), scale=1e-4)
     words = ["map", "--scene", scene, "--checkpoint", checkpoint, "--out", tmp_path / "maps", "--tta"]
+    # A shell starts what runs in the background deaf to Ctrl-C, the tests too.
+    start = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code = f"{start}from glofgeo import cli; sys.argv = ['glofgeo', *sys.argv[1:]]; cli.main()"
     process = subprocess.Popen(
-        [COMMAND, *map(str, words)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", code, *map(str, words)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )
     lines = []
     for line in process.stderr:

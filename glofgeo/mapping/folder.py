@@ -227,8 +227,12 @@ def _bring_back(old: Path, final: Path) -> None:
 
 def _is_own_style(entry: Path, final: Path) -> bool:
     """Whether a style is another than the mapper's: QGIS saves the user's under the same name."""
-    fresh = final / entry.name
-    return entry.suffix == ".qml" and not (fresh.is_file() and entry.read_bytes() == fresh.read_bytes())
+    if entry.suffix != ".qml":
+        return False
+    try:
+        return entry.read_bytes() != (final / entry.name).read_bytes()
+    except FileNotFoundError:
+        return True  # yet another process is replacing the folder
 
 
 def _move(entry: Path, to: Path) -> None:

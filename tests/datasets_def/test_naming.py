@@ -26,6 +26,7 @@ DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt")
 @given(TEXT)
 @example("CON .txt")
 @example("x" * 149 + ".y")
+@example("NUL." + "0" * 145)
 def test_any_text_becomes_one_safe_component(text):
     name = safe_name(text)
     assert 1 <= len(name.encode("utf-8")) <= 150

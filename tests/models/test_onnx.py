@@ -251,16 +251,15 @@ def test_what_cannot_be_written_is_told_before_the_work(loaded, tmp_path, monkey
         export_onnx(loaded, tmp_path / "file" / "model.onnx")
 
 
-def test_a_failed_export_keeps_the_old_file(loaded, tmp_path, monkeypatch):
+def test_a_failed_export_keeps_the_old_file(loaded, path, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise OSError("No space left on device")
 
     monkeypatch.setattr(torch.onnx, "export", fail)
-    old = tmp_path / "model.onnx"
-    old.write_text("old")
+    old = Path(shutil.copy(path, tmp_path / "model.onnx"))
     with pytest.raises(GlofgeoError, match="No space left"):
         export_onnx(loaded, old)
-    assert old.read_text() == "old"
+    assert old.read_bytes() == path.read_bytes()
     assert list(tmp_path.iterdir()) == [old]
 
 

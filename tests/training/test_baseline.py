@@ -1,6 +1,7 @@
 """The U-Net that a model has to beat is given what the model was given."""
 
-from itertools import islice
+from itertools import count, islice
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -59,14 +60,16 @@ def test_it_ends_with_the_mean_of_its_weights_over_the_steps(decay, monkeypatch)
         add(self, model)
 
     monkeypatch.setattr(WeightMean, "add", noted)
+    # A second passes at every look at the clock.
+    monkeypatch.setattr("glofgeo.training.baseline.time", SimpleNamespace(perf_counter=count().__next__))
     config = TrainConfig(
         model=ModelConfig(), data=DataConfig(window=32, batch_size=2), augment=AugmentConfig(), ema=decay
     )
     loader = DataLoader(Water(), batch_size=2, sampler=Windows())
     torch.manual_seed(config.seed)
     mean = UnetBaseline(config.model).net.segmentation_head[0].weight.detach().clone()
-    unet = train_unet(loader, config, 1.5, torch.device("cpu"))
-    assert len(seen) > 1
+    unet = train_unet(loader, config, 6.5, torch.device("cpu"))
+    assert len(seen) == 6
     for number, weight in enumerate(seen, start=1):
         kept = min(decay, (1 + number) / (10 + number))
         mean = kept * mean + (1 - kept) * weight
