@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from fuzz_case import NO_FILE_TELLS, NUMBERS, Case, Kind, Truth, flip, read_scene, scene_case
+from fuzz_case import NO_FILE_TELLS, NUMBERS, Case, Kind, Truth, change_digits, flip, read_scene, scene_case
 
 from datasets_def.synthetic import write_product
 
@@ -67,6 +67,7 @@ def kinds(folder: Path) -> dict[str, Kind]:
         "offset of one band changed": change_one_offset,
         "truncated": truncate_xml,
         "bytes flipped": flip_xml,
+        "digits changed": change_xml_digits,
         "DTD": add_dtd,
     }
     found = {f"XML {name}": kind(harm, "sealed") for name, harm in xml.items()}
@@ -125,9 +126,9 @@ def xml_file(rng: Random, product: Path) -> Path:
     return rng.choice(sorted(product.rglob("MTD_*.xml")))
 
 
-def edit(path: Path, pattern: str, new: str, count: int = 1) -> None:
-    """Replaces text that must be there."""
-    text, done = re.subn(pattern, lambda match: match.expand(new) if "\\" in new else new, path.read_text(), count)
+def edit(path: Path, pattern: str, new: str) -> None:
+    """Replaces text that must be there, once."""
+    text, done = re.subn(pattern, new, path.read_text(), count=1)
     assert done, pattern
     path.write_text(text)
 
@@ -253,6 +254,19 @@ def flip_xml(rng: Random, product: Path) -> str:
     path = xml_file(rng, product)
     path.write_bytes(flip(rng, path.read_bytes(), most=20))
     return path.name
+
+
+def change_xml_digits(rng: Random, product: Path) -> tuple[str, str]:
+    """Changes digits anywhere; where they are those of the radiometry, the scene's own words tell."""
+    path = xml_file(rng, product)
+    before = path.read_bytes()
+    path.write_bytes(change_digits(rng, before))
+    lines = zip(before.decode().splitlines(), path.read_text().splitlines(), strict=True)
+    changed = [new.strip() for old, new in lines if old != new]
+    quantification = [re.search(r">(\d+)<", line) for line in changed if "QUANTIFICATION" in line]
+    offset = [re.search(r">-?(\d+)<", line) for line in changed if "ADD_OFFSET" in line]
+    told = next((f"{match[1].lstrip('0')}" for match in quantification + offset if match), "")
+    return "; ".join(changed), told
 
 
 def add_dtd(rng: Random, product: Path) -> str:
