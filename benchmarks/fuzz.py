@@ -3,7 +3,7 @@
     python benchmarks/fuzz.py --count 1200 --seed 0 --out fuzz.md
 
 Every case harms a copy of a good product, zip, raster, vector layer, checkpoint or configuration in a way that the
-generator knows (`fuzz_products.py`, `fuzz_rasters.py`, `fuzz_vectors.py`, `fuzz_settings.py`), reads it, and compares
+generator knows (`fuzz_products.py` and the others of that name), reads it, and compares
 what is accepted with the truth: reflectance, valid pixels, place and time; ground covered; values. The verdicts:
 
 - refused: with a `GlofgeoError`.
@@ -31,6 +31,7 @@ from datetime import date
 from pathlib import Path
 from random import Random
 
+import fuzz_band_files
 import fuzz_products
 import fuzz_rasters
 import fuzz_settings
@@ -88,7 +89,7 @@ def run(count: int, seed: int) -> list[Result]:
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        makers = (fuzz_products, fuzz_rasters, fuzz_vectors, fuzz_settings)
+        makers = (fuzz_products, fuzz_rasters, fuzz_band_files, fuzz_vectors, fuzz_settings)
         kinds: dict[str, Kind] = {}
         for maker in makers:
             kinds |= maker.kinds(folder)

@@ -114,6 +114,15 @@ def describe(found: Reading) -> str:
     return f"{found.scene.radiometry}; no data: {found.scene.missing}"
 
 
+def change_digits(rng: Random, content: bytes) -> bytes:
+    """Changes one to three digits into others: what is text stays well-formed."""
+    changed = bytearray(content)
+    places = [at for at, byte in enumerate(content) if 48 <= byte < 58]
+    for at in rng.sample(places, min(len(places), rng.randint(1, 3))):
+        changed[at] = 48 + (changed[at] - 48 + rng.randint(1, 9)) % 10
+    return bytes(changed)
+
+
 def flip(rng: Random, content: bytes, start: int = 0, end: int | None = None, most: int = 8) -> bytes:
     """Changes a few bytes."""
     changed = bytearray(content)

@@ -3,14 +3,13 @@
 import hashlib
 import re
 import shutil
-import struct
-import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from random import Random
 
-from fuzz_case import NO_FILE_TELLS, NUMBERS, Case, Kind, Truth, flip, read_scene, scene_case
+import fuzz_zips
+from fuzz_case import NO_FILE_TELLS, NUMBERS, Case, Kind, Truth, change_digits, flip, read_scene, scene_case
 
 from datasets_def.synthetic import write_product
 
@@ -23,7 +22,7 @@ NO_FILE_TELLS |= {
     "zip without manifest, JP2 swapped": "an image file does not name its band, and the zip was packed afterwards",
 }
 
-# Adds to a harmed product what a careful maker would have written.
+# Harms a product and tells how, and what words of the scene would tell of it.
 Harm = Callable[[Random, Path], str | tuple[str, str]]
 
 
@@ -67,6 +66,7 @@ def kinds(folder: Path) -> dict[str, Kind]:
         "offset of one band changed": change_one_offset,
         "truncated": truncate_xml,
         "bytes flipped": flip_xml,
+        "digits changed": change_xml_digits,
         "DTD": add_dtd,
     }
     found = {f"XML {name}": kind(harm, "sealed") for name, harm in xml.items()}
@@ -84,16 +84,16 @@ def kinds(folder: Path) -> dict[str, Kind]:
         "JP2 of 10 m in place of 20 m, no manifest": kind(wrong_resolution, "none"),
         "JP2 missing": kind(lose_jp2, "sealed"),
         "manifest broken": kind(break_manifest, "stale"),
-        "zip member bytes flipped": kind(nothing, "none", pack_and_flip),
-        "zip CRC wrong": kind(nothing, "stale", pack_wrong_crc),
-        "zip backslashes": kind(nothing, "stale", partial(pack, rename=lambda name: name.replace("/", "\\"))),
-        "zip __MACOSX": kind(nothing, "stale", pack_macos),
-        "zip truncated": kind(nothing, "stale", pack_and_cut),
-        "zip duplicate members": kind(nothing, "stale", pack_twice),
-        "zip password flag": kind(nothing, "stale", pack_locked),
-        "zip without manifest, JP2 swapped": kind(swap_bands, "none", pack),
-        "zip directory bytes flipped": kind(nothing, "stale", pack_and_flip_directory),
-        "zip XML number replaced": kind(replace_number, "sealed", pack),
+        "zip member bytes flipped": kind(nothing, "none", fuzz_zips.pack_and_flip),
+        "zip CRC wrong": kind(nothing, "stale", fuzz_zips.pack_wrong_crc),
+        "zip backslashes": kind(nothing, "stale", partial(fuzz_zips.pack, rename=lambda name: name.replace("/", "\\"))),
+        "zip __MACOSX": kind(nothing, "stale", fuzz_zips.pack_macos),
+        "zip truncated": kind(nothing, "stale", fuzz_zips.pack_and_cut),
+        "zip duplicate members": kind(nothing, "stale", fuzz_zips.pack_twice),
+        "zip password flag": kind(nothing, "stale", fuzz_zips.pack_locked),
+        "zip without manifest, JP2 swapped": kind(swap_bands, "none", fuzz_zips.pack),
+        "zip directory bytes flipped": kind(nothing, "stale", fuzz_zips.pack_and_flip_directory),
+        "zip XML number replaced": kind(replace_number, "sealed", fuzz_zips.pack),
     }
     return found
 
@@ -125,9 +125,9 @@ def xml_file(rng: Random, product: Path) -> Path:
     return rng.choice(sorted(product.rglob("MTD_*.xml")))
 
 
-def edit(path: Path, pattern: str, new: str, count: int = 1) -> None:
-    """Replaces text that must be there."""
-    text, done = re.subn(pattern, lambda match: match.expand(new) if "\\" in new else new, path.read_text(), count)
+def edit(path: Path, pattern: str, new: str) -> None:
+    """Replaces text that must be there, once."""
+    text, done = re.subn(pattern, new, path.read_text(), count=1)
     assert done, pattern
     path.write_text(text)
 
@@ -255,6 +255,19 @@ def flip_xml(rng: Random, product: Path) -> str:
     return path.name
 
 
+def change_xml_digits(rng: Random, product: Path) -> tuple[str, str]:
+    """Changes digits anywhere; where they are those of the radiometry, the scene's own words tell."""
+    path = xml_file(rng, product)
+    before = path.read_bytes()
+    path.write_bytes(change_digits(rng, before))
+    lines = zip(before.decode().splitlines(), path.read_text().splitlines(), strict=True)
+    changed = [new.strip() for old, new in lines if old != new]
+    quantification = [re.search(r">(\d+)<", line) for line in changed if "QUANTIFICATION" in line]
+    offset = [re.search(r">-?(\d+)<", line) for line in changed if "ADD_OFFSET" in line]
+    told = next((f"{match[1].lstrip('0')}" for match in quantification + offset if match), "")
+    return "; ".join(changed), told
+
+
 def add_dtd(rng: Random, product: Path) -> str:
     """Declares entities, harmless or growing without bound."""
     path = xml_file(rng, product)
@@ -332,105 +345,3 @@ def break_manifest(rng: Random, product: Path) -> str:
     content = path.read_bytes()
     path.write_bytes(flip(rng, content, most=40) if rng.random() < 0.5 else content[: rng.randrange(len(content) - 9)])
     return "manifest"
-
-
-# --- zips
-
-
-def pack(
-    rng: Random, product: Path, rename: Callable[[str], str] = lambda name: name, method: int = zipfile.ZIP_DEFLATED
-) -> Path:
-    """Packs a product."""
-    path = product.with_suffix(".zip")
-    with zipfile.ZipFile(path, "w", method) as archive:
-        for file in sorted(product.rglob("*")):
-            if file.is_file():
-                member = zipfile.ZipInfo("x")
-                member.filename, member.compress_type = rename(file.relative_to(product.parent).as_posix()), method
-                archive.writestr(member, file.read_bytes())
-    return path
-
-
-def pack_and_flip(rng: Random, product: Path) -> Path:
-    """Changes bytes of members, packed or stored."""
-    path = pack(rng, product, method=rng.choice([zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED]))
-    with zipfile.ZipFile(path) as archive:
-        end = archive.start_dir
-    path.write_bytes(flip(rng, path.read_bytes(), end=end))
-    return path
-
-
-def pack_and_flip_directory(rng: Random, product: Path) -> Path:
-    """Changes bytes of the directory at the end."""
-    path = pack(rng, product)
-    with zipfile.ZipFile(path) as archive:
-        start = archive.start_dir
-    path.write_bytes(flip(rng, path.read_bytes(), start=start))
-    return path
-
-
-def pack_wrong_crc(rng: Random, product: Path) -> Path:
-    """Changes one member's CRC in the directory."""
-    path = pack(rng, product)
-    content = bytearray(path.read_bytes())
-    with zipfile.ZipFile(path) as archive:
-        at = archive.start_dir
-        for _ in range(rng.randrange(len(archive.infolist()))):
-            name, extra, comment = struct.unpack("<HHH", content[at + 28 : at + 34])
-            at += 46 + name + extra + comment
-    content[at + 16] ^= 1
-    path.write_bytes(content)
-    return path
-
-
-def pack_macos(rng: Random, product: Path) -> Path:
-    """Adds what macOS adds."""
-    path = pack(rng, product)
-    with zipfile.ZipFile(path, "a") as archive:
-        for name in archive.namelist():
-            folder, _, file = name.rpartition("/")
-            archive.writestr(f"__MACOSX/{folder}/._{file}", b"\0\5\x16\7")
-        archive.writestr(f"{product.name}/.DS_Store", b"\0")
-    return path
-
-
-def pack_and_cut(rng: Random, product: Path) -> Path:
-    """Cuts a zip."""
-    path = pack(rng, product)
-    content = path.read_bytes()
-    path.write_bytes(content[: rng.randrange(len(content) - 1)])
-    return path
-
-
-def pack_twice(rng: Random, product: Path) -> Path:
-    """Adds a second member under a name that is taken, with other pixels or metadata; before or after the right one."""
-    other = image(rng, product) if rng.random() < 0.7 else xml_file(rng, product)
-    name, right = other.relative_to(product.parent).as_posix(), other.read_bytes()
-    wrong = right
-    if other.suffix == ".jp2":
-        (same,) = product.rglob("*_B03*.jp2") if "_B02" in other.name else product.rglob("*_B02*.jp2")
-        wrong = same.read_bytes()
-    else:
-        wrong = re.sub(rb"(QUANTIFICATION_VALUE[^>]*>)10000|<ULX>(\d)", rb"\g<1>5000", right)
-    first, second = (right, wrong) if rng.random() < 0.5 else (wrong, right)
-    (product / "manifest.safe").unlink()
-    other.write_bytes(first)
-    path = pack(rng, product)
-    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(name, second)
-    return path
-
-
-def pack_locked(rng: Random, product: Path) -> Path:
-    """Flags members as encrypted."""
-    path = pack(rng, product)
-    content = bytearray(path.read_bytes())
-    with zipfile.ZipFile(path) as archive:
-        at = archive.start_dir
-        for info in archive.infolist():
-            content[info.header_offset + 6] |= 1
-            content[at + 8] |= 1
-            name, extra, comment = struct.unpack("<HHH", content[at + 28 : at + 34])
-            at += 46 + name + extra + comment
-    path.write_bytes(content)
-    return path

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 import yaml
-from fuzz_case import Case, Kind, flip
+from fuzz_case import Case, Kind, change_digits, flip
 from safetensors import safe_open
 
 from glofgeo.config import DataConfig, ModelConfig, TrainConfig
@@ -20,8 +20,8 @@ from glofgeo.models.header import Header, read_header
 from glofgeo.presets import load_preset
 from glofgeo.settings import from_dict
 
-ABSURD: tuple[Any, ...] = (0, -1, math.nan, math.inf, -math.inf, 1e18, 10**400, 1e-300, "x", "", "1e400", None, True, [], {},
-                           [1], {"a": 1}, "nan", "\0", -0.0, 0.5, "0x10", "1_000", "٣", [[]])  # fmt: skip
+ABSURD: tuple[Any, ...] = (0, -1, math.nan, math.inf, -math.inf, 1e18, 10**400, 1e-300, "x", "", "1e400", None, True,
+                           [], {}, [1], {"a": 1}, "nan", "\0", -0.0, 0.5, "0x10", "1_000", "٣", [[]])  # fmt: skip
 # Numbers of these settings decide what a model answers.
 _DECIDE = ("mean", "std", "temperature", "pixel_m")
 _FARTHEST = 1e6
@@ -71,7 +71,7 @@ def kinds(folder: Path) -> dict[str, Kind]:
             path = here / "a.yaml"
             path.write_text(harm(rng, plain), encoding="utf-8", errors="surrogateescape")
             # What the text says, as another reader has it: flipped digits are the file's own word.
-            return Case(harm.__name__, partial(read_yaml, path), compare_pair)
+            return Case(getattr(harm, "__name__", ""), partial(read_yaml, path), compare_pair)
 
         return make
 
@@ -103,6 +103,7 @@ def kinds(folder: Path) -> dict[str, Kind]:
         "configuration nested deeply": settings(nest),
         "YAML value replaced": value_in_yaml,
         "YAML bytes flipped": in_yaml(flip_text),
+        "YAML digits changed": in_yaml(lambda rng, text: change_digits(rng, text.encode()).decode()),
         "YAML truncated": in_yaml(cut_text),
         "YAML name twice": in_yaml(name_twice),
         "YAML tag or bomb": in_yaml(tag_or_bomb),
@@ -215,7 +216,9 @@ def tag_or_bomb(rng: Random, text: str) -> str:
         bomb, bomb + "weights: *j\n", f"model: &m\n  bands: *m\n{text}", "lr: !!python/object/apply:os.system [true]\n",
         "lr: !!binary x\n", "epochs: 2001-12-14t21:59:43.10-05:00\n", "epochs: 1:30\n", "? [a]\n: 1\n", "- 1\n", "\0",
         "epochs: 0o17\n", "<<: {epochs: 3}\n", "%YAML 9.9\n---\nlr: 1\n", "--- 1\n--- 2\n", "[" * 5000, "{a: " * 3000,
-        "epochs: !!int 'x'\n", "lr: !!float ''\n", "1: 2\n", "~: 2\n", "2001-99-99: 1\n", "weights: 'a\tb'\n",
+        "epochs: !!int 'x'\n", "lr: !!float ''\n", "lr: !!bool x\n", "lr: !!timestamp x\n", "lr: !!int ''\n",
+        "a: !!set [x]\n", "a: !!omap {x: 1}\n", "lr: &a !!map [*a]\n", "lr: .inf\n", "lr: 1e999\n", "epochs: 1e6\n",
+        "1: 2\n", "~: 2\n", "2001-99-99: 1\n", "weights: 'a\tb'\n",
     ])  # fmt: skip
 
 
@@ -266,7 +269,8 @@ def difference(here: Any, value: Any, name: str) -> str:
         # Empty: filled in by the band table.
         if not value and name in ("mean", "std"):
             return ""
-        return "" if len(here) == len(value) and not any(map(difference, here, value, [name] * len(here))) else f"{name} {here}"
+        same = len(here) == len(value) and not any(map(difference, here, value, [name] * len(here)))
+        return "" if same else f"{name} {here}"
     if type(here) in (int, float) and isinstance(value, str):
         return "" if float(value) == here else f"{name} {here} of {value!r}"
     same = here == value and isinstance(here, bool) == isinstance(value, bool)

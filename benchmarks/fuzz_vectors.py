@@ -12,13 +12,13 @@ from typing import Any
 
 import geopandas as gpd
 import shapely
-from fuzz_case import NO_FILE_TELLS, Case, Kind, flip
+from fuzz_case import NO_FILE_TELLS, Case, Kind, change_digits, flip
 from shapely.geometry import mapping
 
 from datasets_def.vectors import read_aoi, read_polygons
 
 NO_FILE_TELLS |= {
-    "GeoJSON bytes flipped": "text without checksums, in which one digit may become another",
+    "GeoJSON digits changed": "text without checksums, in which one digit may become another",
     "GeoJSON longitude and latitude swapped": "both are degrees",
     "GeoPackage bytes flipped": "SQLite has no checksums",
     "Shapefile bytes flipped": "a shapefile has no checksums",
@@ -40,7 +40,8 @@ def kinds(folder: Path) -> dict[str, Kind]:
     """Writes a good layer in three formats and gives the kinds of harm to them."""
     good = folder / "layers"
     good.mkdir()
-    frame = gpd.GeoDataFrame({"name": ["a", "b", "c"], "split": ["train", "val", "test"]}, geometry=list(SHAPES), crs=4326)
+    columns = {"name": ["a", "b", "c"], "split": ["train", "val", "test"]}
+    frame = gpd.GeoDataFrame(columns, geometry=list(SHAPES), crs=4326)
     frame.to_file(good / "a.gpkg", layer="lakes")
     frame.to_file(good / "a.shp")
 
@@ -88,6 +89,7 @@ def kinds(folder: Path) -> dict[str, Kind]:
         "GeoJSON split column": text(split_column),
         "GeoJSON structure broken": text(structure),
         "GeoJSON bytes flipped": raw(flip_bytes),
+        "GeoJSON digits changed": raw(change_digits),
         "GeoJSON truncated": raw(cut),
         "random bytes": raw(noise),
         "GeoPackage bytes flipped": files("gpkg", flip_file),
@@ -105,10 +107,14 @@ def base() -> Layer:
     return {
         "type": "FeatureCollection",
         "features": [
-            {"type": "Feature", "properties": {"name": split, "split": split}, "geometry": json.loads(json.dumps(mapping(shape)))}
+            {
+                "type": "Feature",
+                "properties": {"name": split, "split": split},
+                "geometry": json.loads(json.dumps(mapping(shape))),
+            }
             for shape, split in rows
         ],
-    }  # fmt: skip
+    }
 
 
 def case(rng: Random, note: str, path: Path, truth: Any = TRUTH) -> Case:
@@ -161,12 +167,13 @@ def degenerate(rng: Random, layer: Layer) -> str:
 
 
 def nested(rng: Random, layer: Layer) -> str:
-    depth = rng.choice([1, 2, 5, 30, 40, 200, 2000])
+    depth = rng.choice([1, 2, 5, 30, 40, 300])
     geometry = layer["features"][0]["geometry"]
-    for _ in range(min(depth, 300)):
-        geometry = {"type": "GeometryCollection", "geometries": [geometry, {"type": "Point", "coordinates": [86.9, 27.9]}]}
+    for _ in range(depth):
+        point = {"type": "Point", "coordinates": [86.9, 27.9]}
+        geometry = {"type": "GeometryCollection", "geometries": [geometry, point]}
     layer["features"][0]["geometry"] = geometry
-    return f"{min(depth, 300)} deep"
+    return f"{depth} deep"
 
 
 def bow_tie(rng: Random, layer: Layer) -> str:
@@ -211,9 +218,10 @@ def beyond(rng: Random, layer: Layer) -> str:
 
 def other_geometries(rng: Random, layer: Layer) -> str:
     """Features without ground; the layer covers the rest, and says so."""
-    geometry: Any = rng.choice([None, {"type": "Point", "coordinates": [86, 27]}, {"type": "Polygon", "coordinates": []},
-                                {"type": "LineString", "coordinates": [[86, 27], [87, 28]]}, {}, [], "x",
-                                {"type": "Blob", "coordinates": []}, {"type": "MultiPolygon", "coordinates": [[]]}])  # fmt: skip
+    line = [[86, 27], [87, 28]]
+    kinds = {"Point": line[0], "LineString": line, "Polygon": [], "MultiPolygon": [[]], "MultiPoint": line, "Blob": []}
+    empty: list[Any] = [None, {}, [], "x", *({"type": kind, "coordinates": xy} for kind, xy in kinds.items())]
+    geometry = rng.choice(empty)
     layer["features"][0]["geometry"] = geometry
     return json.dumps(geometry)
 

@@ -155,6 +155,9 @@ def _files_of_zip(path: Path) -> dict[str, StoredFile]:
                     raise GlofgeoError(
                         f"{path}: packed in a way that cannot be read here ({how}); unpack it and give the .SAFE folder"
                     )
+                if name in found:
+                    # Readers differ in which of them they take.
+                    raise GlofgeoError(f"{path}: holds {name} twice; pack it again, or fetch it again")
             found[name] = StoredFile(path, info.filename)
     if len(found) > _MOST_FILES:
         raise GlofgeoError(f"{path}: holds more than {_MOST_FILES} files; give the zip of one product")

@@ -1,9 +1,12 @@
 """A folder of single-band files (`B02.tif`, `T45RVL_20241015T045701_B03_10m.jp2`, ...) as one scene."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from datasets_def.bands import FILE_NAME, band_name
+from datasets_def.radiometry import formula
 from datasets_def.raster import RasterFacts, read_raster
 from glofgeo.errors import GlofgeoError
 
@@ -51,10 +54,29 @@ def read_band_files(folder: Path, bands: tuple[str, ...], offset: float | None =
     wanted = [*bands, *([_CLASSES] if _CLASSES in files else [])]
     facts = {band: read_raster(files[band], (band,), offset, together=together) for band in wanted}
     grid = min((facts[band] for band in bands), key=lambda one: one.transform.a)
+    _refuse_mixture(folder, bands, facts)
     layers = {
         band: replace(one.layers[band], factor=_factor(files[band], one, grid)) for band, one in facts.items()
     }  # fmt: skip
-    return replace(grid, id=_name(folder, together[0]), layers=layers, told=facts[bands[0]].told)
+    known = {band: (layers[band].quantification, layers[band].offset) for band in bands}
+    how = facts[bands[0]].told.rpartition(", ")[2]
+    return replace(grid, id=_name(folder, together[0]), layers=layers, told=f"{formula(known, bands)}, {how}")
+
+
+def _refuse_mixture(folder: Path, bands: tuple[str, ...], facts: Mapping[str, RasterFacts]) -> None:
+    """Refuses files of several days, or of which some hold an offset and others not."""
+    days = {band: one.datetime for band, one in facts.items() if one.datetime}
+    first, last = min(days, key=days.__getitem__, default=""), max(days, key=days.__getitem__, default="")
+    if first and days[last] - days[first] > timedelta(days=1):
+        raise GlofgeoError(
+            f"{folder}: {first} was acquired on {days[first]:%Y-%m-%d}, {last} on {days[last]:%Y-%m-%d}; "
+            "give a scene a folder"
+        )
+    layers = {band: facts[band].layers[band] for band in bands}
+    offsets = {band: round(layer.offset / layer.quantification, 6) for band, layer in layers.items()}
+    if len(set(offsets.values())) > 1:
+        told = ", ".join(f"{band} {offset:+g}" for band, offset in offsets.items())
+        raise GlofgeoError(f"{folder}: its files disagree about the offset of their reflectance ({told}); correct them")
 
 
 def _factor(path: Path, file: RasterFacts, grid: RasterFacts) -> int:

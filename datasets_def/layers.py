@@ -233,7 +233,8 @@ def _read_file(layers: list[Layer], shape: tuple[int, int], window: Window, scen
                 image.check_place(source)
             block = _read_bands(source, [layer.index for layer in layers], coarse)
             unmasked = _read_mask(source, layers[0], coarse)
-    except (RasterioError, OSError) as error:
+    # GDAL's messages quote a damaged VRT, whatever bytes it holds.
+    except (RasterioError, OSError, UnicodeDecodeError) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
         raise GlofgeoError(f"{path}: cannot be read ({reason}); fetch the scene again") from None
     if verified:

@@ -60,15 +60,18 @@ def read_xml(file: StoredFile) -> bytes:
 
 
 def find_text(root: ElementTree.Element, tag: str, where: object) -> str:
-    """Gives the text of the first element of a name.
+    """Gives the text of the elements of a name.
 
     Raises:
-        GlofgeoError: If there is none.
+        GlofgeoError: If there is none, or they differ.
     """
-    found = next(root.iter(tag), None)
-    if found is None or not (found.text or "").strip():
+    found = list(dict.fromkeys((element.text or "").strip() for element in root.iter(tag)))
+    if not any(found):
         raise GlofgeoError(f"{where}: lacks {tag}; fetch the product again")
-    return str(found.text).strip()
+    if len(found) > 1:
+        told = " and ".join(short(repr(text)) for text in found[:2])
+        raise GlofgeoError(f"{where}: gives {told} as {tag}; fetch the product again")
+    return found[0]
 
 
 def number(text: str | None, what: str, where: object, low: float, high: float) -> float:

@@ -124,13 +124,28 @@ def from_scales(
         if not possible and band in bands:
             raise GlofgeoError(f"{path}: scale {scale:g} and offset {offset:g} of {band} cannot be; correct the file")
         known[band] = (round(1 / scale, 6), round(offset / scale, 6)) if possible else (1.0, 0.0)
-    quantification, offset = known[bands[0]]
     if given is not None and any(known[band][1] != given for band in bands):
         raise GlofgeoError(
-            f"{path}: --offset {given:g} contradicts the file, whose bands carry {offset:g}; "
+            f"{path}: --offset {given:g} contradicts the file, whose bands carry {known[bands[0]][1]:g}; "
             "leave it out, or correct the file"
         )
-    return known, f"(DN {offset:+g}) / {quantification:g}, from the file's scale and offset"
+    return known, f"{formula(known, bands)}, from the file's scale and offset"
+
+
+def formula(known: Mapping[str, tuple[float, float]], bands: Sequence[str]) -> str:
+    """Puts quantification and offset in words, of each band where they differ.
+
+    Args:
+        known: (quantification, offset in DN) by band.
+        bands: those to tell of.
+    """
+    alike: dict[tuple[float, float], list[str]] = {}
+    for band in bands:
+        alike.setdefault(known[band], []).append(band)
+    told = {f"(DN {offset:+g}) / {quantification:g}": names for (quantification, offset), names in alike.items()}
+    if len(told) == 1:
+        return next(iter(told))
+    return "; ".join(f"{', '.join(names)}: {text}" for text, names in told.items())
 
 
 def claims(path: Path, tags: Mapping[str, str], item: Mapping[str, Any]) -> list[Claim]:
@@ -144,10 +159,10 @@ def claims(path: Path, tags: Mapping[str, str], item: Mapping[str, Any]) -> list
     found: list[Claim | None] = []
     for tag in ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET"):
         if tag in tags:
-            try:
-                found.append(Claim(float(tags[tag]), f"tag {tag}"))
-            except ValueError:
-                raise GlofgeoError(f"{path}: its tag {tag} is {tags[tag]!r}, which is no number; correct it") from None
+            offset = _offset_in(tags[tag])
+            if offset is None:
+                raise GlofgeoError(f"{path}: its tag {tag} is {tags[tag]!r}, which is no offset; correct it")
+            found.append(Claim(offset, f"tag {tag}"))
     if "PROCESSING_BASELINE" in tags:
         found.append(of_baseline(tags["PROCESSING_BASELINE"], "tag PROCESSING_BASELINE"))
     for baseline in filter(None, map(baseline_in, (path.name, path.parent.name))):
@@ -156,6 +171,15 @@ def claims(path: Path, tags: Mapping[str, str], item: Mapping[str, Any]) -> list
     if "s2:processing_baseline" in item and "earthsearch:boa_offset_applied" not in item:
         found.append(of_baseline(str(item["s2:processing_baseline"]), "STAC item with baseline"))
     return [claim for claim in found if claim is not None]
+
+
+def _offset_in(text: str) -> float | None:
+    """Reads an offset in DN; None for what would be a reflectance beyond 1."""
+    try:
+        offset = float(text)
+    except ValueError:
+        return None
+    return offset if abs(offset) <= QUANTIFICATION else None
 
 
 def choose_offset(path: Path, claimed: list[Claim], given: float | None, sample: Sample) -> tuple[float, str]:

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from rasterio.errors import RasterioError
 
 from datasets_def.bands import BANDS, band_names
 from datasets_def.layers import Layer
+from datasets_def.pixel_size import pixel_side
 from datasets_def.radiometry import (
+    PRODUCT_NAME,
     QUANTIFICATION,
     Claim,
     baseline_in,
@@ -36,6 +38,10 @@ from glofgeo.errors import GlofgeoError
 _CLASSES = "SCL"
 # Of reflectance; beyond it, floating-point numbers are DN.
 _LARGEST_MEDIAN = 3
+# Metres on the ground. Sentinel-2 has 10; what lies beyond is a grid in another CRS than the file says.
+_FINEST, _COARSEST = 0.1, 10_000
+# In units of any CRS: more than twice around the Earth in feet. PROJ takes such numbers modulo a turn.
+_FARTHEST = 3e8
 
 Radiometry = dict[str, tuple[float, float]]
 
@@ -105,41 +111,56 @@ def read_raster(
                 layers={name: _with_radiometry(layer, known.get(name)) for name, layer in layers.items()},
                 told=told,
                 missing=missing,
-                datetime=acquired(path.stem, tags, item),
+                datetime=acquired(path, tags, item),
                 baseline=tags.get("PROCESSING_BASELINE") or baseline_in(path.stem),
                 level=level_in(tags.get("PROCESSING_LEVEL", "")) or level_in(path.stem),
             )
-    except (RasterioError, OSError) as error:
+    # GDAL's messages quote a damaged VRT, whatever bytes it holds.
+    except (RasterioError, OSError, UnicodeDecodeError) as error:
         raise GlofgeoError(
             f"{path}: cannot be opened as a scene ({str(error).splitlines()[0]}); "
             "give a .SAFE folder, its zip, or a GeoTIFF, COG or VRT"
         ) from None
 
 
-def acquired(name: str, tags: Mapping[str, str], item: Mapping[str, Any]) -> datetime | None:
+def acquired(path: Path, tags: Mapping[str, str], item: Mapping[str, Any]) -> datetime | None:
     """Tells when a scene was acquired: from tags, its STAC item, or its name (`20241015T045701`, `2024-10-15`).
 
     `TIFFTAG_DATETIME` is when a file was made, not when a scene was seen.
 
     Args:
-        name: of the file; the first time in it is the acquisition, as in names of products and their bands.
+        path: of the file; the first time in its name is the acquisition, as in names of products and their bands.
         tags: names in capitals.
         item: properties of its STAC item, empty without one.
+
+    Raises:
+        GlofgeoError: If tags, item and the name of a product differ by more than a day.
     """
     stamp, moment = r"(?<!\d)\d{8}T\d{6}(?!\d)", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
-    patterns = (
+    product = PRODUCT_NAME.search(path.stem)
+    told = (
         (tags.get("ACQUISITION_DATETIME", ""), moment, "%Y-%m-%dT%H:%M:%S"),
         (tags.get("PRODUCT_START_TIME", ""), moment, "%Y-%m-%dT%H:%M:%S"),
         (str(item.get("datetime", "")), moment, "%Y-%m-%dT%H:%M:%S"),
-        (name, stamp, "%Y%m%dT%H%M%S"),
-        (name, r"(?<!\d)\d{4}-\d\d-\d\d(?!\d)", "%Y-%m-%d"),
+        (product[2] if product else "", stamp, "%Y%m%dT%H%M%S"),
     )
-    for text, pattern, form in patterns:
-        for match in re.finditer(pattern, text):
-            try:
-                return datetime.strptime(match.group(), form).replace(tzinfo=UTC)
-            except ValueError:
-                continue
+    # Other names are given by people, who may have meant another day.
+    named = ((path.stem, stamp, "%Y%m%dT%H%M%S"), (path.stem, r"(?<!\d)\d{4}-\d\d-\d\d(?!\d)", "%Y-%m-%d"))
+    times = [found for found in (_first_time(*one) for one in told) if found]
+    if times and max(times) - min(times) > timedelta(days=1):
+        raise GlofgeoError(
+            f"{path}: tags, STAC item or name tell different times of acquisition "
+            f"({min(times):%Y-%m-%d}, {max(times):%Y-%m-%d}); correct the wrong one"
+        )
+    return next((found for found in (*times, *(_first_time(*one) for one in named)) if found), None)
+
+
+def _first_time(text: str, pattern: str, form: str) -> datetime | None:
+    for match in re.finditer(pattern, text):
+        try:
+            return datetime.strptime(match.group(), form).replace(tzinfo=UTC)
+        except ValueError:
+            continue
     return None
 
 
@@ -201,11 +222,28 @@ def _check(path: Path, source: DatasetReader, indexes: Mapping[str, int], bands:
     t = source.transform
     if not all(map(math.isfinite, t)) or t.b or t.d or t.a <= 0 or t.e >= 0:
         raise GlofgeoError(f"{path}: its grid is rotated or not north-up; warp it to a north-up grid first")
+    _check_place(path, source)
     kinds = [source.dtypes[indexes[band] - 1] for band in bands if band in BANDS]
     if any(kind in ("uint8", "int8") for kind in kinds):
         raise GlofgeoError(f"{path}: 8-bit pixels are a picture, not reflectance; give the product itself")
     if any(kind.startswith("complex") for kind in kinds):
         raise GlofgeoError(f"{path}: complex numbers are no reflectance; give the product itself")
+
+
+def _check_place(path: Path, source: DatasetReader) -> None:
+    """Refuses a grid that lies nowhere on the Earth, as one of metres does whose CRS counts in degrees."""
+    crs, bounds = source.crs, source.bounds
+    try:
+        side = pixel_side(crs, source.transform, source.shape) if crs.is_geographic or crs.is_projected else math.nan
+    except GlofgeoError:
+        side = math.nan
+    farthest = 90 + abs(source.transform.e) if crs.is_geographic else _FARTHEST
+    beyond = max(abs(bounds.bottom), abs(bounds.top)) > farthest or max(abs(bounds.left), abs(bounds.right)) > _FARTHEST
+    if beyond or not _FINEST <= side <= _COARSEST:
+        raise GlofgeoError(
+            f"{path}: pixels of {source.transform.a:g} at ({bounds.left:.10g}, {bounds.top:.10g}) in "
+            f"{crs.to_string()[:40]} are no place on the Earth; assign the CRS and the grid it was made in"
+        )
 
 
 def _plain(

@@ -26,7 +26,9 @@ from glofgeo.errors import GlofgeoError
 _IMAGE = re.compile(r"IMG_DATA/(?:R\d0m/)?[^/]+_(B\d[\dA]|SCL)(?:_(\d0)m)?\.jp2$", re.IGNORECASE)
 _METADATA = re.compile(r"MTD_MSIL(1C|2A)\.xml")
 _TILE_METADATA = re.compile(r"GRANULE/[^/]+/MTD_TL\.xml")
-_URI = re.compile(r"S2[A-Z]_MSIL\w\w_(\d{8}T\d{6})_N\d{4}_R\d{3}_T(\d\d)([C-X])[A-Z]{2}_")
+_START, _TILE = r"(?P<start>\d{8}T\d{6})", r"T(?P<zone>\d\d)(?P<belt>[C-X])[A-Z]{2}"
+_URI = re.compile(rf"S2[A-Z]_MSIL\w\w_{_START}_N(\d\d)(\d\d)_R\d{{3}}_{_TILE}_")
+_IMAGE_NAME = re.compile(rf"(?:.*[/_])?{_TILE}_{_START}_(?:B\d|SCL)")
 
 # A tile is 109.8 km wide.
 _WIDEST = 109_800
@@ -89,7 +91,8 @@ def read_product(path: Path, offset: float | None = None) -> SafeProduct:
     quantification, offsets, told = _radiometry(product, level, baseline, offset, product_file)
     sensed = time(find_text(product, "PRODUCT_START_TIME", product_file), "PRODUCT_START_TIME", product_file)
     epsg = _epsg(tile, tile_file)
-    _check_name(product, sensed, epsg, product_file)
+    _check_names(product, sensed, epsg, product_file)
+    _check_baseline(product, baseline, offsets, product_file)
     grids = _grids(tile, tile_file)
     checksums = read_manifest(files)
     for name in (main_name, tile_name):
@@ -175,26 +178,46 @@ def _choose(root: Path, names: list[str], promised: Mapping[tuple[str, int], str
     return list(found.items())
 
 
-def _check_name(root: Element, sensed: datetime, epsg: int, where: StoredFile) -> None:
-    """Compares what the product's own name says of time and place with its metadata.
+def _names(root: Element) -> list[str]:
+    """What the product calls itself."""
+    return [(element.text or "").strip() for tag in ("PRODUCT_URI", "PRODUCT_URI_2A") for element in root.iter(tag)]
+
+
+def _check_names(root: Element, sensed: datetime, epsg: int, where: StoredFile) -> None:
+    """Compares what the names of the product and of its images say of time and place with its metadata.
 
     Raises:
         GlofgeoError: If they differ by more than a day, or in the UTM zone or hemisphere.
     """
-    for element in (*root.iter("PRODUCT_URI"), *root.iter("PRODUCT_URI_2A")):
-        match = _URI.match((element.text or "").strip())
+    images = [(element.text or "").strip() for element in root.iter("IMAGE_FILE")]
+    products = map(_URI.match, _names(root))
+    for what, match in [("product", m) for m in products] + [("images", _IMAGE_NAME.match(name)) for name in images]:
         if match is None:
             continue
-        start, zone, latitude_band = match.groups()
-        named = time(start, "PRODUCT_URI", where)
+        named = time(match["start"], what, where)
         if abs(named - sensed) > timedelta(days=1):
             raise GlofgeoError(
-                f"{where}: names the product after {start} but gives {sensed:%Y%m%dT%H%M%S} as its start; "
+                f"{where}: names the {what} after {match['start']} but gives {sensed:%Y%m%dT%H%M%S} as its start; "
                 "fetch the product again"
             )
-        if epsg != (32600 if latitude_band >= "N" else 32700) + int(zone):
+        if epsg != (32600 if match["belt"] >= "N" else 32700) + int(match["zone"]):
             raise GlofgeoError(
-                f"{where}: names the product after tile {zone}{latitude_band} but lies in EPSG:{epsg}; "
+                f"{where}: names the {what} after tile {match['zone']}{match['belt']} but lies in EPSG:{epsg}; "
+                "fetch the product again"
+            )
+
+
+def _check_baseline(root: Element, baseline: str, offsets: Mapping[str, float], where: StoredFile) -> None:
+    """Compares the baseline with that of the product's name where the former decides that there is no offset.
+
+    Raises:
+        GlofgeoError: If by its name the product holds one.
+    """
+    for match in filter(None, map(_URI.match, _names(root))):
+        named = f"{match[2]}.{match[3]}"
+        if not any(offsets.values()) and float(baseline) < 4 <= float(named) and named != _LOCAL:
+            raise GlofgeoError(
+                f"{where}: names the product after baseline {named} but gives {baseline} and no offset; "
                 "fetch the product again"
             )
 
@@ -214,10 +237,11 @@ def _radiometry(
     quantification = number(find_text(root, tag, where), tag, where, 1000, 100_000)
     if not re.fullmatch(r"\d\d\.\d\d", baseline):
         raise GlofgeoError(f"{where}: gives {short(repr(baseline))} as PROCESSING_BASELINE; fetch the product again")
-    declared = {
-        element.get("band_id"): number(element.text, offset_tag, where, -quantification, quantification)
-        for element in root.iter(offset_tag)
-    }
+    declared: dict[str | None, float] = {}
+    for element in root.iter(offset_tag):
+        value = number(element.text, offset_tag, where, -quantification, quantification)
+        if declared.setdefault(element.get("band_id"), value) != value:
+            raise GlofgeoError(f"{where}: gives a band two values of {offset_tag}; fetch the product again")
     # Level-2A has no cirrus band, by specification.
     bands = [band for band in BANDS.values() if not (band.name == "B10" and level == "L2A")]
     missing = [band.name for band in bands if str(band.band_id) not in declared]

@@ -18,6 +18,7 @@ from datasets_def.bands import BANDS, DEFAULT_BANDS
 from datasets_def.layers import Layer, Planes, measured, read_layers
 from datasets_def.naming import safe_name
 from datasets_def.product_path import check_path, find_product, holds_product, is_safe
+from datasets_def.radiometry import QUANTIFICATION, formula
 from datasets_def.raster import RasterFacts, read_raster
 from datasets_def.safe import SafeProduct, read_product
 from glofgeo.errors import GlofgeoError
@@ -253,6 +254,8 @@ def open_scene(
     unknown = [band for band in bands if band not in BANDS]
     if unknown or not bands:
         raise GlofgeoError(f"unknown band {', '.join(unknown) or '(none)'}: Sentinel-2 has {', '.join(BANDS)}")
+    if offset is not None and not abs(offset) <= QUANTIFICATION:
+        raise GlofgeoError(f"offset {offset:g}: give DN from -{QUANTIFICATION:g} to {QUANTIFICATION:g}, such as -1000")
     if path.is_dir() and is_band_folder(path) and not holds_product(find_product(path)):
         return _scene_of_raster(path, tuple(bands), read_band_files(path, tuple(bands), offset))
     if is_safe(path):
@@ -281,7 +284,11 @@ def _scene_of_product(product: SafeProduct, bands: tuple[str, ...], resolution: 
         band.name: layer(band.name, band.resolution, product.quantification, product.offsets[band.name])
         for band in known
     }
-    scene = Scene(
+    for band in bands:
+        if band not in layers:
+            raise GlofgeoError(f"{path}: a {product.level} product has no {band}")
+    radiometry = {band: (product.quantification, offset) for band, offset in product.offsets.items()}
+    return Scene(
         path=path,
         id=safe_name(product.id),
         crs=product.crs,
@@ -291,14 +298,10 @@ def _scene_of_product(product: SafeProduct, bands: tuple[str, ...], resolution: 
         datetime=product.datetime,
         baseline=product.baseline,
         level=product.level,
-        radiometry=f"(DN {product.offsets.get(bands[0], 0):+g}) / {product.quantification:g}, {product.told}",
+        radiometry=f"{formula(radiometry, bands)}, {product.told}",
         layers=layers,
         classification=layer("SCL", 20) if product.level == "L2A" else None,
     )
-    for band in bands:
-        if band not in layers:
-            raise GlofgeoError(f"{path}: a {product.level} product has no {band}")
-    return scene
 
 
 def _scene_of_raster(path: Path, bands: tuple[str, ...], facts: RasterFacts) -> Scene:

@@ -19,6 +19,7 @@ from glofgeo.errors import GlofgeoError, GlofgeoWarning
 
 SPLITS = ("train", "val", "test")
 
+_DEGREES = (360, 90)
 # Written by hand or cut out of a larger file, a layer can miss the range by rounding.
 _DEGREE_TOLERANCE = 1e-6
 # Metres: more than twice around the Earth.
@@ -191,11 +192,12 @@ def _refuse_off_earth(shapes: Any, frame: GeoDataFrame, path: Path) -> None:
     axis = frame.crs.axis_info[0]
     if frame.crs.is_geographic and axis.unit_name != "degree":
         raise GlofgeoError(f"{path}: its CRS counts in {axis.unit_name}, not in degrees; save it in EPSG:4326")
-    far = np.array([360, 90]) + _DEGREE_TOLERANCE
+    far = np.array(_DEGREES) + _DEGREE_TOLERANCE
     if not frame.crs.is_geographic:
         far = np.array([_FARTHEST, _FARTHEST]) / axis.unit_conversion_factor
     wrong = (np.abs(xy) > far).any(axis=1)
-    if wrong.any():
+    # No layer of metres lies in so small a place around the origin: these are degrees.
+    if wrong.any() or (not frame.crs.is_geographic and len(xy) and (np.abs(xy) <= _DEGREES).all()):
         x, y = xy[wrong.argmax()]
         unit = "degrees" if frame.crs.is_geographic else f"places of {frame.crs.name}"
         raise GlofgeoError(

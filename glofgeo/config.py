@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from datasets_def.bands import BANDS, DEFAULT_BANDS
 from glofgeo.errors import GlofgeoError
-from glofgeo.settings import NotNegative, Number, Positive, Range, Share, check
+from glofgeo.settings import NotNegative, Positive, Range, Share, check
 
 Variant = Literal["tiny", "small", "base", "large"]
 Channels = Annotated[int, Range(1, 4096)]
@@ -43,8 +43,8 @@ class ModelConfig:
     registers: Literal[0, 4] = 0
     image_size: Annotated[int, Range(14, 4096)] = 518
     bands: tuple[str, ...] = DEFAULT_BANDS
-    mean: tuple[Number, ...] = ()
-    std: tuple[Positive, ...] = ()
+    mean: tuple[Annotated[float, Range(-100, 100)], ...] = ()
+    std: tuple[Annotated[float, Range(1e-6, 100)], ...] = ()
     decoder_channels: tuple[Channels, Channels, Channels, Channels, Channels] = (256, 128, 64, 32, 16)
     stem_channels: tuple[Channels, Channels] = (16, 32)
     log_input: bool = False

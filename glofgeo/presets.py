@@ -78,14 +78,25 @@ def read_yaml(path: Path) -> Any:
     """Reads a YAML file of settings.
 
     Raises:
-        GlofgeoError: If it cannot be read as YAML, or is larger than settings are.
+        GlofgeoError: If it cannot be read as YAML, holds a name twice, or is larger than settings are.
     """
     import yaml
+
+    from glofgeo.yaml_loader import Loader
 
     try:
         if path.stat().st_size > _LARGEST:
             raise GlofgeoError(f"{path}: {path.stat().st_size:,} bytes are no settings; name another file")
-        return yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        return yaml.load(path.read_text(encoding="utf-8-sig"), Loader)
     # YAML's own errors, and what its converters of dates and numbers raise.
-    except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
+    except (
+        yaml.YAMLError,
+        OSError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        TypeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise GlofgeoError(f"{path}: not readable as YAML ({(str(error) or 'nothing').splitlines()[0]})") from None

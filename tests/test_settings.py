@@ -26,8 +26,9 @@ WRONG = {
     "augment": {"light": [-0.1], "band": [-0.1], "haze": [-1, 1.5]},
     "model": {
         "variant": ["giant", 1, ["tiny"]], "extra_blocks": [-1, 49, 100_000], "registers": [1, "0", False],
-        "image_size": [13, 10**9], "bands": ["B02", {"B02": 1}, [2]], "mean": [["x"] * 4, [math.nan] * 4],
-        "std": [[0.1, 0.1, 0.1, 0.0]], "decoder_channels": [[8] * 4, [8] * 6, [8, 8, 8, 8, 0], [8, 8, 8, 8, 1e9], 8],
+        "image_size": [13, 10**9], "bands": ["B02", {"B02": 1}, [2]], "mean": [["x"] * 4, [math.nan] * 4, [1e18] * 4],
+        "std": [[0.1, 0.1, 0.1, 0.0], [1e18] * 4, [1e-300] * 4],
+        "decoder_channels": [[8] * 4, [8] * 6, [8, 8, 8, 8, 0], [8, 8, 8, 8, 1e9], 8],
         "stem_channels": [[8], [8, -8]], "log_input": ["yes", 1],
     },
 }  # fmt: skip
@@ -165,3 +166,24 @@ def test_a_number_is_taken_exactly_where_its_range_says(number):
             assert str(error).startswith(f"--{name} ")
         else:
             assert fits and taken == number
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "epochs: 3\nlr: 0.1\nepochs: 5\n",
+        "model:\n  variant: tiny\n  variant: small\n",
+        "[" * 5000,
+        "{a: " * 3000,
+        "lr: !!float ''\n",
+        "lr: !!bool x\n",
+        "lr: !!timestamp x\n",
+        "2001-99-99: 1\n",
+    ],
+)
+def test_yaml_that_two_readers_would_read_differently_or_none_is_refused(tmp_path, text):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(GlofgeoError, match="not readable as YAML") as raised:
+        load_preset(str(path))
+    assert "\n" not in str(raised.value)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.models.onnx_metadata import onnx_metadata
-from glofgeo.settings import Positive, Range, check, from_dict
+from glofgeo.settings import Range, check, from_dict
 
 FORMAT = 1
 
@@ -43,7 +43,7 @@ class Header:
     sha256: str
     # Fitted ones lie between 0.05 and 20.
     temperature: Annotated[float, Range(0.01, 100)] = field(default=1.0, kw_only=True)
-    pixel_m: Positive | None = field(default=None, kw_only=True)
+    pixel_m: Annotated[float, Range(0.1, 10_000)] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Refuses values that cannot be meant."""

@@ -166,3 +166,12 @@ def test_whatever_happens_to_a_zip_only_our_own_error_comes_out(bare, tmp_path, 
         open_scene(path)
     except GlofgeoError as error:
         assert "\n" not in str(error)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("part", ["MTD_TL.xml", "_B03_10m.jp2"])
+def test_a_member_that_is_there_twice_is_not_chosen_between(small, zipped, part):
+    path = zipped(small)
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr(next(name for name in file.namelist() if name.endswith(part)), b"other")
+    assert "twice" in refused(path)

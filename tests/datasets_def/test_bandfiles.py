@@ -87,3 +87,18 @@ def test_band_files_that_make_no_scene_are_refused(folder, write_raster):
     refuses(folder, "B04")
     copy_raster(folder / "B02.tif", folder / "B04.tif", driver="GTiff")
     refuses(folder, "B05", bands=("B05",))
+
+
+def test_files_of_several_days_or_offsets_make_no_scene(folder, tmp_path, write_raster):
+    write_raster(folder / "B04.tif", dn(), bands=None, tells=False, BOA_ADD_OFFSET=0)
+    with pytest.raises(GlofgeoError, match=r"offset"):
+        open_scene(folder, BANDS)
+    write_raster(folder / "B04.tif", dn(), bands=None, tells=False, ACQUISITION_DATETIME="2020-01-01T00:00:00")
+    write_raster(folder / "B08.tif", dn(), bands=None, tells=False, ACQUISITION_DATETIME="2024-10-15T00:00:00")
+    refuses(folder, "B04", "2020-01-01", "B08", "2024-10-15")
+
+
+def test_files_of_dn_and_of_scaled_numbers_may_share_a_folder(folder, write_raster):
+    write_raster(folder / "B04.tif", dn(seed=2), bands=None, scale=1e-4, offset=-0.1)
+    scene = open_scene(folder, BANDS, offset=-1000)
+    np.testing.assert_allclose(scene.read()[2], (dn(seed=2)[0] - 1000.0) / 1e4, atol=1e-6)

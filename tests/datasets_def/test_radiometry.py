@@ -195,3 +195,63 @@ def test_when_a_scene_was_acquired(tmp_path, write_raster, name, tags, told):
     path = write_raster(tmp_path / f"{name}.tif", dn(), scale=1e-4, offset=-0.1, **tags)
     scene = open_scene(path)
     assert (scene.datetime and scene.datetime.isoformat()) == told
+
+
+@pytest.mark.parametrize(
+    ("name", "tags"),
+    [
+        (PRODUCT.format("N0400"), {"ACQUISITION_DATETIME": "2019-06-01T04:57:01"}),
+        (f"{PRODUCT.format('N0400')}_B02_B03_B04_B08", {"PRODUCT_START_TIME": "2019-06-01T04:57:01"}),
+        ("a", {"PRODUCT_START_TIME": "2022-10-05T11:54:11", "ACQUISITION_DATETIME": "2019-06-01T04:57:01"}),
+    ],
+)
+def test_times_that_disagree_are_refused(tmp_path, write_raster, name, tags):
+    path = write_raster(tmp_path / f"{name}.tif", dn(), scale=1e-4, offset=-0.1, **tags)
+    refuses(path, "2019-06-01", "2022-10-05")
+
+
+def test_a_radiometry_that_differs_between_bands_is_told_of_each(tmp_path, write_raster):
+    path = write_raster(tmp_path / "a.tif", dn(), scale=1e-4)
+    with rasterio.open(path, "r+") as target:
+        target.offsets = (0.0, -0.1, 0.0, 0.0)
+    assert open_scene(path).radiometry.startswith("B02, B04, B08: (DN +0) / 10000; B03: (DN -1000) / 10000, ")
+    assert open_scene(path, ("B02", "B04")).radiometry.startswith("(DN +0) / 10000, ")
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1e18", "-10001"])
+def test_offsets_that_cannot_be_are_refused(tmp_path, write_raster, value):
+    refuses(write_raster(tmp_path / "a.tif", dn(), BOA_ADD_OFFSET=value), "BOA_ADD_OFFSET")
+    with pytest.raises(GlofgeoError, match="offset"):
+        open_scene(write_raster(tmp_path / "b.tif", dn(), tells=False), offset=float(value))
+
+
+@pytest.mark.parametrize(
+    ("crs", "origin", "pixel"),
+    [
+        ("EPSG:4326", (300000, 3100000), 10.0),
+        ("EPSG:4326", (86, 28), 10.0),
+        ("EPSG:4978", (300000, 3100000), 10.0),
+        ("EPSG:32645", (300000, 3100000), 1e-9),
+        ("EPSG:32645", (1e18, 3100000), 10.0),
+        ("EPSG:32645", (300000, 1e9), 10.0),
+        ("EPSG:32645", (0, 0), 1e18),
+    ],
+)
+def test_a_grid_that_lies_nowhere_on_the_earth_is_refused(tmp_path, write_raster, crs, origin, pixel):
+    refuses(write_raster(tmp_path / "a.tif", dn(), crs=crs, origin=origin, pixel=pixel), "place on the Earth")
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32601", "EPSG:3857", "EPSG:3413", "EPSG:3031", "EPSG:2193", "EPSG:2225"])
+def test_a_grid_of_any_projection_is_a_place(tmp_path, write_raster, crs):
+    origin = (1_700_000, 5_000_000) if crs == "EPSG:2193" else (600_000, 1_000_000)
+    assert open_scene(write_raster(tmp_path / "a.tif", dn(), crs=crs, origin=origin)).read().shape == (4, 32, 32)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_vrt_whose_damage_is_no_text_is_refused(tmp_path, write_raster):
+    write_raster(tmp_path / "b.tif", dn())
+    (tmp_path / "a.vrt").write_bytes(
+        b'<VRTDataset rasterXSize="32" rasterYSize="32"><VRTRasterBand dataType="\xf1\x86" band="1"><SimpleSource>'
+        b'<SourceFilename relativeToVRT="1">b\xf1\x86.tif</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>'
+    )
+    refuses(tmp_path / "a.vrt", "cannot be opened")

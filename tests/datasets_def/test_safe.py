@@ -59,6 +59,8 @@ def test_grids_with_different_corners_are_refused(mine, edit):
         (TILE, "EPSG:32645", "EPSG:32646", "tile 45R"),
         (TILE, "EPSG:32645", "EPSG:32745", "tile 45R"),
         (MAIN, "<PRODUCT_START_TIME>2024", "<PRODUCT_START_TIME>2023", "20241015T045701"),
+        (MAIN, "(<PRODUCT_START_TIME>|<PRODUCT_URI>S2A_MSIL2A_)2024", r"\g<1>2023", "images after 20241015T045701"),
+        (MAIN, "<BOA_ADD_OFFSET [^/]*/BOA_ADD_OFFSET>|(<PROCESSING_BASELINE>)05.10", r"\g<1>02.09", "baseline 05.10"),
     ],
 )
 def test_metadata_that_contradict_the_products_own_name_are_refused(mine, edit, name, old, new, said):
@@ -304,3 +306,14 @@ def test_the_real_product_may_be_named_by_its_parts(real_data):
     product = next(Path(real_data / "scenes").glob("*.SAFE"))
     for part in (product / MAIN, next(product.glob("GRANULE/*")), next(product.glob("GRANULE/*/MTD_TL.xml"))):
         assert open_scene(part).id == product.stem
+
+
+@pytest.mark.parametrize(
+    ("name", "tag"),
+    [(MAIN, "BOA_QUANTIFICATION_VALUE"), (MAIN, "PRODUCT_START_TIME"), (MAIN, "BOA_ADD_OFFSET"), (TILE, "NROWS")],
+)
+def test_an_element_that_is_there_twice_must_say_one_thing(mine, edit, name, tag):
+    edit(mine, name, rf"(<{tag}[^>]*>[^<]*</{tag}>)", r"\1\1", count=1)
+    open_scene(mine)
+    edit(mine, name, rf"(<{tag}[^>]*>)([^<]*)</", r"\g<1>1\g<2></", count=1)
+    assert tag in refused(mine)

@@ -211,6 +211,9 @@ def test_metres_off_the_earth_and_other_angles_are_refused(tmp_path):
     frame(shapely.box(0, 0, 1e9, 1), crs="EPSG:32645").to_file(tmp_path / "far.gpkg")
     with pytest.raises(GlofgeoError, match="no places of WGS 84 / UTM zone 45N"):
         read_polygons(tmp_path / "far.gpkg")
+    frame(SQUARE).set_crs(3413, allow_override=True).to_file(tmp_path / "degrees.gpkg")
+    with pytest.raises(GlofgeoError, match="save it with the CRS"):
+        read_polygons(tmp_path / "degrees.gpkg")
     frame(shapely.box(5, 50, 6, 51), crs="EPSG:4807").to_file(tmp_path / "grads.gpkg")
     with pytest.raises(GlofgeoError, match="counts in grad"):
         read_polygons(tmp_path / "grads.gpkg")

@@ -176,7 +176,7 @@ def setting(**changes):
     ("change", "message"),
     [
         *((setting(temperature=value), "temperature") for value in (0, -1, math.nan, math.inf, "warm", None, True)),
-        *((setting(pixel_m=value), "pixel_m") for value in (0, -10, math.nan, math.inf, "ten", [10])),
+        *((setting(pixel_m=value), "pixel_m") for value in (0, -10, 1e18, math.nan, math.inf, "ten", [10])),
         (setting(config__model__extra_blocks=100_000), "model.extra_blocks 100000: give a whole number from 0 to 48"),
         (setting(config__model__image_size=10**9), "model.image_size"),
         (setting(config__model__decoder_channels=[10**7] * 5), "model.decoder_channels"),
