@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 from rasterio.transform import from_origin
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile(
     "glofgeo", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture]
