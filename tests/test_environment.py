@@ -20,4 +20,4 @@ def test_conda_users_get_the_same_packages():
     packages = {text for text in conda if isinstance(text, str)}
     assert expected <= packages
     assert f"python{project['requires-python']}" in packages
-    assert {"pytest", "hypothesis"} <= {re.match(r"[\w-]+", text).group() for text in packages}
+    assert {"pytest", "pytest-xdist", "hypothesis"} <= {re.match(r"[\w-]+", text).group() for text in packages}
