@@ -147,7 +147,7 @@ def remove_element(rng: Random, product: Path) -> str:
     return match[0]
 
 
-def duplicate_element(rng: Random, product: Path) -> tuple[str, str]:
+def duplicate_element(rng: Random, product: Path) -> str:
     """Writes an element twice, with another number before or after the right one."""
     path = xml_file(rng, product)
     text = path.read_text()
@@ -155,7 +155,7 @@ def duplicate_element(rng: Random, product: Path) -> tuple[str, str]:
     other = re.sub(r"\d", lambda digit: str((int(digit[0]) + 3) % 10 or 1), match[3], count=rng.randint(1, 3))
     place = rng.choice([match.start(), match.end()])
     path.write_text(f"{text[:place]}{match[1]}{other}</{match[2]}>{text[place:]}")
-    return f"{match[2]} {other} beside {match[3]}", f"/ {other}" if "QUANT" in match[2] else ""
+    return f"{match[2]} {other} beside {match[3]}"
 
 
 READ_NUMBERS = r"NROWS|NCOLS|ULX|ULY|XDIM|YDIM|^QUANT|BOA_QUANT|ADD_OFFSET$"
@@ -262,10 +262,9 @@ def change_xml_digits(rng: Random, product: Path) -> tuple[str, str]:
     path.write_bytes(change_digits(rng, before))
     lines = zip(before.decode().splitlines(), path.read_text().splitlines(), strict=True)
     changed = [new.strip() for old, new in lines if old != new]
-    quantification = [re.search(r">(\d+)<", line) for line in changed if "QUANTIFICATION" in line]
-    offset = [re.search(r">-?(\d+)<", line) for line in changed if "ADD_OFFSET" in line]
-    told = next((f"{match[1].lstrip('0')}" for match in quantification + offset if match), "")
-    return "; ".join(changed), told
+    numbers = [re.search(r"(QUANT|ADD_OFFSET).*>(-?\d+)<", line) for line in changed]
+    told = [f"/ {float(m[2]):g}" if m[1] == "QUANT" else f"DN {float(m[2]) + 0.0:+g}" for m in numbers if m]
+    return "; ".join(changed), told[0] if told else ""
 
 
 def add_dtd(rng: Random, product: Path) -> str:

@@ -18,6 +18,7 @@ from shapely.geometry import mapping
 from datasets_def.vectors import read_aoi, read_polygons
 
 NO_FILE_TELLS |= {
+    "GeoJSON bytes flipped": "text without checksums, in which one digit may become another",
     "GeoJSON digits changed": "text without checksums, in which one digit may become another",
     "GeoJSON longitude and latitude swapped": "both are degrees",
     "GeoPackage bytes flipped": "SQLite has no checksums",

@@ -1,6 +1,7 @@
 """Reading XML files of products, and numbers and words in them, whoever wrote them."""
 
 import math
+import re
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
@@ -14,6 +15,8 @@ _LARGEST_XML = 4 * 2**20
 # Files of products hold some 10,000 elements, 9 deep; a tree of a million takes seconds.
 _DEEPEST = 50
 _MOST_ELEMENTS = 50_000
+
+_NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*", re.ASCII)
 
 
 class _Builder(ElementTree.TreeBuilder):
@@ -80,10 +83,9 @@ def number(text: str | None, what: str, where: object, low: float, high: float) 
     Raises:
         GlofgeoError: If it is none, or none from `low` to `high`.
     """
-    try:
-        value = float(text or "")
-    except ValueError:
-        value = math.nan
+    # Python also takes digits of other scripts, and 1_000.
+    plain = _NUMBER.fullmatch(text or "")
+    value = float(plain[1]) if plain else math.nan
     if not low <= value <= high:
         raise GlofgeoError(f"{where}: gives {short(repr(text))} as {what}; fetch the product again")
     return value

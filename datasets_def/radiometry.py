@@ -142,7 +142,8 @@ def formula(known: Mapping[str, tuple[float, float]], bands: Sequence[str]) -> s
     alike: dict[tuple[float, float], list[str]] = {}
     for band in bands:
         alike.setdefault(known[band], []).append(band)
-    told = {f"(DN {offset:+g}) / {quantification:g}": names for (quantification, offset), names in alike.items()}
+    # Zero has a sign of its own, which says nothing here.
+    told = {f"(DN {offset + 0.0:+g}) / {quantification:g}": names for (quantification, offset), names in alike.items()}
     if len(told) == 1:
         return next(iter(told))
     return "; ".join(f"{', '.join(names)}: {text}" for text, names in told.items())
@@ -179,7 +180,7 @@ def _offset_in(text: str) -> float | None:
         offset = float(text)
     except ValueError:
         return None
-    return offset if abs(offset) <= QUANTIFICATION else None
+    return offset + 0.0 if abs(offset) <= QUANTIFICATION else None
 
 
 def choose_offset(path: Path, claimed: list[Claim], given: float | None, sample: Sample) -> tuple[float, str]:

@@ -31,7 +31,7 @@ def refused(path, read=False, **options) -> str:
     ("name", "tag", "value"),
     [
         *[(MAIN, "BOA_QUANTIFICATION_VALUE", v) for v in ("0", "-10000", "inf", "nan", "1e300", "ten", "", "1")],
-        *[(MAIN, "BOA_ADD_OFFSET", v) for v in ("nan", "-inf", "1e9", "-20000", "")],
+        *[(MAIN, "BOA_ADD_OFFSET", v) for v in ("nan", "-inf", "1e9", "-20000", "", "-1_000", "٣")],
         *[(MAIN, "PROCESSING_BASELINE", v) for v in ("nan", "5", "-05.10", "05.1x", "inf")],
         *[(MAIN, "PRODUCT_START_TIME", v) for v in ("0001-01-01T00:00:00Z", "2024-13-01", "9999-12-31T23:59:59-14:00")],
         *[(TILE, "HORIZONTAL_CS_CODE", v) for v in ("EPSG:4326", "EPSG:32661", "EPSG:32700", "EPSG:99999999", "x")],
