@@ -160,7 +160,8 @@ def _fit_number(value: Any, kind: type[float], limits: Range | None) -> float:
         number = float(value)
         if (limits and number not in limits) or (kind is int and number != int(number)):
             raise _Misfit(wanted)
-        return kind(number)
+        # A float holds no whole number above 2^53 exactly.
+        return value if type(value) is kind else kind(number)
     except (ValueError, OverflowError):
         raise _Misfit(wanted) from None
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from glofgeo.config import DataConfig, MapConfig, ModelConfig, TrainConfig
@@ -157,6 +157,7 @@ class Example:
 
 
 @given(number=st.floats() | st.integers())
+@example(number=2**53 + 1)
 def test_a_number_is_taken_exactly_where_its_range_says(number):
     for name, fits in (("share", 0 < number < 1), ("count", number >= 2 and math.isfinite(number) and number % 1 == 0)):
         try:
