@@ -21,15 +21,15 @@ import torch
 from rasterio.windows import Window
 
 from datasets_def.bands import DEFAULT_BANDS
+from datasets_def.polygons import read_polygons
 from datasets_def.scene import Image, Mask, Scene, open_scene
-from datasets_def.synthetic import write_product
-from datasets_def.vectors import read_polygons
+from datasets_def.synthetic.product import write_product
 from glofgeo.config import NOT_OBSERVED, LossConfig, ModelConfig
 from glofgeo.evaluation.lakes import countable, match_lakes, outline_lakes
 from glofgeo.evaluation.pixels import Grid, PixelCounts, Polygons, count_pixels
-from glofgeo.mapping.inference import Batcher, torch_inference
-from glofgeo.mapping.stream import Area, stream_probability
-from glofgeo.mapping.windows import plan_windows
+from glofgeo.inference.batches import Batcher, torch_inference
+from glofgeo.inference.stream import Area, stream_probability
+from glofgeo.inference.windows import plan_windows
 from glofgeo.models import LakeSegmenter, build_model
 from glofgeo.training.augment import Augment
 from glofgeo.training.losses import LakeLoss

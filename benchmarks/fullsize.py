@@ -22,9 +22,9 @@ from rasterio.windows import Window
 
 from datasets_def import Scene, open_scene
 from datasets_def.bands import DEFAULT_BANDS
-from datasets_def.synthetic import write_jp2, write_product
-from datasets_def.synthetic_metadata import Product, manifest_xml, product_xml, tile_xml
-from datasets_def.synthetic_terrain import sun_position
+from datasets_def.synthetic.metadata import Product, manifest_xml, product_xml, tile_xml
+from datasets_def.synthetic.product import write_jp2, write_product
+from datasets_def.synthetic.terrain import sun_position
 
 SIDE, SMALL = 10980, 1830
 WHEN = datetime(2024, 10, 15, 4, 57, 1, tzinfo=UTC)

@@ -11,7 +11,7 @@ from random import Random
 import fuzz_zips
 from fuzz_case import NO_FILE_TELLS, NUMBERS, Case, Kind, Truth, change_digits, flip, read_scene, scene_case
 
-from datasets_def.synthetic import write_product
+from datasets_def.synthetic.product import write_product
 
 BANDS = ("B02", "B03", "B8A")
 

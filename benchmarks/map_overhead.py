@@ -84,10 +84,10 @@ def ours(tif: Path, out: Path) -> None:
     from rasterio.windows import Window
 
     from datasets_def import open_scene
-    from glofgeo.mapping.inference import Batcher
+    from glofgeo.inference.batches import Batcher
+    from glofgeo.inference.stream import GDAL_CACHE, Area, stream_probability
+    from glofgeo.inference.windows import plan_windows
     from glofgeo.mapping.rasters import open_strip_writer
-    from glofgeo.mapping.stream import GDAL_CACHE, Area, stream_probability
-    from glofgeo.mapping.windows import plan_windows
 
     model = water_model()
 
@@ -178,7 +178,7 @@ def geoai(tif: Path, out: Path) -> None:
 PIPELINES = {pipeline.__name__: pipeline for pipeline in (ours, floor, omnicloudmask, geoai)}
 # What each imports, so that none of it counts as its time.
 IMPORTS = {
-    "ours": ("torch", "datasets_def.scene", "glofgeo.mapping.stream", "glofgeo.mapping.rasters"),
+    "ours": ("torch", "datasets_def.scene", "glofgeo.inference.stream", "glofgeo.mapping.rasters"),
     "floor": ("torch", "rasterio"),
     "omnicloudmask": ("torch", "rasterio", "omnicloudmask"),
     "geoai": ("torch", "rasterio", "tqdm.auto", "geoai.utils", "geoai.inference"),

@@ -22,9 +22,9 @@ from rasterio.windows import Window
 
 from datasets_def import open_scene
 from glofgeo.config import DataConfig, MapConfig, ModelConfig, TrainConfig
-from glofgeo.mapping.inference import auto_batch, torch_inference
-from glofgeo.mapping.many import map_scenes
-from glofgeo.mapping.run import plan_scene
+from glofgeo.inference.batches import auto_batch, torch_inference
+from glofgeo.mapping.batch import map_scenes
+from glofgeo.mapping.scene import plan_scene
 from glofgeo.models import Header, LakeSegmenter
 
 WINDOW = 518

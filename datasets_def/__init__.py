@@ -7,13 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from datasets_def.cache import fill_cache
-    from datasets_def.folder import find_scenes
+    from datasets_def.decoded import TiledCopy
+    from datasets_def.decoded_cache import fill_cache
     from datasets_def.lakes import GlacialLakes
+    from datasets_def.polygons import read_aoi, read_polygons
     from datasets_def.scene import Scene, open_scene
+    from datasets_def.scene_search import find_scenes
     from datasets_def.sentinel2 import Sentinel2
-    from datasets_def.tiled import TiledCopy
-    from datasets_def.vectors import read_aoi, read_polygons
 
 __all__ = [
     "GlacialLakes",
@@ -31,12 +31,12 @@ _HOME = {
     "GlacialLakes": "lakes",
     "Scene": "scene",
     "Sentinel2": "sentinel2",
-    "TiledCopy": "tiled",
-    "fill_cache": "cache",
-    "find_scenes": "folder",
+    "TiledCopy": "decoded",
+    "fill_cache": "decoded_cache",
+    "find_scenes": "scene_search",
     "open_scene": "scene",
-    "read_aoi": "vectors",
-    "read_polygons": "vectors",
+    "read_aoi": "polygons",
+    "read_polygons": "polygons",
 }
 
 

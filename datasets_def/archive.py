@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from glofgeo.errors import GlofgeoError
+from datasets_def.errors import GlofgeoError
 
 # A product of today has about 100 files, one of 15 granules as before December 2016 about 2000. The whole directory of
 # a zip is read before its first member, at some 200 bytes a member.

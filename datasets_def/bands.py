@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from glofgeo.errors import GlofgeoError
+from datasets_def.errors import GlofgeoError
 
 
 @dataclass(frozen=True)

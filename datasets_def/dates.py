@@ -5,7 +5,7 @@ import re
 import pandas as pd
 from geopandas import GeoDataFrame
 
-from glofgeo.errors import GlofgeoError
+from datasets_def.errors import GlofgeoError
 
 # In the order in which they are believed; the last holds names of Landsat or Sentinel-2 scenes, as in ICIMOD's
 # inventories.

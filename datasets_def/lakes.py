@@ -17,9 +17,9 @@ from shapely.geometry import box
 from torchgeo.datasets import GeoDataset, IntersectionDataset, VectorDataset
 from torchgeo.datasets.utils import GeoSlice
 
+from datasets_def.polygons import read_polygons
 from datasets_def.reproject import to_crs
 from datasets_def.sentinel2 import Sentinel2
-from datasets_def.vectors import read_polygons
 
 
 class GlacialLakes(VectorDataset):

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from datasets_def.archive import StoredFile
+from datasets_def.errors import GlofgeoError
 from datasets_def.metadata_xml import parse, read_xml
-from glofgeo.errors import GlofgeoError
 
 MANIFEST = "manifest.safe"
 

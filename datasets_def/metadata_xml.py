@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 from datasets_def.archive import StoredFile
-from glofgeo.errors import GlofgeoError
+from datasets_def.errors import GlofgeoError
 
 # The largest of a product, `MTD_TL.xml` of Level-1C, takes 0.7 MB.
 _LARGEST_XML = 4 * 2**20

@@ -6,7 +6,7 @@ from pyproj import Geod, Transformer
 from pyproj.exceptions import ProjError
 from rasterio.crs import CRS
 
-from glofgeo.errors import GlofgeoError
+from datasets_def.errors import GlofgeoError
 
 _WGS84 = Geod(ellps="WGS84")
 

@@ -9,8 +9,8 @@ from rasterio import DatasetReader
 from rasterio.crs import CRS
 
 from datasets_def.archive import StoredFile
+from datasets_def.errors import GlofgeoError
 from datasets_def.manifest import Checksum, begin_verifying
-from glofgeo.errors import GlofgeoError
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from datasets_def.archive import StoredFile, list_files
-from glofgeo.errors import GlofgeoError
+from datasets_def.errors import GlofgeoError
 
 # The second is that of products before December 2016.
 _METADATA = re.compile(r"MTD_MSIL\w\w\.xml|S2\w_\w+_MTD_SAF\w+\.xml")

@@ -20,8 +20,8 @@ import rasterio
 from rasterio import DatasetReader
 
 from datasets_def.bands import band_names
-from datasets_def.layers import Layer, Planes, measured
-from glofgeo.errors import GlofgeoError
+from datasets_def.errors import GlofgeoError
+from datasets_def.files import Layer, Planes, measured
 
 QUANTIFICATION = 10000.0
 OFFSET = -1000.0

@@ -14,7 +14,7 @@ from geopandas import GeoSeries
 from pyproj import CRS, Transformer
 from shapely.geometry.base import BaseGeometry
 
-from glofgeo.errors import GlofgeoError
+from datasets_def.errors import GlofgeoError
 
 Shapes = npt.NDArray[np.object_]
 

@@ -17,11 +17,11 @@ from rasterio.crs import CRS
 
 from datasets_def.archive import StoredFile
 from datasets_def.bands import BANDS
+from datasets_def.errors import GlofgeoError
 from datasets_def.manifest import read_manifest, verify
 from datasets_def.metadata_xml import find_text, number, parse, read_xml, short, time, whole_number
 from datasets_def.product_image import ProductImage
 from datasets_def.product_path import open_product, product_name
-from glofgeo.errors import GlofgeoError
 
 _IMAGE = re.compile(r"IMG_DATA/(?:R\d0m/)?[^/]+_(B\d[\dA]|SCL)(?:_(\d0)m)?\.jp2$", re.IGNORECASE)
 _METADATA = re.compile(r"MTD_MSIL(1C|2A)\.xml")

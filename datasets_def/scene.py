@@ -11,17 +11,18 @@ import numpy.typing as npt
 from affine import Affine
 from rasterio.crs import CRS
 from rasterio.windows import Window
-from shapely import Polygon, box
+from shapely import Polygon
 
-from datasets_def.bandfiles import is_band_folder, read_band_files
+from datasets_def.band_files import is_band_folder, read_band_files
 from datasets_def.bands import BANDS, DEFAULT_BANDS
-from datasets_def.layers import Layer, Planes, measured, read_layers
+from datasets_def.errors import GlofgeoError
+from datasets_def.files import Layer, Planes, measured, read_layers
+from datasets_def.geotiff import RasterFacts, read_raster
+from datasets_def.grid import Grid
 from datasets_def.naming import safe_name
 from datasets_def.product_path import check_path, find_product, holds_product, is_safe
 from datasets_def.radiometry import QUANTIFICATION, formula
-from datasets_def.raster import RasterFacts, read_raster
 from datasets_def.safe import SafeProduct, read_product
-from glofgeo.errors import GlofgeoError
 
 # Scene classification classes that say nothing about the ground: no data, saturated or defective, cloud of medium and
 # high probability, thin cirrus. Dark area (2), cloud shadow (3), water (6), unclassified (7) and snow (11) stay: lakes
@@ -185,9 +186,12 @@ class Scene:
     @property
     def outline(self) -> Polygon:
         """The ground it covers, in its CRS."""
-        rows, cols = self.shape
-        (x0, y0), (x1, y1) = self.transform * (0, 0), self.transform * (cols, rows)
-        return box(x0, y1, x1, y0)
+        return self.grid.outline
+
+    @property
+    def grid(self) -> Grid:
+        """Where its pixels lie."""
+        return Grid(self.shape, self.transform, self.crs)
 
     @property
     def has_cloud_mask(self) -> bool:

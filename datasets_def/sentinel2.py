@@ -14,9 +14,9 @@ from torchgeo.datasets import RasterDataset
 from torchgeo.datasets.utils import GeoSlice
 
 from datasets_def.bands import BANDS, DEFAULT_BANDS
-from datasets_def.folder import find_scenes
+from datasets_def.errors import GlofgeoError
 from datasets_def.scene import Scene, open_scene
-from glofgeo.errors import GlofgeoError
+from datasets_def.scene_search import find_scenes
 
 
 class Sentinel2(RasterDataset):

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from datasets_def.errors import GlofgeoError
 from datasets_def.manifest import MANIFEST, read_manifest, verify
 from datasets_def.product_path import check_path, is_safe, open_product
-from glofgeo.errors import GlofgeoError
 
 
 @dataclass(frozen=True)

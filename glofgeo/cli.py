@@ -81,7 +81,7 @@ def train(
         wandb: project of Weights & Biases to log to.
         settings: everything else.
     """
-    from datasets_def.vectors import find_aoi, read_aoi
+    from datasets_def.polygons import find_aoi, read_aoi
 
     name = aoi
     if resume:
@@ -97,8 +97,8 @@ def train(
     _require("--scenes", scenes)
     _require("--lakes", lakes)
 
-    from glofgeo.judge import judge
-    from glofgeo.training.run import train as run
+    from glofgeo.score_run import judge
+    from glofgeo.training.fit import train as run
 
     trained = run(
         aoi=area, aoi_name=name, aoi_path=path, scenes=scenes, lakes=lakes, offset=offset, out=out, config=settings,
@@ -136,8 +136,8 @@ def map_(
     """
     if not scene:
         raise _UsageError("--scene names no scene: give one path or more.")
-    from datasets_def.vectors import read_aoi
-    from glofgeo.mapping.many import list_scenes, map_scenes, summary
+    from datasets_def.polygons import read_aoi
+    from glofgeo.mapping.batch import list_scenes, map_scenes, summary
     from glofgeo.models.header import read_header
 
     paths = list_scenes(scene)
@@ -201,8 +201,8 @@ def evaluate(
         read_header(checkpoint)
     import tempfile
 
+    from datasets_def.polygons import read_aoi
     from datasets_def.scene import open_scene
-    from datasets_def.vectors import read_aoi
     from glofgeo.evaluation import evaluate as compare
     from glofgeo.evaluation import print_scorecard, require_place, write_scorecard
 
@@ -210,7 +210,7 @@ def evaluate(
     area = read_aoi(aoi) if aoi else None
     with tempfile.TemporaryDirectory() as folder:
         if prediction is None:
-            from glofgeo.mapping.run import load_model, map_scene
+            from glofgeo.mapping.scene import load_model, map_scene
 
             assert checkpoint is not None
             model, header = load_model(checkpoint)
@@ -261,7 +261,7 @@ def export(
     _require("--checkpoint", source)
 
     from datasets_def.scene import open_scene
-    from glofgeo.mapping.stack import write_stack
+    from glofgeo.mapping.deepness_layer import write_stack
     from glofgeo.models import export_onnx, load_checkpoint
     from glofgeo.models.onnx import require_replaceable
 
@@ -293,7 +293,7 @@ def info(path: Path, /, *, offset: Offset = None, verify: bool = False) -> None:
         from glofgeo.models.header import read_header
 
         read_header(path)
-        from glofgeo.mapping.run import load_model
+        from glofgeo.mapping.scene import load_model
         from glofgeo.models.checkpoint import describe_header
 
         told = describe_header(load_model(path)[1])

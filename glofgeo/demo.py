@@ -11,19 +11,19 @@ from rich.console import Console
 from rich.text import Text
 from shapely.geometry import box
 
+from datasets_def.polygons import read_aoi
 from datasets_def.scene import Scene, open_scene
-from datasets_def.synthetic import write_product
-from datasets_def.vectors import read_aoi
+from datasets_def.synthetic.product import write_product
 from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation import evaluate, print_scorecard, write_scorecard
 from glofgeo.inventory.geopackage import SIDECARS
-from glofgeo.mapping.run import map_scene
+from glofgeo.mapping.scene import map_scene
 from glofgeo.models import load_checkpoint
 from glofgeo.presets import PRESETS
 from glofgeo.settings import from_dict
 from glofgeo.terminal import one_line
-from glofgeo.training.run import train
+from glofgeo.training.fit import train
 
 _SIZE = 1536  # pixels of each scene: some 15 km
 # Left unused between the training and the validation part. A window of 252 pixels (2.5 km) beside the border sees the

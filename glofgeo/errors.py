@@ -1,13 +1,8 @@
-"""The one exception and the one warning that a user is meant to see."""
+"""The one exception and the one warning that a user is meant to see.
 
+They live in `datasets_def`, which raises them too and knows nothing of glofgeo.
+"""
 
-class GlofgeoError(Exception):
-    """A wrong input, told in one line: what is wrong, which file, and what to do about it.
+from datasets_def.errors import GlofgeoError, GlofgeoWarning
 
-    The command line prints the message and exits with status 2. Anything else that escapes is a fault of
-    glofgeo itself and exits with status 1.
-    """
-
-
-class GlofgeoWarning(UserWarning):
-    """What a user should know of an input that is used all the same; the command line prints it in one line."""
+__all__ = ["GlofgeoError", "GlofgeoWarning"]

@@ -39,7 +39,7 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def product(tmp_path_factory) -> tuple[Path, Path]:
     """A synthetic Level-2A product of 300 x 300 pixels at Imja Tso, and its lakes."""
-    from datasets_def.synthetic import write_product
+    from datasets_def.synthetic.product import write_product
 
     return write_product(tmp_path_factory.mktemp("product"), size=300, when=WHEN, seed=3)
 

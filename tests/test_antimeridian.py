@@ -8,14 +8,14 @@ from pyproj import Transformer
 from shapely import MultiPolygon, box
 
 from datasets_def import open_scene
+from datasets_def.polygons import read_aoi
 from datasets_def.reproject import to_degrees
-from datasets_def.synthetic import write_product
-from datasets_def.vectors import read_aoi
+from datasets_def.synthetic.product import write_product
 from glofgeo.config import DataConfig, MapConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation import evaluate
 from glofgeo.mapping import map_scene
-from glofgeo.mapping.run import OffSceneError, plan_scene
+from glofgeo.mapping.scene import OffSceneError, plan_scene
 from glofgeo.training.datamodule import LakeData
 
 SIDE, LAT = 300, 66.0

@@ -1,7 +1,7 @@
 """The verb `evaluate`: a lake map against known lakes, pixel by pixel and lake by lake."""
 
-from glofgeo.evaluation.baselines import tune_ndwi
-from glofgeo.evaluation.protocol import Case, evaluate, evaluate_all
+from glofgeo.evaluation.cases import Case, evaluate, evaluate_all
+from glofgeo.evaluation.ndwi import tune_ndwi
 from glofgeo.evaluation.report import print_scorecard, require_place, write_scorecard
 from glofgeo.evaluation.scorecard import Scorecard
 

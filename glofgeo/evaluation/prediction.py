@@ -15,8 +15,8 @@ from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from datasets_def.polygons import read_polygons
 from datasets_def.reproject import to_crs, to_degrees
-from datasets_def.vectors import read_polygons
 from glofgeo.config import NOT_OBSERVED
 from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation.pixels import STRIP_ROWS, Grid, Mask, Polygons

@@ -6,7 +6,7 @@ Names are loaded on first use: streaming a scene needs neither the lake layer no
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from glofgeo.mapping.run import map_scene
+    from glofgeo.mapping.scene import map_scene
 
 __all__ = ["map_scene"]
 
@@ -14,6 +14,6 @@ __all__ = ["map_scene"]
 def __getattr__(name: str) -> Any:
     if name != "map_scene":
         raise AttributeError(f"module 'glofgeo.mapping' has no attribute {name!r}")
-    from glofgeo.mapping import run
+    from glofgeo.mapping import scene
 
-    return run.map_scene
+    return scene.map_scene

@@ -1,8 +1,8 @@
 """A trained model as one ONNX file, for ONNX Runtime and for the QGIS plugin Deepness.
 
 The graph takes reflectance and gives probability. Deepness feeds any network `(DN / 255 - mean) / std`, DN being the
-layer's numbers (0.6.5, `processing/models/preprocessing_utils.py`). On the stack that `glofgeo.mapping.stack` writes,
-`STACK_OFFSET` and `STACK_SCALE` taken for mean and std make that reflectance, so that one file serves both.
+layer's numbers (0.6.5, `processing/models/preprocessing_utils.py`). On the stack that `glofgeo.mapping.deepness_layer`
+writes, `STACK_OFFSET` and `STACK_SCALE` taken for mean and std make that reflectance, so that one file serves both.
 """
 
 import contextlib

@@ -30,7 +30,7 @@ from datasets_def.reproject import (
 )
 from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError
-from glofgeo.mapping.windows import bounding_slices
+from glofgeo.inference.windows import bounding_slices
 from glofgeo.training.crops import LakeCrops, LakeWindows, Reader
 from glofgeo.training.negatives import hard_points
 from glofgeo.training.samplers import Crop, Ground, LakeSampler, clip_lakes

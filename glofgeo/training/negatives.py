@@ -11,8 +11,9 @@ from rasterio.windows import transform as window_transform
 from scipy.ndimage import binary_dilation
 from shapely.geometry.base import BaseGeometry
 
+from datasets_def.indices import NDWI_BANDS, ndwi
 from datasets_def.scene import Scene
-from glofgeo.mapping.windows import bounding_slices
+from glofgeo.inference.windows import bounding_slices
 
 Mask = npt.NDArray[np.bool_]
 Points = dict[str, npt.NDArray[np.float64]]
@@ -93,12 +94,10 @@ def _strips(scene: Scene, region: BaseGeometry) -> Iterator[Window]:
 
 
 def _ndwi(scene: Scene, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:
-    """McFeeters 1996, Int. J. Remote Sensing 17:1425."""
-    if not {"B03", "B08"} <= set(scene.bands):
+    """The index where there is one, and -1, which is no water, where it is undefined."""
+    if not set(NDWI_BANDS) <= set(scene.bands):
         return None
-    green, infrared = (image[scene.bands.index(band)] for band in ("B03", "B08"))
-    total = green + infrared
-    return np.divide(green - infrared, total, out=np.full_like(total, -1), where=total > 0)
+    return np.nan_to_num(ndwi(*(image[scene.bands.index(band)] for band in NDWI_BANDS)), nan=-1)
 
 
 def _grown(mask: Mask) -> Mask:

@@ -8,8 +8,8 @@ import numpy.typing as npt
 from scipy.special import logit
 
 from glofgeo.config import NOT_OBSERVED, MapConfig
-from glofgeo.mapping.blend import RollingBlend
-from glofgeo.mapping.windows import WindowPlan, bounding_slices, plan_windows
+from glofgeo.inference.blend import RollingBlend
+from glofgeo.inference.windows import WindowPlan, bounding_slices, plan_windows
 from glofgeo.training.samplers import Ground
 
 # Middles of the bins in which blended logits are counted.
@@ -36,7 +36,7 @@ class GroundPlan:
 
 
 def plan_ground(ground: Ground, window: int) -> GroundPlan:
-    """Cuts a ground into windows of a side in pixels, as `glofgeo.mapping.run.plan_scene` does with such an area."""
+    """Cuts a ground into windows of a side in pixels, as `glofgeo.mapping.scene.plan_scene` does with such an area."""
     rows, cols = bounding_slices(ground.transform, ground.shape, ground.region.bounds)
     shape = (rows.stop - rows.start, cols.stop - cols.start)
     plan = plan_windows(shape, window, min(MapConfig().overlap, window // 2))

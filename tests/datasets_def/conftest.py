@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from datasets_def.synthetic import write_product
+from datasets_def.synthetic.product import write_product
 
 
 @pytest.fixture(scope="session")

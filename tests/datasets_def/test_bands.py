@@ -5,9 +5,10 @@ import re
 import numpy as np
 import rasterio
 
-from datasets_def import open_scene, synthetic
+from datasets_def import open_scene
 from datasets_def.bands import BANDS
-from datasets_def.synthetic import write_product
+from datasets_def.synthetic import product
+from datasets_def.synthetic.product import write_product
 
 # `band_id` of the metadata counts the bands by wavelength: the narrow infrared stands between B08 and B09.
 IDS = dict(enumerate(["B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12"]))
@@ -24,7 +25,7 @@ def test_ids_and_resolutions_are_those_of_the_specification():
 
 
 def test_each_band_gets_the_offset_of_its_own_id(tmp_path, monkeypatch):
-    plain = synthetic.product_xml
+    plain = product.product_xml
 
     def offsets_by_band(product):
         tag = r'(<BOA_ADD_OFFSET band_id="(\d+)">)[^<]*'
@@ -32,7 +33,7 @@ def test_each_band_gets_the_offset_of_its_own_id(tmp_path, monkeypatch):
         assert count == len(IDS)
         return text
 
-    monkeypatch.setattr(synthetic, "product_xml", offsets_by_band)
+    monkeypatch.setattr(product, "product_xml", offsets_by_band)
     names = ("B01", "B02", "B8A", "B09", "B11", "B12")
     path, _ = write_product(tmp_path, size=96, bands=names)
     scene = open_scene(path, names)

@@ -15,7 +15,7 @@ from torchgeo.samplers import GridGeoSampler, RandomGeoSampler
 
 from datasets_def import GlacialLakes, Sentinel2, open_scene
 from datasets_def.sentinel2 import fill
-from datasets_def.synthetic import write_product
+from datasets_def.synthetic.product import write_product
 from glofgeo.errors import GlofgeoError
 
 

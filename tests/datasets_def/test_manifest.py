@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from datasets_def import open_scene
 from datasets_def.archive import StoredFile
 from datasets_def.manifest import Checksum, begin_verifying, read_manifest
-from datasets_def.synthetic import write_product
+from datasets_def.synthetic.product import write_product
 from datasets_def.verify import verify_product
 from glofgeo.errors import GlofgeoError
 

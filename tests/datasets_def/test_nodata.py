@@ -10,7 +10,7 @@ from rasterio.shutil import copy as copy_raster
 
 from datasets_def import open_scene
 from datasets_def.bands import BANDS, DEFAULT_BANDS
-from datasets_def.layers import Layer, Planes, measured
+from datasets_def.files import Layer, Planes, measured
 
 MEANS = np.array([BANDS[band].mean for band in DEFAULT_BANDS], np.float32)
 HOLE = np.zeros((24, 30), bool)
@@ -128,7 +128,7 @@ def test_a_classification_of_another_type_in_any_place(tmp_path, write_raster):
 
 @pytest.mark.parametrize("baseline", ["02.14", "05.10"])
 def test_holes_of_products_are_alike_before_and_after_baseline_04_00(tmp_path, baseline):
-    from datasets_def.synthetic import write_product
+    from datasets_def.synthetic.product import write_product
 
     scene = open_scene(write_product(tmp_path, size=96, baseline=baseline, seed=1)[0])
     pixels = scene.load_numbers()

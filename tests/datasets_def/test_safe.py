@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rasterio.transform import from_origin
 
 from datasets_def import open_scene
-from datasets_def.synthetic import write_jp2
+from datasets_def.synthetic.product import write_jp2
 from glofgeo.errors import GlofgeoError
 
 MAIN, TILE = "MTD_MSIL2A.xml", "MTD_TL.xml"

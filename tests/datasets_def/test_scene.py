@@ -13,7 +13,7 @@ from rasterio.windows import Window
 
 from datasets_def import find_scenes, open_scene
 from datasets_def.bands import BANDS
-from datasets_def.synthetic import write_product
+from datasets_def.synthetic.product import write_product
 from glofgeo.errors import GlofgeoError
 
 

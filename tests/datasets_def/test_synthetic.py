@@ -18,10 +18,10 @@ from scipy.ndimage import binary_dilation, binary_erosion
 from shapely import Point
 
 from datasets_def import open_scene
-from datasets_def.synthetic import write_jp2, write_product
-from datasets_def.synthetic_lakes import coverage
-from datasets_def.synthetic_metadata import tile_name
-from datasets_def.synthetic_terrain import noise, sun_position, sunlight
+from datasets_def.synthetic.lakes import coverage
+from datasets_def.synthetic.metadata import tile_name
+from datasets_def.synthetic.product import write_jp2, write_product
+from datasets_def.synthetic.terrain import noise, sun_position, sunlight
 from glofgeo.errors import GlofgeoError
 
 BEFORE = datetime(2023, 10, 16, 4, 57, 1, tzinfo=UTC)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from datasets_def import open_scene
-from datasets_def.synthetic import write_product
-from datasets_def.synthetic_lakes import Lake
-from datasets_def.synthetic_surface import View, _clouds, reflectance
-from datasets_def.synthetic_terrain import sunlight
+from datasets_def.synthetic.lakes import Lake
+from datasets_def.synthetic.product import write_product
+from datasets_def.synthetic.surface import View, _clouds, reflectance
+from datasets_def.synthetic.terrain import sunlight
 
 
 @pytest.mark.parametrize(("azimuth", "rows", "cols"), [(90, 0, -140), (180, -140, 0), (0, 140, 0), (270, 0, 140)])

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from datasets_def import open_scene
 from glofgeo.errors import GlofgeoError
-from glofgeo.evaluation import blocks, evaluate, print_scorecard, protocol, write_scorecard
+from glofgeo.evaluation import blocks, cases, evaluate, print_scorecard, write_scorecard
 
 LEFT, TOP, SIDE = 300000, 3100000, 60
 
@@ -166,7 +166,7 @@ def test_a_map_without_lakes_is_judged(place):
 @pytest.mark.parametrize("height", [1, 7, 59, 60])
 def test_the_height_of_strips_changes_nothing(place, scene, height, monkeypatch):
     whole = evaluate(place / "probability.tif", place / "truth.gpkg", scene=scene)
-    monkeypatch.setattr(protocol, "STRIP_ROWS", height)
+    monkeypatch.setattr(cases, "STRIP_ROWS", height)
     assert evaluate(place / "probability.tif", place / "truth.gpkg", scene=scene) == whole
 
 

@@ -20,8 +20,8 @@ from geopandas.testing import assert_geodataframe_equal
 
 from glofgeo.config import DataConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
-from glofgeo.mapping.folder import FILES
-from glofgeo.mapping.many import map_scenes
+from glofgeo.mapping.batch import map_scenes
+from glofgeo.mapping.scene_folder import FILES
 from glofgeo.models import Header
 
 KILLS = 20
@@ -59,13 +59,13 @@ def work(scenes, out, most_bytes=None):
 def processes():
     """Starts processes that have everything imported, so that the time to a kill is time spent mapping."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["glofgeo.mapping.many", "glofgeo.models"])
+    context.set_forkserver_preload(["glofgeo.mapping.batch", "glofgeo.models"])
     return context
 
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
-    from datasets_def.synthetic import write_product
+    from datasets_def.synthetic.product import write_product
 
     folder = tmp_path_factory.mktemp("scenes")
     first = datetime(2024, 10, 15, 4, 57, 1, tzinfo=UTC)

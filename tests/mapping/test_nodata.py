@@ -9,8 +9,8 @@ from affine import Affine
 
 from datasets_def import GlacialLakes, open_scene
 from glofgeo.config import ModelConfig, TrainConfig
+from glofgeo.inference.windows import plan_windows
 from glofgeo.mapping import map_scene
-from glofgeo.mapping.windows import plan_windows
 from glofgeo.models import build_model, export_onnx, load_checkpoint, load_onnx
 from glofgeo.training.crops import LakeCrops, LakeWindows, Reader
 from glofgeo.training.samplers import Crop

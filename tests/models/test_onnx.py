@@ -21,12 +21,12 @@ from torch import nn
 
 import glofgeo.models.onnx as exporter
 from datasets_def.scene import open_scene
-from datasets_def.synthetic import write_product
+from datasets_def.synthetic.product import write_product
 from glofgeo import cli
 from glofgeo.config import DataConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
-from glofgeo.mapping.many import map_scenes
-from glofgeo.mapping.stack import write_stack
+from glofgeo.mapping.batch import map_scenes
+from glofgeo.mapping.deepness_layer import write_stack
 from glofgeo.models import Header, build_model, export_onnx, load_checkpoint, load_onnx, read_header, save_checkpoint
 from glofgeo.models.onnx_metadata import onnx_metadata
 

@@ -12,11 +12,11 @@ from torch.utils.data import DataLoader
 from glofgeo import cli
 from glofgeo.config import ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
-from glofgeo.mapping.windows import plan_windows
+from glofgeo.inference.windows import plan_windows
 from glofgeo.models import build_model, load_checkpoint
 from glofgeo.training.adapt import LowRankLinear, layer_of, merged
+from glofgeo.training.fit import _start
 from glofgeo.training.journal import Journal
-from glofgeo.training.run import _start
 from glofgeo.training.task import LakeTask, parameter_groups
 from glofgeo.training.validation import GroundPlan
 

@@ -13,7 +13,7 @@ from shapely import Point, box
 
 from datasets_def import open_scene
 from datasets_def.reproject import to_degrees
-from datasets_def.synthetic import write_product
+from datasets_def.synthetic.product import write_product
 from glofgeo import cli
 from glofgeo.config import DataConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError

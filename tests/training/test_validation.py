@@ -15,8 +15,8 @@ from shapely import Point, box
 from datasets_def import open_scene
 from glofgeo.config import DataConfig, MapConfig, ModelConfig, TrainConfig
 from glofgeo.evaluation import evaluate
-from glofgeo.mapping.run import map_scene, plan_scene
-from glofgeo.mapping.windows import plan_windows
+from glofgeo.inference.windows import plan_windows
+from glofgeo.mapping.scene import map_scene, plan_scene
 from glofgeo.models import load_checkpoint
 from glofgeo.training import train
 from glofgeo.training.samplers import Ground
@@ -28,8 +28,8 @@ CRS = "EPSG:32645"
 
 def test_validation_figures_are_those_of_the_map(tmp_path, write_raster, monkeypatch):
     """Windows that overlap, a ground of odd size off the pixel grid, nodata, and a second scene below a window."""
-    monkeypatch.setattr("glofgeo.training.run.computes_in_bfloat16", lambda device: False)
-    monkeypatch.setattr("glofgeo.mapping.inference.computes_in_bfloat16", lambda device: False)
+    monkeypatch.setattr("glofgeo.training.fit.computes_in_bfloat16", lambda device: False)
+    monkeypatch.setattr("glofgeo.inference.batches.computes_in_bfloat16", lambda device: False)
     rng = np.random.default_rng(0)
     shapes = {"west": (211, 470, 0.0), "east": (60, 75, 6000.0)}
     scenes, lakes = tmp_path / "scenes", []

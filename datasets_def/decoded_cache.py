@@ -1,0 +1,140 @@
+"""A folder of tiled copies that is kept below a size."""
+
+import contextlib
+import os
+import shutil
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from datasets_def.decoded import RECORD, TiledCopy, is_copy, is_left_behind, lease, remove
+from datasets_def.errors import GlofgeoError
+
+# Other machines can only see that a lease is fresh; they give it up after a day.
+_REFRESH_S = 3600.0
+
+Tell = Callable[[str, int, int], None]
+
+
+class InUse:
+    """Copies that this process reads: as long as this object lives, no other process removes them."""
+
+    def __init__(self) -> None:
+        self._leases: list[Path] = []
+        stop = threading.Event()
+        threading.Thread(target=_refresh, args=(self._leases, stop), daemon=True).start()
+        # Also when the process ends; a killed one is known by its number.
+        weakref.finalize(self, _release, self._leases, stop, os.getpid())
+
+    def take(self, copy: TiledCopy) -> bool:
+        """Takes a copy into use; false where it is not there."""
+        taken = lease(copy.path)
+        if taken is not None:
+            self._leases.append(taken)
+        return taken is not None
+
+
+def fill_cache(copies: Sequence[TiledCopy], folder: Path, limit: float, tell: Tell) -> InUse:
+    """Makes sure that copies are there and whole; those used least recently give way to new ones.
+
+    Copies that are there are read through once; a damaged one is made again. Only copies give way that no run reads;
+    what else lies in the folder stays.
+
+    Args:
+        copies: all that one run reads.
+        folder: of all copies.
+        limit: bytes that the folder may hold.
+        tell: told what is worked on, and how many bytes of how many are done.
+
+    Returns:
+        What keeps these copies from being removed, to be held while they are read.
+
+    Raises:
+        GlofgeoError: If these copies exceed the limit, alone or with those that other runs read, a product cannot be
+            read, or a copy cannot be written.
+    """
+    needed = sum(copy.size for copy in copies)
+    if needed > limit:
+        raise GlofgeoError(
+            f"{folder}: the scenes of this run take {needed / 1e9:.1f} GB decoded, more than the {limit / 1e9:g} GB "
+            "allowed; raise --data.cache-size, or give fewer scenes or a smaller area"
+        )
+    try:
+        return _fill(copies, folder, limit, tell)
+    except OSError as error:
+        raise GlofgeoError(
+            f"{folder}: cannot be written ({error.strerror}); give the folder room and the right to write"
+        ) from None
+
+
+def _fill(copies: Sequence[TiledCopy], folder: Path, limit: float, tell: Tell) -> InUse:
+    held = InUse()
+    present = [copy for copy in copies if held.take(copy)]
+    advance = _counter("checking decoded scenes", present, tell)
+    for copy in present:
+        if not copy.whole(advance) and not remove(copy.path.parent):
+            raise GlofgeoError(f"{copy.path}: is damaged, and beside it lie files of others; move these away")
+    missing = [copy for copy in copies if not copy.path.parent.exists()]
+    _make_room(folder, limit - sum(copy.size for copy in missing))
+    advance = _counter("decoding scenes", missing, tell)
+    for copy in missing:
+        copy.write(advance)
+        while not held.take(copy):  # another run was quick to remove it
+            copy.write(advance)
+    for copy in copies:
+        os.utime(copy.path.parent / RECORD)
+    return held
+
+
+def _counter(text: str, copies: Sequence[TiledCopy], tell: Tell) -> Callable[[int], None]:
+    total, done = sum(copy.size for copy in copies), 0
+
+    def advance(step: int) -> None:
+        nonlocal done
+        done += step
+        tell(text, min(done, total), total)
+
+    return advance
+
+
+def _make_room(folder: Path, limit: float) -> None:
+    """Removes copies that nobody reads, the least recently used first, until the others fit."""
+    there: list[tuple[float, int, Path]] = []
+    for entry in folder.iterdir() if folder.exists() else ():
+        try:
+            if is_left_behind(entry):
+                shutil.rmtree(entry, ignore_errors=True)
+            elif is_copy(entry):
+                record = entry / RECORD
+                last = (record if record.exists() else entry).stat().st_mtime
+                there.append((last, sum(file.stat().st_size for file in entry.iterdir()), entry))
+        except FileNotFoundError:
+            continue  # another process has removed it
+    total = sum(size for _, size, _ in there)
+    for _, size, entry in sorted(there):
+        if total <= limit:
+            return
+        if remove(entry, used=False):
+            total -= size
+    if total > limit:
+        raise GlofgeoError(
+            f"{folder}: other runs read {total / 1e9:.1f} GB of decoded scenes, and with this one's that is more than "
+            "allowed; raise --data.cache-size, or wait for them"
+        )
+
+
+def _refresh(leases: list[Path], stop: threading.Event) -> None:
+    while not stop.wait(_REFRESH_S):
+        for path in list(leases):
+            with contextlib.suppress(OSError):
+                os.utime(path)
+
+
+def _release(leases: list[Path], stop: threading.Event, process: int) -> None:
+    stop.set()
+    # A worker that was forked from the process has the object too.
+    if os.getpid() == process:
+        for path in leases:
+            with contextlib.suppress(OSError):
+                path.unlink()

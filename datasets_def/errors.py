@@ -1,0 +1,26 @@
+"""The one exception and the one warning that a user is meant to see."""
+
+
+class GlofgeoError(Exception):
+    """A wrong input, told in one line: what is wrong, which file, and what to do about it.
+
+    The command line prints the message and exits with status 2. Anything else that escapes is a fault of
+    glofgeo itself and exits with status 1.
+
+    Attributes:
+        hint: what to do about it, in words that fit every way of calling; empty if the message says it all.
+        argument: name of the parameter that would help, as in Python; the command line adds it as a flag.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, argument: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.argument = argument
+
+    def __str__(self) -> str:
+        """Gives message and hint."""
+        return "; ".join(filter(None, (super().__str__(), self.hint)))
+
+
+class GlofgeoWarning(UserWarning):
+    """What a user should know of an input that is used all the same; the command line prints it in one line."""

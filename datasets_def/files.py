@@ -1,0 +1,263 @@
+"""Where the pixels of bands lie, and reading them onto one grid."""
+
+import math
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from rasterio import DatasetReader
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from datasets_def.errors import GlofgeoError
+from datasets_def.product_image import ProductImage, check_end
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Where the pixels of one band lie and what they mean.
+
+    Attributes:
+        path: what GDAL opens; the reason of its absence starts with `!`.
+        index: band number in that file, from 1.
+        factor: side of one of its pixels in pixels of the scene.
+        quantification: DN per reflectance of 1.
+        offset: DN added before dividing.
+        nodata: DN that means "no data".
+        masked: whether the file has a mask of its own, inside or beside it.
+        alpha: number of the file's alpha band, from 1; 0 if there is none.
+        image: of a product: what its metadata say of this file.
+    """
+
+    path: str
+    index: int = 1
+    factor: int = 1
+    quantification: float = 1.0
+    offset: float = 0.0
+    nodata: float = 0.0
+    masked: bool = False
+    alpha: int = 0
+    image: ProductImage | None = None
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Layers as they were read.
+
+    Attributes:
+        numbers: `(C, H, W)` digital numbers as stored.
+        unmasked: bool `(H, W)`, False where a mask or alpha band of a file hides a pixel; None where no file has one.
+    """
+
+    numbers: npt.NDArray[Any]
+    unmasked: npt.NDArray[np.bool_] | None
+
+
+# Of surface reflectance. Steep sunlit snow reaches 2, over-corrected shadow -0.1; what lies beyond is a number that
+# some program wrote for "no data" and did not declare (-9999, -32768, 65535, 1e20, ...).
+_LOWEST, _HIGHEST = -0.5, 3.0
+
+
+def measured(planes: Planes, layers: Sequence[Layer]) -> npt.NDArray[np.bool_]:
+    """Tells where every one of some layers holds a measurement.
+
+    That is no nodata, no not-a-number, nothing that a mask or alpha band hides, and no reflectance beyond -0.5 to 3.
+
+    Args:
+        planes: of these layers.
+        layers: in the same order, of reflectance.
+
+    Returns:
+        bool `(H, W)`.
+    """
+    numbers = planes.numbers
+    there: npt.NDArray[np.bool_] = np.ones(numbers.shape[1:], np.bool_)
+    limits = [_limits(layer, numbers.dtype) for layer in layers]
+    if None in limits:
+        return np.zeros_like(there)
+    # A few rows at a time, so that what is compared still lies in the processor's cache.
+    for top in range(0, len(there), 32):
+        rows = there[top : top + 32]
+        for plane, (low, high, hole) in zip(numbers[:, top : top + 32], filter(None, limits), strict=True):
+            if low is not None:
+                rows &= plane >= low
+            if high is not None:
+                rows &= plane <= high
+            if hole is not None:
+                rows &= plane != hole
+    if planes.unmasked is not None:
+        there &= planes.unmasked
+    return there
+
+
+def _limits(layer: Layer, dtype: np.dtype[Any]) -> tuple[Any, Any, Any] | None:
+    """Least and greatest DN that can be a reflectance, and nodata between them, in the numbers' own type.
+
+    Against another type, every number would be made one of that first. None where there is nothing to compare, and for
+    all where no number of this type can be a reflectance.
+    """
+    low, high = (bound * layer.quantification - layer.offset for bound in (_LOWEST, _HIGHEST))
+    if dtype.kind == "f":
+        hole = layer.nodata if low <= layer.nodata <= high else None
+        return dtype.type(low), dtype.type(high), None if hole is None else dtype.type(hole)
+    least, most = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+    first, last = max(math.ceil(low), least), min(math.floor(high), most)
+    if layer.nodata == first:
+        first += 1
+    if first > last:
+        return None
+    inside = float(layer.nodata).is_integer() and first <= layer.nodata <= last
+    return (
+        dtype.type(first) if first > least else None,
+        dtype.type(last) if last < most else None,
+        dtype.type(int(layer.nodata)) if inside else None,
+    )
+
+
+class _Handles(threading.local):
+    """Files that a thread of a process keeps open; GDAL's handles serve one thread and do not outlive a fork."""
+
+    def __init__(self) -> None:
+        self.process = os.getpid()
+        self.open: OrderedDict[str, tuple[tuple[int, int, int], DatasetReader]] = OrderedDict()
+
+
+_handles = _Handles()
+# Many small scenes are then mostly open; a process may have 256 files open on macOS, and 1024 elsewhere.
+_MOST_OPEN = 128
+_LOADED_IN = os.getpid()
+
+
+@contextmanager
+def _open(path: str) -> Iterator[DatasetReader]:
+    """Opens a file; a GeoTIFF stays open, because opening one takes as long as reading a small crop of it.
+
+    Settings are a thread's own. Threads help with JPEG 2000 alone. GDAL keeps them in a pool that does not outlive a
+    fork: a loader process that asked for them, after its parent had, would wait for ever.
+    """
+    kind = path.lower()
+    if not kind.endswith((".tif", ".tiff")) or path.startswith("/vsi"):
+        several = kind.endswith(".jp2") and os.getpid() == _LOADED_IN
+        with rasterio.Env(GDAL_NUM_THREADS="ALL_CPUS" if several else "1"), rasterio.open(path) as source:
+            yield source
+        return
+    if _handles.process != os.getpid():
+        _handles.__init__()  # type: ignore[misc]
+    facts = Path(path).stat()
+    version = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    kept, source = _handles.open.pop(path, (None, None))
+    if source is None or kept != version:
+        if source is not None:
+            source.close()
+        with rasterio.Env(GDAL_NUM_THREADS="1"):
+            source = rasterio.open(path)
+    _handles.open[path] = (version, source)
+    while len(_handles.open) > _MOST_OPEN:
+        _handles.open.popitem(last=False)[1][1].close()
+    try:
+        yield source
+    except RasterioError:
+        # After a failed read GDAL may take the block for read.
+        del _handles.open[path]
+        source.close()
+        raise
+
+
+def read_layers(layers: list[Layer], shape: tuple[int, int], window: Window, scene: Path) -> Planes:
+    """Reads layers on a scene's grid, opening each file once.
+
+    Args:
+        layers: what to read, in order.
+        shape: (rows, cols) of the grid.
+        window: part of the grid.
+        scene: for messages.
+
+    Raises:
+        ValueError: If the window reaches beyond the grid.
+        GlofgeoError: If a file is missing, damaged, of another size or place than it should be, or cannot be read.
+    """
+    rows, cols = shape
+    if (
+        window.col_off < 0
+        or window.row_off < 0
+        or (window.col_off + window.width > cols or window.row_off + window.height > rows)
+    ):
+        raise ValueError(f"{window} reaches beyond the scene's {rows} x {cols} pixels")
+    paths = dict.fromkeys(layer.path for layer in layers)
+    files = [[i for i, layer in enumerate(layers) if layer.path == path] for path in paths]
+
+    def read(where: list[int]) -> Planes:
+        return _read_file([layers[i] for i in where], shape, window, scene)
+
+    if len(files) == 1:
+        return read(files[0])
+    # Bands lie in files of their own, and decoding one leaves other cores idle.
+    with ThreadPoolExecutor(len(files)) as pool:
+        blocks = list(pool.map(read, files))
+    kind = np.result_type(*(block.numbers for block in blocks))
+    out = np.empty((len(layers), *blocks[0].numbers.shape[1:]), kind)
+    for where, block in zip(files, blocks, strict=True):
+        out[where] = block.numbers
+    masks = [block.unmasked for block in blocks if block.unmasked is not None]
+    return Planes(out, np.logical_and.reduce(masks) if masks else None)
+
+
+def _read_file(layers: list[Layer], shape: tuple[int, int], window: Window, scene: Path) -> Planes:
+    """Reads layers of one file."""
+    path, factor, image = layers[0].path, layers[0].factor, layers[0].image
+    if path.startswith("!"):
+        raise GlofgeoError(f"{scene}: incomplete, missing {path[1:]}; fetch the product again")
+    top, left = int(window.row_off), int(window.col_off)
+    bottom, right = top + int(window.height), left + int(window.width)
+    coarse = Window.from_slices((top // factor, -(-bottom // factor)), (left // factor, -(-right // factor)))
+    verified = image.begin_verifying() if image else None
+    try:
+        check_end(path)
+        with _open(path) as source:
+            expected = tuple(-(-side // factor) for side in shape)
+            if source.shape != expected:
+                raise GlofgeoError(
+                    f"{path}: {source.shape[0]} x {source.shape[1]} pixels where the scene's metadata promise "
+                    f"{expected[0]} x {expected[1]}; fetch the product again"
+                )
+            if image:
+                image.check_place(source)
+            block = _read_bands(source, [layer.index for layer in layers], coarse)
+            unmasked = _read_mask(source, layers[0], coarse)
+    # GDAL's messages quote a damaged VRT, whatever bytes it holds.
+    except (RasterioError, OSError, UnicodeDecodeError) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise GlofgeoError(f"{path}: cannot be read ({reason}); fetch the scene again") from None
+    if verified:
+        verified.result()
+    if factor == 1:
+        return Planes(block, unmasked)
+
+    def refine(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        fine = plane.repeat(factor, axis=-2).repeat(factor, axis=-1)
+        return fine[..., top % factor :, left % factor :][..., : bottom - top, : right - left]
+
+    return Planes(refine(block), None if unmasked is None else refine(unmasked))
+
+
+def _read_bands(source: DatasetReader, indexes: list[int], window: Window) -> npt.NDArray[Any]:
+    """Reads bands, of several types too (a VRT may have the scene classification beside wider bands)."""
+    if len({source.dtypes[index - 1] for index in indexes}) == 1:
+        return source.read(indexes, window=window)
+    return np.stack([source.read(index, window=window) for index in indexes])
+
+
+def _read_mask(source: DatasetReader, layer: Layer, window: Window) -> npt.NDArray[np.bool_] | None:
+    """What a file's own mask and alpha band let through."""
+    masks = [source.read_masks(layer.index, window=window)] if layer.masked else []
+    masks += [source.read(layer.alpha, window=window)] if layer.alpha else []
+    return np.logical_and.reduce([mask > 0 for mask in masks]) if masks else None

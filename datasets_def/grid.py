@@ -1,0 +1,90 @@
+"""Grid: where the pixels of a raster lie."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import shapely
+from affine import Affine
+from geopandas import GeoSeries
+from rasterio.crs import CRS
+from rasterio.windows import Window
+from rasterio.windows import transform as window_transform
+
+from datasets_def.pixel_size import pixel_area
+from datasets_def.reproject import to_degrees
+
+# A bound this close to a pixel's edge, in pixels, lies on it.
+_ROUNDING = 1e-3
+
+Bounds = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A north-up grid of pixels.
+
+    Attributes:
+        shape: (rows, cols).
+        transform: from (column, row), pixel corners, to the coordinates of `crs`.
+        crs: of the grid.
+    """
+
+    shape: tuple[int, int]
+    transform: Affine
+    crs: CRS
+
+    @property
+    def bounds(self) -> Bounds:
+        """Left, bottom, right and top in its CRS."""
+        rows, cols = self.shape
+        (left, top), (right, bottom) = self.transform * (0, 0), self.transform * (cols, rows)
+        return left, bottom, right, top
+
+    @property
+    def outline(self) -> shapely.Polygon:
+        """What it covers, in its CRS."""
+        return shapely.box(*self.bounds)
+
+    @property
+    def footprint(self) -> shapely.geometry.base.BaseGeometry:
+        """What it covers, in EPSG:4326 and within 180 degrees."""
+        return to_degrees(GeoSeries([self.outline], crs=self.crs)).iloc[0]
+
+    @property
+    def pixel_area(self) -> float:
+        """Geodesic area of the pixel in the middle, square metres; see `datasets_def.pixel_size.pixel_area`."""
+        return pixel_area(self.crs, self.transform, self.shape)
+
+    @property
+    def pixel_side(self) -> float:
+        """Side in metres of a square as large as the pixel in the middle."""
+        return math.sqrt(self.pixel_area)
+
+    def window(self, window: Window) -> "Grid":
+        """Gives the grid of a part of it, which may reach beyond its edges."""
+        shape = (int(window.height), int(window.width))
+        return Grid(shape, window_transform(window, self.transform), self.crs)
+
+    def intersect(self, bounds: Bounds, margin: int = 0) -> Window:
+        """Gives the part that bounds touch by more than a thousandth of a pixel.
+
+        Args:
+            bounds: left, bottom, right and top in its CRS.
+            margin: pixels to add on each side, as far as the grid goes.
+
+        Returns:
+            A window of the grid, empty where the bounds lie off it.
+        """
+        left, bottom, right, top = bounds
+        (col0, row0), (col1, row1) = ~self.transform * (left, top), ~self.transform * (right, bottom)
+        rows, cols = (
+            (max(math.floor(first + _ROUNDING) - margin, 0), min(math.ceil(last - _ROUNDING) + margin, side))
+            for first, last, side in ((row0, row1, self.shape[0]), (col0, col1, self.shape[1]))
+        )
+        return Window.from_slices((rows[0], max(rows)), (cols[0], max(cols)))
+
+    def strips(self, height: int) -> Iterator[Window]:
+        """Cuts it into strips of so many rows, top to bottom; the last may be lower."""
+        rows, cols = self.shape
+        return (Window(0, top, cols, min(height, rows - top)) for top in range(0, rows, height))

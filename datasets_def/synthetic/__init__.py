@@ -1,0 +1,1 @@
+"""Whole Sentinel-2 products of places that do not exist."""

@@ -1,0 +1,71 @@
+"""NDWI, the classical method that a model has to beat."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from geopandas import GeoDataFrame
+from rasterio.windows import Window
+from shapely.geometry.base import BaseGeometry
+
+from datasets_def.indices import NDWI_BANDS, ndwi
+from glofgeo.errors import GlofgeoError
+from glofgeo.evaluation.pixels import STRIP_ROWS, Grid
+from glofgeo.inference.windows import bounding_slices
+
+if TYPE_CHECKING:
+    from datasets_def.scene import Scene
+
+_BINS = 400
+
+
+def why_no_ndwi(scene: "Scene") -> str | None:
+    """Tells in words why the index cannot be had from a scene, or None if it can."""
+    try:
+        scene.require(NDWI_BANDS)
+    except GlofgeoError as error:
+        return str(error)
+    return None
+
+
+def tune_ndwi(ground: "Iterable[tuple[Scene, BaseGeometry]]", lakes: GeoDataFrame) -> float | None:
+    """Finds the threshold above which NDWI has the best lake IoU, pooled over ground.
+
+    Every observed pixel counts as it does where the threshold is judged: an index beyond -1 or 1 too, and one that is
+    undefined as land.
+
+    Args:
+        ground: scenes, and polygons in each one's CRS within which its observed pixels count.
+        lakes: true lakes, any CRS.
+
+    Returns:
+        -0.995 to 0.995 in steps of 0.005; None if a scene has no NDWI, or no lake was observed.
+    """
+    counts = np.zeros((2, _BINS))
+    for scene, region in ground:
+        if why_no_ndwi(scene) is not None:
+            return None
+        for grid, window in _strips(scene, region):
+            rows = slice(0, grid.shape[0])
+            image, valid = scene.load(window, NDWI_BANDS)
+            observed = valid & grid.burn(np.array([region], dtype=object), rows)
+            index = np.nan_to_num(ndwi(*image), nan=-1).clip(-1, 1)
+            lake = grid.burn(grid.bring(lakes), rows)
+            for row, which in enumerate((~lake & observed, lake & observed)):
+                # Mirrored, so that an index on a bin's edge counts below it: it is not above that threshold.
+                counts[row] += np.histogram(-index[which], _BINS, (-1, 1))[0][::-1]
+    if not counts[1].any():
+        return None
+    # Above the lower edge of each bin.
+    false, found = counts[:, ::-1].cumsum(axis=1)[:, ::-1]
+    edge = 1 + int(np.argmax((found / (counts[1].sum() + false))[1:]))
+    return 2 * edge / _BINS - 1
+
+
+def _strips(scene: "Scene", region: BaseGeometry) -> "Iterable[tuple[Grid, Window]]":
+    """Cuts the part of a scene that a region lies in into strips, each with its own grid."""
+    rows, cols = bounding_slices(scene.transform, scene.shape, region.bounds)
+    for row in range(rows.start, rows.stop, STRIP_ROWS):
+        shape = (min(STRIP_ROWS, rows.stop - row), cols.stop - cols.start)
+        window = Window(cols.start, row, shape[1], shape[0])
+        yield Grid(scene.crs, scene.transform * scene.transform.translation(cols.start, row), shape), window

@@ -1,0 +1,1 @@
+"""What mapping, validation and evaluation share: windows, blending, batches, devices, streaming."""

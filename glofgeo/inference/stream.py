@@ -1,0 +1,246 @@
+"""Read ahead | infer | write behind: a scene's lake probability in memory for a few strips."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from rasterio.windows import Window
+
+from datasets_def.scene import Scene
+from glofgeo.config import NOT_OBSERVED
+from glofgeo.inference.blend import RollingBlend
+from glofgeo.inference.windows import WindowPlan, reflect_around
+from glofgeo.models.temperature import percent_steps
+
+if TYPE_CHECKING:
+    from glofgeo.inference.batches import Batch, Batcher
+
+# Rows of one read: the block height of 10 m JPEG 2000 files, so that every block is decoded once.
+_READ_ROWS = 1024
+
+# Bytes for GDAL's blocks while mapping; a row of blocks of four bands takes 92 MiB. Its own default is 5 % of the
+# machine's memory.
+GDAL_CACHE = 128 * 2**20
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Rows of an area as they were read.
+
+    Attributes:
+        first: row of the area at which it starts.
+        numbers: `(C, rows, cols)`, digital numbers as stored.
+        present: `(rows, cols)`, True where they are measurements.
+        valid: `(rows, cols)`, True where the ground was observed and is wanted.
+    """
+
+    first: int
+    numbers: npt.NDArray[Any]
+    present: npt.NDArray[np.bool_]
+    valid: npt.NDArray[np.bool_]
+
+    @property
+    def stop(self) -> int:
+        """The row after its last."""
+        return self.first + len(self.valid)
+
+    def rows(self, top: int, stop: int) -> tuple[slice, slice]:
+        """The part of rows `top` to `stop` that lies on this strip: as rows of the strip, and counted from `top`."""
+        start, end = max(top, self.first), max(min(stop, self.stop), max(top, self.first))
+        return slice(start - self.first, end - self.first), slice(start - top, end - top)
+
+
+@dataclass(frozen=True)
+class Area:
+    """The part of a scene that is mapped.
+
+    Attributes:
+        window: its rectangle on the scene's grid.
+        mask: rows `(first, count)` of that rectangle -> bool `(count, cols)`, False outside the area of interest.
+    """
+
+    window: Window
+    mask: Callable[[int, int], npt.NDArray[np.bool_]] | None = None
+
+
+def stream_probability(
+    scene: Scene,
+    area: Area,
+    plan: WindowPlan,
+    infer: "Batcher",
+    write: Callable[[int, npt.NDArray[np.uint8]], None],
+    look: Callable[[Strip], None],
+    advance: Callable[[int], None],
+    *,
+    worth: Callable[[npt.NDArray[np.float32]], bool] | None = None,
+    temperature: float = 1.0,
+) -> None:
+    """Maps an area strip by strip.
+
+    Windows in which nothing is observed are not inferred. Memory holds the reads of 1024 rows that a window touches
+    and one more, as digital numbers, whatever the height of the area.
+
+    Args:
+        scene: with the bands that `infer` wants.
+        area: part of the scene.
+        plan: windows on the area's rectangle.
+        infer: float32 `(B, C, H, W)` reflectance -> float32 `(B, H, W)` probability.
+        write: receives first row and uint8 `(rows, cols)` percent, 255 not observed; called in row order from one
+            other thread.
+        look: receives everything read, once and in row order, from one other thread.
+        advance: receives the number of windows done since the last call.
+        worth: float32 `(C, H, W)` reflectance of a window -> False if it holds no lake; by default all may.
+        temperature: what the logits of the blended probability are divided by.
+    """
+    steps = None if temperature == 1 else percent_steps(temperature)
+    blend = RollingBlend(plan)
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as gatherer, ThreadPoolExecutor(1) as writer:
+        todo = _work(scene, plan, _window_rows(scene, area, plan, reader, look), infer, worth)
+        ahead = gatherer.submit(next, todo, None)
+        written: Future[None] | None = None
+        try:
+            while (work := ahead.result()) is not None:
+                ahead = gatherer.submit(next, todo, None)
+                if work.cols:
+                    for col, probability in zip(work.cols, infer(work.images), strict=True):
+                        blend.add(work.row, col, probability[plan.on_grid])
+                if work.observed is not None:
+                    first = blend.next_row
+                    probability = blend.finish(work.row)
+                    if written is not None:
+                        written.result()
+                    written = writer.submit(_write, write, first, probability, work.observed, steps)
+                advance(work.windows)
+            if written is not None:
+                written.result()
+        finally:
+            # After Ctrl-C or an error nothing new is begun.
+            for pool in (gatherer, reader):
+                pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _write(
+    write: Callable[[int, npt.NDArray[np.uint8]], None],
+    first: int,
+    probability: npt.NDArray[np.float32],
+    observed: npt.NDArray[np.bool_],
+    steps: npt.NDArray[np.float32] | None,
+) -> None:
+    if steps is None:
+        probability *= 100
+        probability += 0.5
+        percent = probability.astype(np.uint8)
+    else:
+        percent = np.searchsorted(steps, probability, side="right").astype(np.uint8)
+    percent[~observed] = NOT_OBSERVED
+    write(first, percent)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One batch of a row of windows.
+
+    Attributes:
+        row: of windows.
+        cols: windows to infer, possibly none.
+        images: float32 `(len(cols), C, H, W)` reflectance, to be used before the batch after the next one is made.
+        windows: number of windows that are done with this batch, those that need no inference included.
+        observed: with the last batch of a row, what is observed of the rows that it finishes.
+    """
+
+    row: int
+    cols: list[int]
+    images: "Batch"
+    windows: int
+    observed: npt.NDArray[np.bool_] | None
+
+
+def _work(
+    scene: Scene,
+    plan: WindowPlan,
+    rows: Iterator[list[Strip]],
+    infer: "Batcher",
+    worth: Callable[[npt.NDArray[np.float32]], bool] | None,
+) -> Iterator[_Work]:
+    # Made once and used in turn: the system clears every page of memory that it hands out.
+    buffers = np.empty((2, infer.size, len(scene.bands), plan.window, plan.window), np.float32)
+    turn = 0
+    for row, strips in enumerate(rows):
+        top = plan.tops[row]
+        stop = plan.tops[row + 1] if row + 1 < len(plan.tops) else plan.shape[0]
+        wanted = [
+            col
+            for col, left in enumerate(plan.lefts)
+            if _valid(strips, top, plan.height, left, plan.width).any()
+            and (worth is None or worth(_reflectance(scene, strips, plan, top, left, buffers[turn, 0])))
+        ]
+        # Batches of about equal size: a last one of a single window would leave a GPU idle.
+        batches = np.array_split(wanted, max(1, -(-len(wanted) // infer.size)))
+        skipped = len(plan.lefts) - len(wanted)
+        for number, cols in enumerate(batches, 1):
+            images = buffers[turn, : len(cols)]
+            for image, col in zip(images, cols, strict=True):
+                _reflectance(scene, strips, plan, top, plan.lefts[col], image)
+            last = number == len(batches)
+            observed = _valid(strips, top, stop - top, 0, plan.shape[1]) if last else None
+            yield _Work(row, [int(col) for col in cols], images, len(cols) + skipped * last, observed)
+            turn = 1 - turn
+
+
+def _valid(strips: list[Strip], top: int, height: int, left: int, width: int) -> npt.NDArray[np.bool_]:
+    part: npt.NDArray[np.bool_] = np.empty((height, width), bool)
+    for strip in strips:
+        there, here = strip.rows(top, top + height)
+        part[here] = strip.valid[there, left : left + width]
+    return part
+
+
+def _reflectance(scene: Scene, strips: list[Strip], plan: WindowPlan, top: int, left: int, out: "Batch") -> "Batch":
+    """Fills `out` with one window, float32 `(C, H, W)`; a grid smaller than it is continued by reflection."""
+    inside = out[:, *plan.on_grid]
+    for strip in strips:
+        there, here = strip.rows(top, top + plan.height)
+        part = (there, slice(left, left + plan.width))
+        scene.reflectance(strip.numbers[:, *part], out=inside[:, here], present=strip.present[part])
+    reflect_around(plan, out)
+    return out
+
+
+def _window_rows(
+    scene: Scene,
+    area: Area,
+    plan: WindowPlan,
+    reader: ThreadPoolExecutor,
+    look: Callable[[Strip], None],
+) -> Iterator[list[Strip]]:
+    """Gives the strips that each row of windows touches, reading the next one meanwhile."""
+    bounds = _read_bounds(int(area.window.row_off), plan.shape[0])
+    ahead = reader.submit(_read, scene, area, bounds[0], bounds[1], look)
+    strips: list[Strip] = []
+    block = 0
+    for top in plan.tops:
+        strips = [strip for strip in strips if strip.stop > top]
+        while block + 1 < len(bounds) and bounds[block] < top + plan.height:
+            strips.append(ahead.result())
+            block += 1
+            if block + 1 < len(bounds):
+                ahead = reader.submit(_read, scene, area, bounds[block], bounds[block + 1], look)
+        yield strips
+
+
+def _read_bounds(offset: int, rows: int) -> list[int]:
+    """Row limits of the reads, aligned to the file's blocks."""
+    first = _READ_ROWS - offset % _READ_ROWS
+    return [0, *range(min(first, rows), rows, _READ_ROWS), rows]
+
+
+def _read(scene: Scene, area: Area, start: int, stop: int, look: Callable[[Strip], None]) -> Strip:
+    window = Window(area.window.col_off, area.window.row_off + start, area.window.width, stop - start)
+    pixels = scene.load_numbers(window)
+    valid = pixels.valid if area.mask is None else pixels.valid & area.mask(start, stop - start)
+    strip = Strip(start, pixels.numbers, pixels.present, valid)
+    look(strip)
+    return strip
