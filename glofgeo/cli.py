@@ -21,7 +21,7 @@ from glofgeo.config import MapConfig, TrainConfig
 from glofgeo.environment import forget_foreign_data
 from glofgeo.errors import GlofgeoError
 from glofgeo.presets import load_preset
-from glofgeo.terminal import fail, say, show_warning
+from glofgeo.terminal import fail, say, show_warning, told
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Offset = Annotated[float | None, Parameter(validator=Number(gte=-10000, lte=10000))]
@@ -327,7 +327,7 @@ def _report_failures(failed: dict[str, Exception], scenes: int) -> None:
 
             traceback.print_exception(error)
         ours = "" if isinstance(error, GlofgeoError) else f" ({type(error).__name__}: a fault of glofgeo)"
-        say(f"glofgeo: {path}: {error}{ours}", file=sys.stderr)
+        say(f"glofgeo: {path}: {told(error)}{ours}", file=sys.stderr)
     fail(1, f"{len(failed)} of {scenes} scenes failed; the others are done")
 
 
@@ -381,7 +381,7 @@ def main() -> None:
         verb = f" {tokens[0]}" if tokens and tokens[0] in app else ""
         fail(2, f"{error} Verbs: {_verbs()}. `glofgeo{verb} --help` tells more.")
     except GlofgeoError as error:
-        fail(2, str(error))
+        fail(2, told(error))
     except KeyboardInterrupt:
         fail(130, "stopped" + _GO_ON.get(tokens[0], ""))
     except Exception as error:

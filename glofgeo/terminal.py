@@ -26,6 +26,12 @@ def say(text: str, file: TextIO | None = None) -> None:
     print(one_line(text).encode(encoding, "replace").decode(encoding), file=file)
 
 
+def told(error: Exception) -> str:
+    """Words an error for the command line: where an argument would help, with the flag that gives it."""
+    argument = getattr(error, "argument", "")
+    return f"{error} (--{argument.replace('_', '-')})" if argument else str(error)
+
+
 def fail(status: int, message: str) -> NoReturn:
     """Says on the standard error what is wrong, and exits."""
     say(f"glofgeo: {message}", file=sys.stderr)
