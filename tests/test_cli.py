@@ -204,7 +204,9 @@ def test_a_checkpoint_for_other_bands_is_refused(map_refused, product, tmp_path)
     assert product[0].name in message
 
 
-def test_of_many_scenes_the_failing_one_is_told_at_the_end(run, product, checkpoint, tmp_path, write_raster):
+def test_of_a_batch_each_scene_is_told_as_it_goes(
+    run, product, checkpoint, tmp_path, write_raster
+):
     good = write_raster(tmp_path / "good.tif", np.full((4, 40, 40), 1800, np.uint16), scale=1e-4)
     listed = tmp_path / "list.txt"
     listed.write_text(f"{good}\n{tmp_path / 'gone.SAFE'}\n")
@@ -352,14 +354,16 @@ def test_what_is_left_out_of_a_layer_is_told_in_one_line(run, product, checkpoin
 
 def test_a_finished_map_says_how_much_was_found_and_seen(run, product, checkpoint, tmp_path):
     words = ["map", "--scene", product[0], "--checkpoint", checkpoint, "--out", tmp_path / "maps"]
-    for ending in ("observed", "mapped before; --overwrite maps it again)"):
+    for ending in ("observed; clouds masked", "mapped before; --overwrite maps it again)"):
         status, out, _ = run(*words)
         assert status == 0
         line = next(line for line in out.splitlines() if "lakes.gpkg: " in line)
         assert line.endswith(ending)
         record = json.loads((tmp_path / "maps" / product[0].stem / "run.json").read_text())
         assert f": {record['lakes']} lake" in line
-        assert f"{record['lake_area_m2'] / 1e6:.3g} km², {record['observed_share']:.0%} observed" in line
+        assert f", {record['lake_area_m2'] / 1e6:.3g} ± {record['lake_area_unc_m2'] / 1e6:.1g} km²" in line
+        assert f", {record['observed_share']:.0%} observed" in line
+        assert f"Model: {checkpoint}, SHA-256 {record['checkpoint_sha256'][:12]}" in out
 
 
 def test_names_are_shown_on_one_line_and_change_nothing(refused, tmp_path, checkpoint):
