@@ -10,7 +10,7 @@ import warnings
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Dict
@@ -22,6 +22,9 @@ from glofgeo.environment import forget_foreign_data
 from glofgeo.errors import GlofgeoError
 from glofgeo.presets import load_preset
 from glofgeo.terminal import fail, say, show_warning, told
+
+if TYPE_CHECKING:
+    from glofgeo.mapping.batch import Outcome
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Offset = Annotated[float | None, Parameter(validator=Number(gte=-10000, lte=10000))]
@@ -137,28 +140,26 @@ def map_(
     if not scene:
         raise _UsageError("--scene names no scene: give one path or more.")
     from datasets_def.polygons import read_aoi
-    from glofgeo.mapping.batch import list_scenes, map_scenes, summary
-    from glofgeo.models.header import read_header
+    from glofgeo.mapping.batch import list_scenes, map_scenes
+    from glofgeo.models.predictor import load_model
 
     paths = list_scenes(scene)
     area = read_aoi(aoi) if aoi else None
-    model = checkpoint or _newest_checkpoint()
+    model = load_model(checkpoint)
     report = map_scenes(
-        paths, model, read_header(model), out, aoi=area, settings=settings, device=device, overwrite=overwrite,
-        offset=offset,
+        paths, model, out=out, aoi=area, settings=settings, device=device, overwrite=overwrite, offset=offset,
+        progress=True, tell=_tell_outcome if len(paths) > 1 else _tell_success,
     )  # fmt: skip
-    for folder in report.kept:
-        say(f"{folder / 'lakes.gpkg'}: {summary(folder)} (mapped before; --overwrite maps it again)")
-    for folder in report.mapped:
-        say(f"{folder / 'lakes.gpkg'}: {summary(folder)}")
     if report.combined:
         say(f"{report.combined}: the lakes of all {len(report.mapped + report.kept)} scenes in one layer")
-    for path in report.outside:
-        say(f"{path}: lies off the area of interest")
+    if report.mapped or report.kept:
+        say(f"Model: {model.name}, SHA-256 {model.sha256[:12]}…")
     if report.mapped:
         say("Drag lakes.gpkg into QGIS, over mask.tif and probability.tif beside it.")
+    if len(paths) == 1 and report.failed:
+        raise next(iter(report.failed.values()))
     if report.failed:
-        _report_failures(report.failed, len(paths))
+        fail(1, f"{len(report.failed)} of {len(paths)} scenes failed; the others are done")
 
 
 @app.command
@@ -194,11 +195,9 @@ def evaluate(
     _require("--lakes", lakes)
     _require("--prediction", prediction)
     _require("--scene", scene)
-    if prediction is None:
-        from glofgeo.models.header import read_header
+    from glofgeo.models.predictor import load_model
 
-        checkpoint = checkpoint or _newest_checkpoint()
-        read_header(checkpoint)
+    model = load_model(checkpoint) if prediction is None else None
     import tempfile
 
     from datasets_def.polygons import read_aoi
@@ -210,13 +209,10 @@ def evaluate(
     area = read_aoi(aoi) if aoi else None
     with tempfile.TemporaryDirectory() as folder:
         if prediction is None:
-            from glofgeo.mapping.scene import load_model, map_scene
+            from glofgeo.mapping.scene import map_scene
 
-            assert checkpoint is not None
-            model, header = load_model(checkpoint)
-            whole = open_scene(str(scene), model.config.bands, offset=offset)
-            mapped = map_scene(whole, model, Path(folder), checkpoint=header, aoi=area, device=device)
-            prediction = mapped / "mask.tif"
+            map_scene(str(scene), model, out=folder, aoi=area, device=device, offset=offset, progress=True)
+            (prediction,) = Path(folder).glob("*/mask.tif")
         opened = open_scene(scene, ("B03", "B08"), offset=offset) if scene else None
         card = compare(prediction, lakes, scene=opened, aoi=area, ndwi_threshold=ndwi_threshold)
     print_scorecard(card)
@@ -256,7 +252,9 @@ def export(
         scene: also write this scene as the single layer that Deepness wants.
         offset: DN to add in a scene that does not tell: -1000 for baseline 04.00 and later, else 0.
     """
-    source = checkpoint or _newest_checkpoint()
+    from glofgeo.models.predictor import newest_model
+
+    source = checkpoint or newest_model()
     _require("--scene", scene)
     _require("--checkpoint", source)
 
@@ -290,13 +288,13 @@ def info(path: Path, /, *, offset: Offset = None, verify: bool = False) -> None:
     if verify:
         _verify(path)
     if path.suffix in (".safetensors", ".onnx", ".pt", ".pth", ".ckpt"):
-        from glofgeo.models.header import read_header
+        from glofgeo.models.predictor import load_model
 
-        read_header(path)
-        from glofgeo.mapping.scene import load_model
+        model = load_model(path)
         from glofgeo.models.checkpoint import describe_header
 
-        told = describe_header(load_model(path)[1])
+        model.on()  # tells damage to its weights
+        told = describe_header(model.card)
     else:
         from datasets_def.describe import describe_scene
 
@@ -317,31 +315,34 @@ def _verify(path: Path) -> None:
     say(told)
 
 
-def _report_failures(failed: dict[str, Exception], scenes: int) -> None:
-    """Ends with the only scene's own error, or with a line for each of several and status 1."""
-    if scenes == 1:
-        raise next(iter(failed.values()))
-    for path, error in failed.items():
-        if "--debug" in sys.argv:
-            import traceback
+def _tell_outcome(outcome: "Outcome") -> None:
+    """Says what became of a scene."""
+    if outcome.error is None:
+        return _tell_success(outcome)
+    if "--debug" in sys.argv:
+        import traceback
 
-            traceback.print_exception(error)
-        ours = "" if isinstance(error, GlofgeoError) else f" ({type(error).__name__}: a fault of glofgeo)"
-        say(f"glofgeo: {path}: {told(error)}{ours}", file=sys.stderr)
-    fail(1, f"{len(failed)} of {scenes} scenes failed; the others are done")
+        traceback.print_exception(outcome.error)
+    ours = "" if isinstance(outcome.error, GlofgeoError) else f" ({type(outcome.error).__name__}: a fault of glofgeo)"
+    say(f"glofgeo: {outcome.scene}: {told(outcome.error)}{ours}", file=sys.stderr)
+
+
+def _tell_success(outcome: "Outcome") -> None:
+    """Says what was found in a scene, if it did not fail."""
+    from glofgeo.mapping.record import summary
+    from glofgeo.mapping.scene_folder import read_record
+
+    if outcome.state == "outside":
+        say(f"{outcome.scene}: lies off the area of interest")
+    elif outcome.folder:
+        before = " (mapped before; --overwrite maps it again)" if outcome.state == "kept" else ""
+        say(f"{outcome.folder / 'lakes.gpkg'}: {summary(read_record(outcome.folder))}{before}")
 
 
 def _require(name: str, path: Path | None) -> None:
     """Tells a mistyped path before anything slow is imported."""
     if path is not None and not path.exists():
         raise GlofgeoError(f"{name} {path}: no such file or folder; check the path")
-
-
-def _newest_checkpoint() -> Path:
-    found = sorted(Path("runs").glob("*/best.safetensors"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise GlofgeoError("no checkpoint in runs/*/best.safetensors: train one, or give --checkpoint FILE")
-    return found[-1]
 
 
 def _verbs() -> str:

@@ -23,7 +23,7 @@ def one_line(text: str) -> str:
 def say(text: str, file: TextIO | None = None) -> None:
     """Prints one line that is safe to show, whatever the names in it."""
     encoding = getattr(file or sys.stdout, "encoding", None) or "utf-8"
-    print(one_line(text).encode(encoding, "replace").decode(encoding), file=file)
+    print(one_line(text).encode(encoding, "replace").decode(encoding), file=file, flush=True)
 
 
 def told(error: Exception) -> str:
