@@ -53,7 +53,7 @@ Share = Annotated[float, Range(0, 1)]
 
 
 class SettingError(GlofgeoError):
-    """A setting that cannot be meant, named as its flag.
+    """A setting with a value that it cannot have.
 
     Attributes:
         name: with its section, `data.window`.
@@ -63,7 +63,7 @@ class SettingError(GlofgeoError):
     def __init__(self, name: str, value: object, remedy: str) -> None:
         self.name = name
         self.problem = f"{value if isinstance(value, str) and 0 < len(value) < 40 else reprlib.repr(value)}: {remedy}"
-        super().__init__(f"{flag(name)} {self.problem}")
+        super().__init__(f"{name} {self.problem}", argument=name)
 
 
 class _Misfit(Exception):
