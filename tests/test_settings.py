@@ -124,7 +124,7 @@ def test_a_huge_file_is_not_read(tmp_path):
     path = tmp_path / "mine.yaml"
     with path.open("wb") as file:
         file.truncate(2**31)
-    with pytest.raises(GlofgeoError, match="bytes are no settings"):
+    with pytest.raises(GlofgeoError, match="too large for a file of settings"):
         load_preset(str(path))
 
 
