@@ -107,7 +107,7 @@ def test_help_fits_a_narrow_terminal_and_says_what_each_flag_does(verb, monkeypa
 
 def test_help_of_train_sorts_its_flags_the_everyday_ones_first(run):
     titles = panels(run("train", "--help")[1])
-    assert list(titles)[0] == "Main options"
+    assert next(iter(titles)) == "Main options"
     assert {"--aoi", "--scenes", "--lakes", "--epochs", "--device"} <= {*titles["Main options"]}
     assert max(map(len, titles.values())) <= 15
     where = {flag: title for title, flags in titles.items() for flag in flags}
