@@ -3,28 +3,22 @@
 Nothing heavy is imported before a verb runs, so that `--help` and usage errors answer at once.
 """
 
-import errno
 import os
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 
 from glofgeo import __version__
 from glofgeo.config import MapConfig, TrainConfig
 from glofgeo.environment import forget_foreign_data
-from glofgeo.errors import GlofgeoError
 from glofgeo.flags import Device, Devices, Offset, Strategy, UsageError, apply_preset, require_path, shown_default
 from glofgeo.help_groups import HARDWARE, LOGGING, MAIN, OPTIMISER
-from glofgeo.terminal import fail, say, show_warning, told
-
-# A full or read-only disk is no bug in glofgeo, whoever writes.
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-
-# What to do after Ctrl-C; `train` says it itself, with its folder.
-_GO_ON = {"map": "; finished scenes are kept, run the same command again to map the others"}
+from glofgeo.messages import print_failure, print_outcome, print_success, print_verification
+from glofgeo.terminal import fail, say, show_warning
 
 app = App(
     name="glofgeo",
@@ -129,28 +123,26 @@ def map_(
     if not scene:
         raise UsageError("--scene names no scene: give one path or more.")
     from datasets_def.polygons import read_aoi
-    from glofgeo.mapping.batch import list_scenes, map_scenes, summary
-    from glofgeo.models.header import read_header
+    from glofgeo.mapping.batch import list_scenes, map_scenes
+    from glofgeo.models.predictor import load_model
 
     paths = list_scenes(scene)
     area = read_aoi(aoi) if aoi else None
-    model = checkpoint or _newest_checkpoint()
+    model = load_model(checkpoint)
     report = map_scenes(
-        paths, model, read_header(model), out, aoi=area, settings=settings, device=device, overwrite=overwrite,
-        offset=offset,
+        paths, model, out=out, aoi=area, settings=settings, device=device, overwrite=overwrite, offset=offset,
+        progress=True, tell=print_outcome if len(paths) > 1 else print_success,
     )  # fmt: skip
-    for folder in report.kept:
-        say(f"{folder / 'lakes.gpkg'}: {summary(folder)} (mapped before; --overwrite maps it again)")
-    for folder in report.mapped:
-        say(f"{folder / 'lakes.gpkg'}: {summary(folder)}")
     if report.combined:
         say(f"{report.combined}: the lakes of all {len(report.mapped + report.kept)} scenes in one layer")
-    for path in report.outside:
-        say(f"{path}: lies off the area of interest")
+    if report.mapped or report.kept:
+        say(f"Model: {model.name}, SHA-256 {model.sha256[:12]}…")
     if report.mapped:
         say("Drag lakes.gpkg into QGIS, over mask.tif and probability.tif beside it.")
+    if len(paths) == 1 and report.failed:
+        raise next(iter(report.failed.values()))
     if report.failed:
-        _report_failures(report.failed, len(paths))
+        fail(1, f"{len(report.failed)} of {len(paths)} scenes failed; the others are done")
 
 
 @app.command
@@ -186,13 +178,9 @@ def evaluate(
     require_path("--lakes", lakes)
     require_path("--prediction", prediction)
     require_path("--scene", scene)
-    if prediction is None:
-        from glofgeo.models.header import read_header
+    from glofgeo.models.predictor import load_model
 
-        checkpoint = checkpoint or _newest_checkpoint()
-        read_header(checkpoint)
-    import tempfile
-
+    model = load_model(checkpoint) if prediction is None else None
     from datasets_def.polygons import read_aoi
     from datasets_def.scene import open_scene
     from glofgeo.evaluation import evaluate as compare
@@ -202,13 +190,10 @@ def evaluate(
     area = read_aoi(aoi) if aoi else None
     with tempfile.TemporaryDirectory() as folder:
         if prediction is None:
-            from glofgeo.mapping.scene import load_model, map_scene
+            from glofgeo.mapping.scene import map_scene
 
-            assert checkpoint is not None
-            model, header = load_model(checkpoint)
-            whole = open_scene(str(scene), model.config.bands, offset=offset)
-            mapped = map_scene(whole, model, Path(folder), checkpoint=header, aoi=area, device=device)
-            prediction = mapped / "mask.tif"
+            map_scene(str(scene), model, out=folder, aoi=area, device=device, offset=offset, progress=True)
+            (prediction,) = Path(folder).glob("*/mask.tif")
         opened = open_scene(scene, ("B03", "B08"), offset=offset) if scene else None
         card = compare(prediction, lakes, scene=opened, aoi=area, ndwi_threshold=ndwi_threshold)
     print_scorecard(card)
@@ -248,7 +233,9 @@ def export(
         scene: also write the bands of this scene as the single layer that Deepness needs.
         offset: DN offset of a scene that does not state its own: -1000 from processing baseline 04.00 on, otherwise 0.
     """
-    source = checkpoint or _newest_checkpoint()
+    from glofgeo.models.predictor import newest_model
+
+    source = checkpoint or newest_model()
     require_path("--scene", scene)
     require_path("--checkpoint", source)
 
@@ -280,58 +267,21 @@ def info(path: Path, /, *, offset: Offset = None, verify: bool = False) -> None:
         verify: read a whole product and name every damaged or missing file.
     """
     if verify:
-        _verify(path)
+        print_verification(path)
     if path.suffix in (".safetensors", ".onnx", ".pt", ".pth", ".ckpt"):
-        from glofgeo.models.header import read_header
+        from glofgeo.models.predictor import load_model
 
-        read_header(path)
-        from glofgeo.mapping.scene import load_model
+        model = load_model(path)
         from glofgeo.models.checkpoint import describe_header
 
-        told = describe_header(load_model(path)[1])
+        model.on()  # tells damage to its weights
+        told = describe_header(model.card)
     else:
         from datasets_def.describe import describe_scene
 
         told = describe_scene(path, offset)
     for line in told.splitlines():
         say(line)
-
-
-def _verify(path: Path) -> None:
-    from datasets_def.verify import verify_product
-
-    found = verify_product(path)
-    for fault in found.faults:
-        say(fault)
-    told = f"{path}: {found.good} files are whole, {found.unknown} have no checksum"
-    if found.faults:
-        fail(2, f"{told}, {len(found.faults)} are damaged or missing; fetch the product again")
-    say(told)
-
-
-def _report_failures(failed: dict[str, Exception], scenes: int) -> None:
-    """Ends with the only scene's own error, or with a line for each of several and status 1."""
-    if scenes == 1:
-        raise next(iter(failed.values()))
-    for path, error in failed.items():
-        if "--debug" in sys.argv:
-            import traceback
-
-            traceback.print_exception(error)
-        ours = "" if isinstance(error, GlofgeoError) else f" ({type(error).__name__}: a bug in glofgeo)"
-        say(f"glofgeo: {path}: {told(error)}{ours}", file=sys.stderr)
-    fail(1, f"{len(failed)} of {scenes} scenes failed; the others are done")
-
-
-def _newest_checkpoint() -> Path:
-    found = sorted(Path("runs").glob("*/best.safetensors"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise GlofgeoError("no checkpoint in runs/*/best.safetensors: train one, or give --checkpoint FILE")
-    return found[-1]
-
-
-def _verbs() -> str:
-    return ", ".join(name for name in app if not name.startswith("-"))
 
 
 def main() -> None:
@@ -344,17 +294,6 @@ def main() -> None:
     try:
         apply_preset(app, tokens)
         app(tokens, exit_on_error=False, print_error=False)
-    except (CycloptsError, UsageError) as error:
-        verb = f" {tokens[0]}" if tokens and tokens[0] in app else ""
-        fail(2, f"{error} Verbs: {_verbs()}. See `glofgeo{verb} --help`.")
-    except GlofgeoError as error:
-        fail(2, told(error))
-    except KeyboardInterrupt:
-        fail(130, "stopped" + _GO_ON.get(tokens[0], ""))
-    except Exception as error:
-        if "--debug" in sys.argv:
-            raise
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
-            place = error.filename or "the disk"
-            fail(2, f"{place}: {error.strerror}; free some space, or choose another folder with --out")
-        fail(1, f"{type(error).__name__}: {error} (a bug in glofgeo; --debug shows where)")
+    except (Exception, KeyboardInterrupt) as error:
+        verbs = [name for name in app if not name.startswith("-")]
+        print_failure(error, tokens[0] if tokens else "", verbs)

@@ -16,9 +16,6 @@ from glofgeo.settings import NotNegative, Positive, Range, Share, check
 Variant = Literal["tiny", "small", "base", "large"]
 Channels = Annotated[int, Range(1, 4096)]
 
-# In every mask, probability raster and training target: the ground was not seen there, or is not to be judged.
-NOT_OBSERVED = 255
-
 
 @dataclass(frozen=True)
 class ModelConfig:

@@ -23,7 +23,7 @@ def one_line(text: str) -> str:
 def say(text: str, file: TextIO | None = None) -> None:
     """Prints text on one line, safe to show whatever it contains."""
     encoding = getattr(file or sys.stdout, "encoding", None) or "utf-8"
-    print(one_line(text).encode(encoding, "replace").decode(encoding), file=file)
+    print(one_line(text).encode(encoding, "replace").decode(encoding), file=file, flush=True)
 
 
 def told(error: Exception) -> str:
