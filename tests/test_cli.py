@@ -386,14 +386,15 @@ def test_what_is_left_out_of_a_layer_is_told_in_one_line(run, product, checkpoin
 
 def test_a_finished_map_says_how_much_was_found_and_seen(run, product, checkpoint, tmp_path):
     words = ["map", "--scene", product[0], "--checkpoint", checkpoint, "--out", tmp_path / "maps"]
-    for ending in ("observed", "mapped before; --overwrite maps it again)"):
+    for ending in ("; clouds masked", "mapped before; --overwrite maps it again)"):
         status, out, _ = run(*words)
         assert status == 0
         line = next(line for line in out.splitlines() if "lakes.gpkg: " in line)
         assert line.endswith(ending)
         record = json.loads((tmp_path / "maps" / product[0].stem / "run.json").read_text())
         assert f": {record['lakes']} lake" in line
-        assert f"{record['lake_area_m2'] / 1e6:.3g} km², {record['observed_share']:.0%} observed" in line
+        area, deviation = record["lake_area_m2"] / 1e6, record["lake_area_unc_m2"] / 1e6
+        assert f"{area:.3g} ± {deviation:.2g} km², {record['observed_share']:.0%} observed" in line
 
 
 def test_names_are_shown_on_one_line_and_change_nothing(refused, tmp_path, checkpoint):
