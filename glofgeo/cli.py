@@ -3,31 +3,22 @@
 Nothing heavy is imported before a verb runs, so that `--help` and usage errors answer at once.
 """
 
-import errno
 import os
 import sys
+import tempfile
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 
 from glofgeo import __version__
 from glofgeo.config import MapConfig, TrainConfig
 from glofgeo.environment import forget_foreign_data
-from glofgeo.errors import GlofgeoError
 from glofgeo.flags import Device, Devices, Offset, Strategy, UsageError, apply_preset, require_path, shown_default
 from glofgeo.help_groups import HARDWARE, LOGGING, MAIN, OPTIMISER
-from glofgeo.terminal import fail, say, show_warning, told
-
-if TYPE_CHECKING:
-    from glofgeo.mapping.batch import Outcome
-
-# A full or read-only disk is no bug in glofgeo, whoever writes.
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-
-# What to do after Ctrl-C; `train` says it itself, with its folder.
-_GO_ON = {"map": "; finished scenes are kept, run the same command again to map the others"}
+from glofgeo.messages import print_failure, print_outcome, print_success, print_verification
+from glofgeo.terminal import fail, say, show_warning
 
 app = App(
     name="glofgeo",
@@ -140,7 +131,7 @@ def map_(
     model = load_model(checkpoint)
     report = map_scenes(
         paths, model, out=out, aoi=area, settings=settings, device=device, overwrite=overwrite, offset=offset,
-        progress=True, tell=_tell_outcome if len(paths) > 1 else _tell_success,
+        progress=True, tell=print_outcome if len(paths) > 1 else print_success,
     )  # fmt: skip
     if report.combined:
         say(f"{report.combined}: the lakes of all {len(report.mapped + report.kept)} scenes in one layer")
@@ -190,8 +181,6 @@ def evaluate(
     from glofgeo.models.predictor import load_model
 
     model = load_model(checkpoint) if prediction is None else None
-    import tempfile
-
     from datasets_def.polygons import read_aoi
     from datasets_def.scene import open_scene
     from glofgeo.evaluation import evaluate as compare
@@ -278,7 +267,7 @@ def info(path: Path, /, *, offset: Offset = None, verify: bool = False) -> None:
         verify: read a whole product and name every damaged or missing file.
     """
     if verify:
-        _verify(path)
+        print_verification(path)
     if path.suffix in (".safetensors", ".onnx", ".pt", ".pth", ".ckpt"):
         from glofgeo.models.predictor import load_model
 
@@ -295,46 +284,6 @@ def info(path: Path, /, *, offset: Offset = None, verify: bool = False) -> None:
         say(line)
 
 
-def _verify(path: Path) -> None:
-    from datasets_def.verify import verify_product
-
-    found = verify_product(path)
-    for fault in found.faults:
-        say(fault)
-    told = f"{path}: {found.good} files are whole, {found.unknown} have no checksum"
-    if found.faults:
-        fail(2, f"{told}, {len(found.faults)} are damaged or missing; fetch the product again")
-    say(told)
-
-
-def _tell_outcome(outcome: "Outcome") -> None:
-    """Says what became of a scene."""
-    if outcome.error is None:
-        return _tell_success(outcome)
-    if "--debug" in sys.argv:
-        import traceback
-
-        traceback.print_exception(outcome.error)
-    ours = "" if isinstance(outcome.error, GlofgeoError) else f" ({type(outcome.error).__name__}: a bug in glofgeo)"
-    say(f"glofgeo: {outcome.scene}: {told(outcome.error)}{ours}", file=sys.stderr)
-
-
-def _tell_success(outcome: "Outcome") -> None:
-    """Says what was found in a scene, if it did not fail."""
-    from glofgeo.mapping.record import summary
-    from glofgeo.mapping.scene_folder import read_record
-
-    if outcome.state == "outside":
-        say(f"{outcome.scene}: lies off the area of interest")
-    elif outcome.folder:
-        before = " (mapped before; --overwrite maps it again)" if outcome.state == "kept" else ""
-        say(f"{outcome.folder / 'lakes.gpkg'}: {summary(read_record(outcome.folder))}{before}")
-
-
-def _verbs() -> str:
-    return ", ".join(name for name in app if not name.startswith("-"))
-
-
 def main() -> None:
     """Runs a verb; exits with 2 for wrong input, 1 for a bug in glofgeo, 130 for Ctrl-C."""
     # Otherwise torch's threads spin while they wait, on cores that decode imagery. Torch reads it when it is loaded.
@@ -345,17 +294,6 @@ def main() -> None:
     try:
         apply_preset(app, tokens)
         app(tokens, exit_on_error=False, print_error=False)
-    except (CycloptsError, UsageError) as error:
-        verb = f" {tokens[0]}" if tokens and tokens[0] in app else ""
-        fail(2, f"{error} Verbs: {_verbs()}. See `glofgeo{verb} --help`.")
-    except GlofgeoError as error:
-        fail(2, told(error))
-    except KeyboardInterrupt:
-        fail(130, "stopped" + _GO_ON.get(tokens[0], ""))
-    except Exception as error:
-        if "--debug" in sys.argv:
-            raise
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
-            place = error.filename or "the disk"
-            fail(2, f"{place}: {error.strerror}; free some space, or choose another folder with --out")
-        fail(1, f"{type(error).__name__}: {error} (a bug in glofgeo; --debug shows where)")
+    except (Exception, KeyboardInterrupt) as error:
+        verbs = [name for name in app if not name.startswith("-")]
+        print_failure(error, tokens[0] if tokens else "", verbs)
