@@ -57,7 +57,7 @@ def train(
     config: str | None = None,
     offset: Offset = None,
     resume: Path | None = None,
-    baseline: Literal["unet"] | None = None,
+    compare: Literal["unet"] | None = None,
     device: Device = "auto",
     devices: int = 1,
     strategy: str = "auto",
@@ -74,40 +74,32 @@ def train(
         config: large (the default), small, chips, demo, or a YAML file; flags override it.
         offset: DN to add in scenes that do not tell: -1000 for baseline 04.00 and later, else 0.
         resume: folder of a run to continue with its own settings, area, scenes and lakes.
-        baseline: unet trains a U-Net from scratch on the same windows for the same time, and scores it beside.
+        compare: unet also trains a U-Net from scratch on the same windows for the same time, and scores it, too.
         device: where to compute.
         devices: how many GPUs or processes, as Lightning has it.
         strategy: how these share the work, as Lightning has it (ddp, fsdp, …).
         wandb: project of Weights & Biases to log to.
         settings: everything else.
     """
-    from datasets_def.polygons import find_aoi, read_aoi
-
-    name = aoi
-    if resume:
-        from glofgeo.resume import remembered
-
-        if inputs := remembered(resume, settings, {"--out": out, "--config": config, "--offset": offset}):
-            aoi, scenes, lakes = aoi or inputs.aoi, scenes or Path(inputs.scenes), lakes or Path(inputs.lakes)
-            offset, name = inputs.offset, inputs.aoi_name
-    if aoi is None or name is None:
+    if aoi is None and resume is None:
         raise _UsageError("train needs --aoi AREA, or --resume RUN.")
-    scenes, lakes = scenes or Path("data/scenes"), lakes or Path("data/lakes.gpkg")
-    area, path = read_aoi(aoi), find_aoi(aoi)
-    _require("--scenes", scenes)
-    _require("--lakes", lakes)
+    if resume and config:
+        raise GlofgeoError("a resumed run keeps its settings", "leave this out, or start a new run", argument="config")
+    from glofgeo.train_and_score import train as run
 
-    from glofgeo.score_run import judge
-    from glofgeo.training.fit import train as run
-
-    trained = run(
-        aoi=area, aoi_name=name, aoi_path=path, scenes=scenes, lakes=lakes, offset=offset, out=out, config=settings,
-        resume=resume, device=device, devices=devices, strategy=strategy, baseline=baseline, wandb=wandb,
-    )  # fmt: skip
-    # Of several processes, each for a GPU of its own, one judges.
-    if os.environ.get("LOCAL_RANK", "0") == os.environ.get("NODE_RANK", "0") == "0":
-        judge(trained, lakes, device=device)
-        say(f"{trained.best.parent / 'scorecard.md'}: how good it is")
+    try:
+        trained = run(
+            aoi, scenes=scenes, lakes=lakes, out=out, config=settings, offset=offset, resume=resume, compare=compare,
+            device=device, devices=devices, strategy=strategy, wandb=wandb, progress=True,
+        )  # fmt: skip
+    except KeyboardInterrupt as stopped:
+        if getattr(stopped, "resumable", False):
+            say(f"Go on with: glofgeo train --resume {stopped.folder}")  # type: ignore[attr-defined]
+        raise
+    if trained.scorecard:
+        say(f"{trained.folder / 'scorecard.md'}: how good it is")
+        say(f"Best lake IoU {trained.iou:.3f} on the validation area: {trained.best}")
+        say(f"Map with it: glofgeo map --checkpoint {trained.best} --scene SCENE")
 
 
 @app.command(name="map")

@@ -5,7 +5,6 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 import shapely
@@ -25,9 +24,9 @@ from datasets_def.reproject import (
 )
 from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError, GlofgeoWarning
-from glofgeo.resume import Inputs
 from glofgeo.training.audit import Audit, audit
 from glofgeo.training.samplers import SceneArea
+from glofgeo.training.sources import Sources
 from glofgeo.training.splits import SPLITS, Split, split_aoi
 from glofgeo.training.validation import plan_area
 
@@ -39,35 +38,6 @@ _STALE_M = 100.0
 
 # With fewer lakes than a handful, the figures of a split tell of these lakes and not of the model.
 _FEWEST_LAKES = 5
-
-
-@dataclass(frozen=True)
-class Sources:
-    """What a training learns from.
-
-    Attributes:
-        aoi: where to train and validate, any CRS; columns `split` and `place` are heeded.
-        aoi_name: what to call it.
-        scenes: folder of scenes, or one scene.
-        lakes: layer of reference lakes, complete within the area of interest.
-        offset: DN to add in scenes that do not state theirs, see `open_scene`.
-        aoi_path: file of the area of interest; None if it has none.
-    """
-
-    aoi: GeoDataFrame
-    aoi_name: str
-    scenes: Path
-    lakes: Path
-    offset: float | None = None
-    aoi_path: Path | None = None
-
-    @property
-    def inputs(self) -> Inputs | None:
-        """What a run remembers of them; None if the area of interest is no file."""
-        if self.aoi_path is None:
-            return None
-        paths = [str(path.absolute()) for path in (self.aoi_path, self.scenes, self.lakes)]
-        return Inputs(paths[0], self.aoi_name, paths[1], paths[2], self.offset)
 
 
 @dataclass(frozen=True)
@@ -135,7 +105,11 @@ def survey(sources: Sources, config: TrainConfig) -> Survey:
     )
     shown = {name for view in views for name in view.regions}
     if not {"train", "val"} <= shown:
-        raise GlofgeoError(f"{sources.lakes}: no lake was mapped within {config.data.lake_years:g} years of a scene")
+        raise GlofgeoError(
+            f"{sources.lakes}: no lake was mapped in the years around a scene",
+            "allow more years",
+            argument="data.lake_years",
+        )
     used = [view.scene for view in _used(views)]
     side, window = max(max(scene.shape) for scene in used), config.data.window
     found = dataclasses.replace(
@@ -236,7 +210,8 @@ def _require_lakes(sources: Sources, found: Audit) -> None:
             )
     for split, size in found.splits.items():
         if split != "train" and size.lakes < _FEWEST_LAKES:
-            text = f"the {split} split has only {size.lakes} lakes: its figures will depend on them more than on the model"
+            lakes = f"{size.lakes} lake{'s' if size.lakes > 1 else ''}"
+            text = f"the {split} split has only {lakes}: its figures say more about them than about the model"
             warnings.warn(text, GlofgeoWarning, stacklevel=3)
 
 
