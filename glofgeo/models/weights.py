@@ -70,7 +70,9 @@ class LoadReport:
     left_over: tuple[str, ...]
 
 
-def load_pretrained(encoder: DinoV2Encoder, source: str | Path, bands: Sequence[str] = DEFAULT_BANDS) -> LoadReport:
+def load_pretrained(
+    encoder: DinoV2Encoder, source: str | Path, bands: Sequence[str] = DEFAULT_BANDS, *, progress: bool = False
+) -> LoadReport:
     """Puts pretrained DINOv2 weights into the encoder's transformer.
 
     Files of Meta, timm and Hugging Face, of Lightning, and earlier ones with any number of added blocks fit, under
@@ -80,6 +82,7 @@ def load_pretrained(encoder: DinoV2Encoder, source: str | Path, bands: Sequence[
         encoder: is changed in place, or not at all if an error is raised.
         source: `dinov2` for the published weights of this size, or a file (PyTorch or safetensors).
         bands: names of the encoder's input channels, in order.
+        progress: show how far a download is.
 
     Raises:
         GlofgeoError: If the weights cannot be had, the file is no weight file, or it does not hold all of the
@@ -87,7 +90,7 @@ def load_pretrained(encoder: DinoV2Encoder, source: str | Path, bands: Sequence[
     """
     if len(bands) != encoder.vit.in_chans or any(band not in BANDS for band in bands):
         raise GlofgeoError(f"bands {', '.join(bands)}: name the encoder's {encoder.vit.in_chans} input bands")
-    path = _published(encoder) if source == "dinov2" else Path(source)
+    path = _published(encoder, progress) if source == "dinov2" else Path(source)
     raw, file_bands = _read(path)
     prefix, layout = _find_transformer(raw, path)
     # New name -> name in the file, for the report.
@@ -164,7 +167,7 @@ def band_filters(weight: Tensor, file_bands: tuple[str, ...], bands: tuple[str, 
     return arranged + remainder.unsqueeze(1) / len(bands)
 
 
-def _published(encoder: DinoV2Encoder) -> Path:
+def _published(encoder: DinoV2Encoder, progress: bool) -> Path:
     """Returns the file Meta publishes for this size, fetched from where timm's register of models says."""
     if encoder.variant == "tiny":
         raise GlofgeoError(
@@ -180,7 +183,7 @@ def _published(encoder: DinoV2Encoder) -> Path:
     if not path.exists():
         try:
             with written_beside(path) as part:
-                torch.hub.download_url_to_file(url, str(part))
+                torch.hub.download_url_to_file(url, str(part), progress=progress)
                 # A connection that ends early is no error to torch; Meta publishes no checksum, but a zip file ends
                 # with its table of contents.
                 if not zipfile.is_zipfile(part):

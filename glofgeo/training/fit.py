@@ -149,7 +149,7 @@ def start_model(config: TrainConfig, console: Console) -> tuple[LakeSegmenter, T
         )
     if source != "none":
         try:
-            report = load_pretrained(model.encoder, source, config.model.bands)
+            report = load_pretrained(model.encoder, source, config.model.bands, progress=not console.quiet)
         except GlofgeoError as error:
             if config.weights != "auto" or config.tune != "full":
                 raise

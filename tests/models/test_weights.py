@@ -335,7 +335,7 @@ def test_bands_must_be_the_encoders():
 
 
 def test_weights_that_come_incomplete_are_not_kept(tmp_path, monkeypatch):
-    def broken_off(url, path):
+    def broken_off(url, path, progress):
         torch.save({"pos_embed": torch.zeros(1000)}, path)
         content = Path(path).read_bytes()
         Path(path).write_bytes(content[: len(content) // 2])
@@ -348,7 +348,7 @@ def test_weights_that_come_incomplete_are_not_kept(tmp_path, monkeypatch):
 
 
 def test_without_network_the_file_to_fetch_is_named(tmp_path, monkeypatch):
-    def unreachable(url, path):
+    def unreachable(url, path, progress):
         raise urllib.error.URLError("no network")
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
