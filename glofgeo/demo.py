@@ -19,11 +19,10 @@ from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation import evaluate, print_scorecard, write_scorecard
 from glofgeo.inventory.geopackage import SIDECARS
 from glofgeo.mapping.scene import map_scene
-from glofgeo.models import load_checkpoint
 from glofgeo.presets import PRESETS
 from glofgeo.settings import from_dict
 from glofgeo.terminal import one_line
-from glofgeo.training.fit import train
+from glofgeo.training import RunOptions, Sources, train_model
 
 _SIZE = 1536  # pixels of each scene: some 15 km
 # Left unused between the training and the validation part. A window of 252 pixels (2.5 km) beside the border sees the
@@ -62,17 +61,12 @@ def _run(out: Path, console: Console) -> None:
 
     console.print("[bold]2/4[/] training the tiny model on the first place")
     config = from_dict(TrainConfig, PRESETS["demo"], "demo")
-    checkpoint = train(
-        aoi=read_aoi(aoi), aoi_name="demo", scenes=out / "data" / "scenes", lakes=out / "data" / "lakes.gpkg",
-        out=out / "run", config=config, device="cpu",
-    ).best  # fmt: skip
+    sources = Sources(read_aoi(aoi), "demo", out / "data" / "scenes", out / "data" / "lakes.gpkg")
+    checkpoint = train_model(sources, config, out / "run", options=RunOptions(device="cpu", progress=True)).best
 
     console.print("[bold]3/4[/] mapping the second place at both dates")
-    loaded = load_checkpoint(checkpoint)
-    folders = [
-        map_scene(open_scene(path, loaded.config.model.bands), loaded.model, out / "maps", checkpoint=loaded)
-        for path in (new, later)
-    ]
+    maps = [map_scene(path, checkpoint, out=out / "maps", progress=True) for path in (new, later)]
+    folders = [found.folder for found in maps if found.folder]
 
     console.print("[bold]4/4[/] scoring the first date against its lakes")
     card = evaluate(folders[0] / "mask.tif", truth, scene=open_scene(new))

@@ -1,11 +1,12 @@
 """The verb `train`: a run, and how good its model is on the areas that were held out."""
 
+import dataclasses
 import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from glofgeo.config import MapConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from datasets_def import Scene
     from glofgeo.evaluation import Scorecard
+    from glofgeo.models import ComparisonUnet, Header, Predictor
     from glofgeo.training import RunOptions, Sources, Trained
     from glofgeo.training.audit import Audit
 
@@ -154,29 +156,22 @@ def score(trained: "Trained", options: "RunOptions") -> "Scorecard":
     Raises:
         GlofgeoError: If a scene cannot be read, or the folder cannot be written.
     """
-    import dataclasses
-
     from datasets_def.polygons import read_polygons
     from glofgeo.evaluation import Case, evaluate_all, print_scorecard, tune_ndwi, write_scorecard
-    from glofgeo.models import Header, load_checkpoint
+    from glofgeo.models import load_model
 
     survey, folder = trained.data.survey, trained.best.parent
-    loaded = load_checkpoint(trained.best)
     split = "test" if survey.of("test") else "val"
     areas = survey.of(split)
-    networks: dict[str, Any] = {"model": (loaded.model, loaded)}
-    if trained.unet is not None:
-        header = Header(loaded.config, loaded.provenance, loaded.scorecard, loaded.sha256)
-        networks["unet"] = (trained.unet, dataclasses.replace(header, temperature=1.0))
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".score-") as maps_folder:
-        maps = {
-            name: _map_areas(areas, model, header, Path(maps_folder) / name, options)
-            for name, (model, header) in networks.items()
-        }
-        unets = maps.get("unet", [None] * len(areas))
+    model = load_model(trained.best)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".score-") as maps:
+        mapped = _map_areas(areas, model, Path(maps) / "model", options)
+        rivals: list[Path | None] = [None] * len(areas)
+        if trained.unet is not None:
+            rivals = [*_map_areas(areas, _uncalibrated(trained.unet, model.card), Path(maps) / "unet", options)]
         cases = [
-            Case(map_folder / "probability.tif", scene, _frame(scene, region), unet and unet / "probability.tif")
-            for (scene, region), map_folder, unet in zip(areas, maps["model"], unets, strict=True)
+            Case(own / "probability.tif", scene, _frame(scene, region), other and other / "probability.tif")
+            for (scene, region), own, other in zip(areas, mapped, rivals, strict=True)
         ]
         lakes = survey.sources.lakes
         cut = tune_ndwi(trained.data.decoded("train"), read_polygons(lakes, "reference lakes"))
@@ -188,6 +183,14 @@ def score(trained: "Trained", options: "RunOptions") -> "Scorecard":
     return card
 
 
+def _uncalibrated(network: "ComparisonUnet", card: "Header") -> "Predictor":
+    """Makes a Predictor of a network that learned what the model of a card did, without that model's temperature."""
+    from glofgeo.models import torch_predictor
+
+    own = torch_predictor(network).sha256
+    return torch_predictor(network, dataclasses.replace(card, sha256=own, temperature=1.0))
+
+
 def _frame(scene: "Scene", region: "BaseGeometry") -> "GeoDataFrame":
     from geopandas import GeoDataFrame
 
@@ -195,21 +198,23 @@ def _frame(scene: "Scene", region: "BaseGeometry") -> "GeoDataFrame":
 
 
 def _map_areas(
-    areas: "Sequence[tuple[Scene, BaseGeometry]]", model: Any, header: Any, out: Path, options: "RunOptions"
+    areas: "Sequence[tuple[Scene, BaseGeometry]]", model: "Predictor", out: Path, options: "RunOptions"
 ) -> list[Path]:
     """Maps the area of each scene into a folder of its own, which it returns in order."""
+    from glofgeo.inference.batches import make_batcher
+    from glofgeo.mapping.job import plan_scene
     from glofgeo.mapping.progress import windows_progress
-    from glofgeo.mapping.scene import make_inference, plan_scene, run_job
+    from glofgeo.mapping.scene import run_job
 
     settings = MapConfig()
-    jobs = [plan_scene(scene, model, header, _frame(scene, region), settings) for scene, region in areas]
-    infer = make_inference(model, settings, options.device, jobs[0].plan.window)
-    with windows_progress(sum(len(job.plan) for job in jobs)) as (name, advance):
+    jobs = [plan_scene(scene, model, settings, _frame(scene, region)) for scene, region in areas]
+    batcher = make_batcher(model, settings, options.device)
+    with windows_progress(sum(job.windows for job in jobs), shown=options.progress) as (name, advance):
         folders = []
         for number, job in enumerate(jobs):
             name(job.scene.id)
             # Two scenes may have one name, as after another processing.
-            folders.append(run_job(job, infer, out / str(number), header, settings, advance))
+            folders.append(run_job(job, batcher, out / str(number), advance))
     return folders
 
 

@@ -20,7 +20,7 @@ from rich.console import Console
 from glofgeo import __version__
 from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError, GlofgeoWarning
-from glofgeo.models import LakeSegmenter, UnetBaseline, build_model, load_pretrained
+from glofgeo.models import ComparisonUnet, LakeSegmenter, build_model, load_pretrained
 from glofgeo.resume import config_of, run_folder
 from glofgeo.training.adapt import adapt
 from glofgeo.training.datamodule import LakeData
@@ -54,7 +54,7 @@ class Trained:
     best: Path
     iou: float
     data: LakeData
-    unet: UnetBaseline | None
+    unet: ComparisonUnet | None
 
 
 class TrainingStopped(KeyboardInterrupt):

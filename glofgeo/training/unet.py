@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, Timer
 
 from glofgeo.config import TrainConfig
-from glofgeo.models import UnetBaseline
+from glofgeo.models import ComparisonUnet
 from glofgeo.training.datamodule import LakeData
 from glofgeo.training.ema import RunningMean
 from glofgeo.training.options import RunOptions
@@ -33,7 +33,7 @@ class UnetTask(LakeTask):
             config: bands and logarithms, loss, augmentation, seed.
             seconds: wall time from the first step on.
         """
-        super().__init__(UnetBaseline(config.model), dataclasses.replace(config, tune="full"))
+        super().__init__(ComparisonUnet(config.model), dataclasses.replace(config, tune="full"))
         self.timer = Timer(timedelta(seconds=seconds), verbose=False)
         self.seconds = seconds
 
@@ -50,7 +50,7 @@ class UnetTask(LakeTask):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def train_unet(data: LakeData, config: TrainConfig, seconds: float, options: RunOptions) -> UnetBaseline:
+def train_unet(data: LakeData, config: TrainConfig, seconds: float, options: RunOptions) -> ComparisonUnet:
     """Trains a U-Net from scratch for a while.
 
     It sees the windows that the model saw, in the same order, from the first epoch on, with the same augmentation and
@@ -86,7 +86,7 @@ def train_unet(data: LakeData, config: TrainConfig, seconds: float, options: Run
     trainer.fit(task, train_dataloaders=data.train_dataloader())
     mean.weights.swap(task.model)
     console.print(f"U-Net: {mean.weights.steps} steps in {seconds:.0f} s", highlight=False)
-    unet: UnetBaseline = task.model.eval()  # type: ignore[assignment]
+    unet: ComparisonUnet = task.model.eval()  # type: ignore[assignment]
     return unet
 
 

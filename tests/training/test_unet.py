@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from glofgeo.config import AugmentConfig, DataConfig, ModelConfig, TrainConfig
-from glofgeo.models import UnetBaseline
+from glofgeo.models import ComparisonUnet
 from glofgeo.training.ema import WeightMean
 from glofgeo.training.options import RunOptions
 from glofgeo.training.unet import UnetTask, share_of_peak, train_unet
@@ -47,13 +47,13 @@ class Water(Dataset):
 @torch.inference_mode()
 def test_logarithms_are_those_of_the_model():
     torch.manual_seed(0)
-    logarithms = UnetBaseline(ModelConfig(mean=MEAN, log_input=True)).eval()
-    raw = UnetBaseline(ModelConfig(mean=(0.0,) * 4, std=(1.0,) * 4)).eval()
+    logarithms = ComparisonUnet(ModelConfig(mean=MEAN, log_input=True)).eval()
+    raw = ComparisonUnet(ModelConfig(mean=(0.0,) * 4, std=(1.0,) * 4)).eval()
     raw.net.load_state_dict(logarithms.net.state_dict())
     x = torch.rand(1, 4, 64, 64)
     ratio = (x + 0.01) / (torch.tensor(MEAN).view(4, 1, 1) + 0.01)
     torch.testing.assert_close(logarithms(x), raw(ratio.log() / 0.6))
-    assert not torch.allclose(logarithms(x), UnetBaseline(ModelConfig(mean=MEAN)).eval()(x))
+    assert not torch.allclose(logarithms(x), ComparisonUnet(ModelConfig(mean=MEAN)).eval()(x))
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def trained(monkeypatch):
             model=ModelConfig(), data=DataConfig(window=32, batch_size=2), augment=AugmentConfig(), ema=decay
         )
         torch.manual_seed(config.seed)
-        start = UnetBaseline(config.model).net.segmentation_head[0].weight.detach().clone()
+        start = ComparisonUnet(config.model).net.segmentation_head[0].weight.detach().clone()
         loader = DataLoader(Water(), batch_size=2, sampler=Windows())
         data = SimpleNamespace(train_dataloader=lambda: loader)
         return start, train_unet(data, config, 6.5, RunOptions(device="cpu"))
