@@ -4,9 +4,10 @@ import functools
 import hashlib
 import os
 import socket
-import sys
 import time
 from pathlib import Path
+
+import psutil
 
 # What a process of another machine left is given up at this age, since nobody here can ask whether it still runs.
 ABANDONED_S = 86400
@@ -30,7 +31,7 @@ def is_abandoned(tag: str, path: Path) -> bool:
         path: file or folder that it made.
     """
     machine, _, number = tag.rpartition("-")
-    if machine == _machine() and sys.platform != "win32":
+    if machine == _machine():
         return not _is_running(int(number))
     try:
         newest = max(entry.stat().st_mtime for entry in (path, *(path.iterdir() if path.is_dir() else ())))
@@ -57,9 +58,6 @@ def _machine() -> str:
 
 def _is_running(number: int) -> bool:
     try:
-        os.kill(number, 0)
-    except (ProcessLookupError, OverflowError):
+        return bool(psutil.pid_exists(number))
+    except OverflowError:
         return False
-    except OSError:
-        return True
-    return True

@@ -41,7 +41,7 @@ def train(
     config: str | None = None,
     offset: Offset = None,
     resume: Path | None = None,
-    baseline: Literal["unet"] | None = None,
+    compare: Literal["unet"] | None = None,
     device: Device = "auto",
     devices: Devices = 1,
     strategy: Strategy = "auto",
@@ -58,7 +58,7 @@ def train(
         out: folder for this run; by default runs/DATE-TIME.
         config: settings to start from: large (default), small, chips, demo, or a YAML file; flags override them.
         resume: folder of an interrupted run, to be continued with its own settings, area, scenes and lakes.
-        baseline: also train a U-Net from scratch on the same crops for the same time, and score it alongside.
+        compare: also train a U-Net from scratch on the same crops for the same time, and score it alongside.
         device: where to compute.
         offset: DN offset of scenes that do not state theirs: -1000 from processing baseline 04.00 on, otherwise 0.
         devices: number of GPUs or processes, as in Lightning.
@@ -66,33 +66,25 @@ def train(
         wandb: Weights & Biases project to log to.
         settings: all other settings.
     """
-    from datasets_def.polygons import find_aoi, read_aoi
-
-    name = aoi
-    if resume:
-        from glofgeo.resume import remembered
-
-        if inputs := remembered(resume, settings, {"--out": out, "--config": config, "--offset": offset}):
-            aoi, scenes, lakes = aoi or inputs.aoi, scenes or Path(inputs.scenes), lakes or Path(inputs.lakes)
-            offset, name = inputs.offset, inputs.aoi_name
-    if aoi is None or name is None:
+    if aoi is None and resume is None:
         raise UsageError("train needs --aoi AREA, or --resume RUN.")
-    scenes, lakes = scenes or Path("data/scenes"), lakes or Path("data/lakes.gpkg")
-    area, path = read_aoi(aoi), find_aoi(aoi)
-    require_path("--scenes", scenes)
-    require_path("--lakes", lakes)
+    if resume and config:
+        raise GlofgeoError("a resumed run keeps its settings", "leave this out, or start a new run", argument="config")
+    from glofgeo.train_and_score import train as run
 
-    from glofgeo.score_run import judge
-    from glofgeo.training.fit import train as run
-
-    trained = run(
-        aoi=area, aoi_name=name, aoi_path=path, scenes=scenes, lakes=lakes, offset=offset, out=out, config=settings,
-        resume=resume, device=device, devices=devices, strategy=strategy, baseline=baseline, wandb=wandb,
-    )  # fmt: skip
-    # Of several processes, each for a GPU of its own, one judges.
-    if os.environ.get("LOCAL_RANK", "0") == os.environ.get("NODE_RANK", "0") == "0":
-        judge(trained, lakes, device=device)
-        say(f"{trained.best.parent / 'scorecard.md'}: how good it is")
+    try:
+        trained = run(
+            aoi, scenes=scenes, lakes=lakes, out=out, config=settings, offset=offset, resume=resume, compare=compare,
+            device=device, devices=devices, strategy=strategy, wandb=wandb, progress=True,
+        )  # fmt: skip
+    except KeyboardInterrupt as stopped:
+        if getattr(stopped, "resumable", False):
+            say(f"Go on with: glofgeo train --resume {stopped.folder}")  # type: ignore[attr-defined]
+        raise
+    if trained.scorecard:
+        say(f"{trained.folder / 'scorecard.md'}: how good it is")
+        say(f"Best lake IoU {trained.iou:.3f} on the validation area: {trained.best}")
+        say(f"Map with it: glofgeo map --checkpoint {trained.best} --scene SCENE")
 
 
 @app.command(name="map")

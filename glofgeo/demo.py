@@ -22,7 +22,7 @@ from glofgeo.mapping.scene import map_scene
 from glofgeo.presets import PRESETS
 from glofgeo.settings import from_dict
 from glofgeo.terminal import one_line
-from glofgeo.training.fit import train
+from glofgeo.training import RunOptions, Sources, train_model
 
 _SIZE = 1536  # pixels of each scene: some 15 km
 # Left unused between the training and the validation part. A window of 252 pixels (2.5 km) beside the border sees the
@@ -61,10 +61,8 @@ def _run(out: Path, console: Console) -> None:
 
     console.print("[bold]2/4[/] training the tiny model on the first place")
     config = from_dict(TrainConfig, PRESETS["demo"], "demo")
-    checkpoint = train(
-        aoi=read_aoi(aoi), aoi_name="demo", scenes=out / "data" / "scenes", lakes=out / "data" / "lakes.gpkg",
-        out=out / "run", config=config, device="cpu",
-    ).best  # fmt: skip
+    sources = Sources(read_aoi(aoi), "demo", out / "data" / "scenes", out / "data" / "lakes.gpkg")
+    checkpoint = train_model(sources, config, out / "run", options=RunOptions(device="cpu", progress=True)).best
 
     console.print("[bold]3/4[/] mapping the second place at both dates")
     maps = [map_scene(path, checkpoint, out=out / "maps", progress=True) for path in (new, later)]
