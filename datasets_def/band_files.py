@@ -29,7 +29,9 @@ def band_files(folder: Path) -> dict[str, Path]:
     found: dict[tuple[str, int], Path] = {}
     for path, key in _named(folder).items():
         if key in found:
-            raise GlofgeoError(f"{folder}: {found[key].name} and {path.name} are both {key[0]}; give a scene a folder")
+            raise GlofgeoError(
+                f"{folder}: {found[key].name} and {path.name} are both {key[0]}", "give a scene a folder"
+            )
         found[key] = path
     finest = {band: path for (band, _), path in sorted(found.items(), reverse=True)}
     return finest if len(finest) > 1 else {}
@@ -69,14 +71,16 @@ def _refuse_mixture(folder: Path, bands: tuple[str, ...], facts: Mapping[str, Ra
     first, last = min(days, key=days.__getitem__, default=""), max(days, key=days.__getitem__, default="")
     if first and days[last] - days[first] > timedelta(days=1):
         raise GlofgeoError(
-            f"{folder}: {first} was acquired on {days[first]:%Y-%m-%d}, {last} on {days[last]:%Y-%m-%d}; "
-            "give a scene a folder"
+            f"{folder}: {first} was acquired on {days[first]:%Y-%m-%d}, {last} on {days[last]:%Y-%m-%d}",
+            "give a scene a folder",
         )
     layers = {band: facts[band].layers[band] for band in bands}
     offsets = {band: round(layer.offset / layer.quantification, 6) for band, layer in layers.items()}
     if len(set(offsets.values())) > 1:
         told = ", ".join(f"{band} {offset:+g}" for band, offset in offsets.items())
-        raise GlofgeoError(f"{folder}: its files disagree about the offset of their reflectance ({told}); correct them")
+        raise GlofgeoError(
+            f"{folder}: its files disagree about the offset of their reflectance ({told})", "correct them"
+        )
 
 
 def _factor(path: Path, file: RasterFacts, grid: RasterFacts) -> int:
@@ -86,7 +90,7 @@ def _factor(path: Path, file: RasterFacts, grid: RasterFacts) -> int:
     apart = (abs(a.c - b.c), abs(a.f - b.f), abs(a.a - factor * b.a), abs(a.e - factor * b.e))
     shape = tuple(-(-side // factor) for side in grid.shape)
     if file.crs != grid.crs or max(apart) > _SHIFT * b.a or file.shape != shape:
-        raise GlofgeoError(f"{path}: is not on the grid of the other bands beside it; give bands of one scene")
+        raise GlofgeoError(f"{path}: is not on the grid of the other bands beside it", "give bands of one scene")
     return factor
 
 

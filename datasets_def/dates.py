@@ -33,10 +33,14 @@ def mapped_in(lakes: GeoDataFrame, name: str) -> "pd.Series[float]":
     known = {str(column).lower(): column for column in lakes.columns}
     column = next((known[wanted] for wanted in COLUMNS if wanted in known), None)
     if column is None:
-        raise GlofgeoError(f"{name}: no column says when a lake was mapped; add `date`, or leave out --data.lake-years")
+        raise GlofgeoError(
+            f"{name}: no column says when a lake was mapped",
+            "add `date`, or take lakes of all years",
+            argument="data.lake_years",
+        )
     years = pd.Series([_decimal_year(value) for value in lakes[column]], lakes.index, dtype=float)
     if years.isna().all():
-        raise GlofgeoError(f"{name}: no date can be read in {column}; write days as 2020-07-29, or years")
+        raise GlofgeoError(f"{name}: no date can be read in {column}", "write days as 2020-07-29, or years")
     return years
 
 

@@ -115,7 +115,7 @@ class TiledCopy:
                     raise
         except (RasterioError, OSError) as error:
             raise GlofgeoError(
-                f"{partial}: cannot be written ({error}); give the folder room and the right to write"
+                f"{partial}: cannot be written ({error})", "give the folder room and the right to write"
             ) from None
         finally:
             shutil.rmtree(partial, ignore_errors=True)

@@ -58,13 +58,15 @@ def fill_cache(copies: Sequence[TiledCopy], folder: Path, limit: float, tell: Te
     if needed > limit:
         raise GlofgeoError(
             f"{folder}: the scenes of this run take {needed / 1e9:.1f} GB decoded, more than the {limit / 1e9:g} GB "
-            "allowed; raise --data.cache-size, or give fewer scenes or a smaller area"
+            "allowed",
+            "allow more, or give fewer scenes or a smaller area",
+            argument="data.cache_size",
         )
     try:
         return _fill(copies, folder, limit, tell)
     except OSError as error:
         raise GlofgeoError(
-            f"{folder}: cannot be written ({error.strerror}); give the folder room and the right to write"
+            f"{folder}: cannot be written ({error.strerror})", "give the folder room and the right to write"
         ) from None
 
 
@@ -74,7 +76,7 @@ def _fill(copies: Sequence[TiledCopy], folder: Path, limit: float, tell: Tell) -
     advance = _counter("checking decoded scenes", present, tell)
     for copy in present:
         if not copy.whole(advance) and not remove(copy.path.parent):
-            raise GlofgeoError(f"{copy.path}: is damaged, and beside it lie files of others; move these away")
+            raise GlofgeoError(f"{copy.path}: is damaged, and beside it lie files of others", "move these away")
     missing = [copy for copy in copies if not copy.path.parent.exists()]
     _make_room(folder, limit - sum(copy.size for copy in missing))
     advance = _counter("decoding scenes", missing, tell)
@@ -120,7 +122,9 @@ def _make_room(folder: Path, limit: float) -> None:
     if total > limit:
         raise GlofgeoError(
             f"{folder}: other runs read {total / 1e9:.1f} GB of decoded scenes, and with this one's that is more than "
-            "allowed; raise --data.cache-size, or wait for them"
+            "allowed",
+            "allow more, or wait for them",
+            argument="data.cache_size",
         )
 
 

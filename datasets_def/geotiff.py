@@ -118,8 +118,8 @@ def read_raster(
     # GDAL's messages quote a damaged VRT, whatever bytes it holds.
     except (RasterioError, OSError, UnicodeDecodeError) as error:
         raise GlofgeoError(
-            f"{path}: cannot be opened as a scene ({str(error).splitlines()[0]}); "
-            "give a .SAFE folder, its zip, or a GeoTIFF, COG or VRT"
+            f"{path}: cannot be opened as a scene ({str(error).splitlines()[0]})",
+            "give a .SAFE folder, its zip, or a GeoTIFF, COG or VRT",
         ) from None
 
 
@@ -150,7 +150,8 @@ def acquired(path: Path, tags: Mapping[str, str], item: Mapping[str, Any]) -> da
     if times and max(times) - min(times) > timedelta(days=1):
         raise GlofgeoError(
             f"{path}: tags, STAC item or name tell different times of acquisition "
-            f"({min(times):%Y-%m-%d}, {max(times):%Y-%m-%d}); correct the wrong one"
+            f"({min(times):%Y-%m-%d}, {max(times):%Y-%m-%d})",
+            "correct the wrong one",
         )
     return next((found for found in (*times, *(_first_time(*one) for one in named)) if found), None)
 
@@ -196,19 +197,19 @@ def _band_numbers(path: Path, names: list[str]) -> dict[str, int]:
     """Band name -> number in the file, from 1."""
     if not any(names):
         raise GlofgeoError(
-            f"{path}: its {len(names)} bands have no names; set band descriptions (B02, B03, …), "
-            "so that no band is taken for another"
+            f"{path}: its {len(names)} bands have no names",
+            "set band descriptions (B02, B03, …), so that no band is taken for another",
         )
     twice = sorted({name for name in names if (name in BANDS or name == _CLASSES) and names.count(name) > 1})
     if twice:
-        raise GlofgeoError(f"{path}: has several bands named {', '.join(twice)}; name each band once")
+        raise GlofgeoError(f"{path}: has several bands named {', '.join(twice)}", "name each band once")
     optical = [name for name in names if name in BANDS]
     run = re.search(r"(?:B\d[\dA][_-]?){2,}", path.stem)
     listed = re.findall(r"B\d[\dA]", run[0]) if run else []
     if listed != optical and sorted(listed) == sorted(optical):
         raise GlofgeoError(
-            f"{path}: its name lists {', '.join(listed)}, its band descriptions {', '.join(optical)}; "
-            "correct the one that is wrong"
+            f"{path}: its name lists {', '.join(listed)}, its band descriptions {', '.join(optical)}",
+            "correct the one that is wrong",
         )
     return {name: number for number, name in enumerate(names, 1) if name}
 
@@ -218,16 +219,16 @@ def _check(path: Path, source: DatasetReader, indexes: Mapping[str, int], bands:
     if missing:
         raise GlofgeoError(f"{path}: has no band {', '.join(missing)}; it has {', '.join(indexes)}")
     if source.crs is None:
-        raise GlofgeoError(f"{path}: has no CRS; assign the one it was made in")
+        raise GlofgeoError(f"{path}: has no CRS", "assign the one it was made in")
     t = source.transform
     if not all(map(math.isfinite, t)) or t.b or t.d or t.a <= 0 or t.e >= 0:
-        raise GlofgeoError(f"{path}: its grid is rotated or not north-up; warp it to a north-up grid first")
+        raise GlofgeoError(f"{path}: its grid is rotated or not north-up", "warp it to a north-up grid first")
     _check_place(path, source)
     kinds = [source.dtypes[indexes[band] - 1] for band in bands if band in BANDS]
     if any(kind in ("uint8", "int8") for kind in kinds):
-        raise GlofgeoError(f"{path}: 8-bit pixels are a picture, not reflectance; give the product itself")
+        raise GlofgeoError(f"{path}: 8-bit pixels are a picture, not reflectance", "give the product itself")
     if any(kind.startswith("complex") for kind in kinds):
-        raise GlofgeoError(f"{path}: complex numbers are no reflectance; give the product itself")
+        raise GlofgeoError(f"{path}: complex numbers are no reflectance", "give the product itself")
 
 
 def _check_place(path: Path, source: DatasetReader) -> None:
@@ -242,7 +243,8 @@ def _check_place(path: Path, source: DatasetReader) -> None:
     if beyond or not _FINEST <= side <= _COARSEST:
         raise GlofgeoError(
             f"{path}: pixels of {source.transform.a:g} at ({bounds.left:.10g}, {bounds.top:.10g}) in "
-            f"{crs.to_string()[:40]} are no place on the Earth; assign the CRS and the grid it was made in"
+            f"{crs.to_string()[:40]} are no place on the Earth",
+            "assign the CRS and the grid it was made in",
         )
 
 
@@ -268,7 +270,9 @@ def _radiometry(
         return None
     planes = [sample_band(source, layers[band].index) for band in bands]
     if len(floating) > 1 or any(plane.size and np.median(plane) > _LARGEST_MEDIAN for plane in planes):
-        raise GlofgeoError(f"{path}: floating-point values above 3 are no reflectance; set the bands' scale")
+        raise GlofgeoError(f"{path}: floating-point values above 3 are no reflectance", "set the bands' scale")
     if given is not None:
-        raise GlofgeoError(f"{path}: holds floating-point reflectance, which has no offset; leave out --offset")
+        raise GlofgeoError(
+            f"{path}: holds floating-point reflectance, which has no offset", "give none", argument="offset"
+        )
     return dict.fromkeys(optical, (1.0, 0.0)), "floating-point reflectance, taken as it is"

@@ -36,7 +36,7 @@ def pixel_area(crs: CRS, transform: Affine, shape: tuple[int, int]) -> float:
     except ProjError as error:
         raise GlofgeoError(f"the CRS of the grid has no place on the globe ({str(error).splitlines()[0]})") from None
     if not (np.isfinite(area) and area > 0):
-        raise GlofgeoError("the grid's middle has no place on the globe; check its CRS and corner in QGIS")
+        raise GlofgeoError("the grid's middle has no place on the globe", "check its CRS and corner in QGIS")
     return float(area)
 
 

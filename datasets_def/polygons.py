@@ -48,14 +48,14 @@ def read_polygons(
     """
     path = Path(path)
     if not path.exists():
-        raise GlofgeoError(f"{path}: no such file; name a layer of {what} (GeoPackage, GeoJSON or Shapefile)")
+        raise GlofgeoError(f"{path}: no such file", f"name a layer of {what} (GeoPackage, GeoJSON or Shapefile)")
     if not (path.is_file() or path.is_dir()):
-        raise GlofgeoError(f"{path}: is no file; name a layer of {what} (GeoPackage, GeoJSON or Shapefile)")
+        raise GlofgeoError(f"{path}: is no file", f"name a layer of {what} (GeoPackage, GeoJSON or Shapefile)")
     frame = _read(path, what, layer)
     if not isinstance(frame, GeoDataFrame):
-        raise GlofgeoError(f"{path}: has no geometries; give a layer of polygons")
+        raise GlofgeoError(f"{path}: has no geometries", "give a layer of polygons")
     if frame.crs is None:
-        raise GlofgeoError(f"{path}: has no CRS; assign the one it was drawn in, for example with ogr2ogr -a_srs")
+        raise GlofgeoError(f"{path}: has no CRS", "assign the one it was drawn in, for example with ogr2ogr -a_srs")
     shapes = shapely.force_2d(np.array(frame.geometry.array, dtype=object))
     _refuse_off_earth(shapes, frame, path)
     areas = np.array([_polygonal(shape) for shape in shapes], dtype=object)
@@ -63,7 +63,7 @@ def read_polygons(
         areas = np.array([wrap(area) for area in areas], dtype=object)
     kept = ~shapely.is_empty(areas)
     if not kept.any() and not (empty_ok and frame.empty):
-        raise GlofgeoError(f"{path}: {_what_it_holds(shapes)}; give a layer of {what}")
+        raise GlofgeoError(f"{path}: {_what_it_holds(shapes)}", f"give a layer of {what}")
     if not kept.all():
         told = f"{path}: {np.count_nonzero(~kept)} of {len(kept)} features have no polygon and are left out"
         warnings.warn(told, GlofgeoWarning, stacklevel=1)
@@ -85,7 +85,7 @@ def find_aoi(name: str | Path) -> Path:
             if candidate.is_file():
                 return candidate
     names = ", ".join(sorted(path.stem for path in ready.glob("*.geojson"))) or "none"
-    raise GlofgeoError(f"{name}: no such area of interest; give a polygon file or a ready-made one ({names})")
+    raise GlofgeoError(f"{name}: no such area of interest", f"give a polygon file or a ready-made one ({names})")
 
 
 def read_aoi(name: str | Path) -> GeoDataFrame:
@@ -105,7 +105,7 @@ def read_aoi(name: str | Path) -> GeoDataFrame:
     for wanted in ("name", "split", "place"):
         found = [column for column in aoi.columns if str(column).strip().casefold() == wanted]
         if len(found) > 1:
-            raise GlofgeoError(f"{path}: has the columns {', '.join(map(repr, found))}; keep one of them")
+            raise GlofgeoError(f"{path}: has the columns {', '.join(map(repr, found))}", "keep one of them")
         if found:
             columns[wanted] = aoi[found[0]].map(lambda value: value.strip() if isinstance(value, str) else value)
     if "split" in columns:
@@ -122,7 +122,7 @@ def _refuse_rows(wrong: "pd.Series[bool]", values: "pd.Series[Any]", what: str, 
         value = values[wrong].iloc[0]
         told = "missing" if pd.isna(value) or value == "" else str(value)
         where = f"feature {wrong.argmax() + 1} of {len(wrong)}"
-        raise GlofgeoError(f"{what} is {told} on {where}; {wanted} on every feature")
+        raise GlofgeoError(f"{what} is {told} on {where}", f"{wanted} on every feature")
 
 
 def _read(path: Path, what: str, layer: str | None) -> Any:
@@ -137,7 +137,7 @@ def _read(path: Path, what: str, layer: str | None) -> Any:
     except ShapelyError as error:
         reason = str(error).splitlines()[0]
         hint = "mend it with Fix geometries of QGIS and save it as polygons"
-        raise GlofgeoError(f"{path}: has a geometry that cannot be read ({reason}); {hint}") from None
+        raise GlofgeoError(f"{path}: has a geometry that cannot be read ({reason})", hint) from None
     except (DataSourceError, DataLayerError, OSError, ValueError, RuntimeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise GlofgeoError(f"{path}: cannot be read as a layer of {what} ({reason})") from None
@@ -155,7 +155,7 @@ def _choose_layer(path: Path, what: str, layer: str | None) -> str:
     able = [str(name) for name, kind in layers if kind is not None and any(k in str(kind) for k in kinds)]
     if not able:
         held = ", ".join(sorted({str(kind) for _, kind in layers if kind is not None})) or "columns without a geometry"
-        raise GlofgeoError(f"{path}: has no polygons but {held}; give a layer of {what}")
+        raise GlofgeoError(f"{path}: has no polygons but {held}", f"give a layer of {what}")
     return "lakes" if "lakes" in able else able[0]
 
 
@@ -186,12 +186,12 @@ def _refuse_off_earth(shapes: Any, frame: GeoDataFrame, path: Path) -> None:
     wrong = ~np.isfinite(xy).all(axis=1)
     if wrong.any():
         number = row[wrong.argmax()] + 1
-        raise GlofgeoError(f"{path}: feature {number} of {len(shapes)} has a coordinate that is no number; redraw it")
+        raise GlofgeoError(f"{path}: feature {number} of {len(shapes)} has a coordinate that is no number", "redraw it")
     if not (frame.crs.is_geographic or frame.crs.is_projected):
-        raise GlofgeoError(f"{path}: its CRS ({frame.crs.name}) is not tied to the Earth; save it in EPSG:4326")
+        raise GlofgeoError(f"{path}: its CRS ({frame.crs.name}) is not tied to the Earth", "save it in EPSG:4326")
     axis = frame.crs.axis_info[0]
     if frame.crs.is_geographic and axis.unit_name != "degree":
-        raise GlofgeoError(f"{path}: its CRS counts in {axis.unit_name}, not in degrees; save it in EPSG:4326")
+        raise GlofgeoError(f"{path}: its CRS counts in {axis.unit_name}, not in degrees", "save it in EPSG:4326")
     far = np.array(_DEGREES) + _DEGREE_TOLERANCE
     if not frame.crs.is_geographic:
         far = np.array([_FARTHEST, _FARTHEST]) / axis.unit_conversion_factor
@@ -201,6 +201,6 @@ def _refuse_off_earth(shapes: Any, frame: GeoDataFrame, path: Path) -> None:
         x, y = xy[wrong.argmax()]
         unit = "degrees" if frame.crs.is_geographic else f"places of {frame.crs.name}"
         raise GlofgeoError(
-            f"{path}: has no CRS of its own or a wrong one: its coordinates (such as {x:.6g}, {y:.6g}) are no {unit}; "
-            "save it with the CRS it was drawn in"
+            f"{path}: has no CRS of its own or a wrong one: its coordinates (such as {x:.6g}, {y:.6g}) are no {unit}",
+            "save it with the CRS it was drawn in",
         )

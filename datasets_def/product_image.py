@@ -54,7 +54,8 @@ class ProductImage:
         if source.crs != self.crs or not (apart <= 0.501 * here.a and scale <= 1e-3 * here.a):
             raise GlofgeoError(
                 f"{self.file}: lies at {_place(source.crs, there)}, where the product's metadata say "
-                f"{_place(self.crs, here)}; fetch the product again"
+                f"{_place(self.crs, here)}",
+                "fetch the product again",
             )
 
 
@@ -71,7 +72,7 @@ def check_end(path: str) -> None:
         with Path(path).open("rb") as file:
             file.seek(-2, 2)
             if file.read() != b"\xff\xd9":
-                raise GlofgeoError(f"{path}: cut short (its end is missing); fetch the product again")
+                raise GlofgeoError(f"{path}: cut short (its end is missing)", "fetch the product again")
 
 
 def _place(crs: CRS, transform: Affine) -> str:

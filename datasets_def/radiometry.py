@@ -117,17 +117,20 @@ def from_scales(
     """
     bare = [band for band in bands if scales[band] == (1.0, 0.0)]
     if bare:
-        raise GlofgeoError(f"{path}: carries scale and offset for some bands, but not for {', '.join(bare)}; set them")
+        raise GlofgeoError(
+            f"{path}: carries scale and offset for some bands, but not for {', '.join(bare)}", "set them"
+        )
     known = {}
     for band, (scale, offset) in scales.items():
         possible = 1e-6 <= scale <= 1 and abs(offset) <= 1
         if not possible and band in bands:
-            raise GlofgeoError(f"{path}: scale {scale:g} and offset {offset:g} of {band} cannot be; correct the file")
+            raise GlofgeoError(f"{path}: scale {scale:g} and offset {offset:g} of {band} cannot be", "correct the file")
         known[band] = (round(1 / scale, 6), round(offset / scale, 6)) if possible else (1.0, 0.0)
     if given is not None and any(known[band][1] != given for band in bands):
         raise GlofgeoError(
-            f"{path}: --offset {given:g} contradicts the file, whose bands carry {known[bands[0]][1]:g}; "
-            "leave it out, or correct the file"
+            f"{path}: the offset {given:g} contradicts the file, whose bands carry {known[bands[0]][1]:g}",
+            "give none, or correct the file",
+            argument="offset",
         )
     return known, f"{formula(known, bands)}, from the file's scale and offset"
 
@@ -162,7 +165,7 @@ def claims(path: Path, tags: Mapping[str, str], item: Mapping[str, Any]) -> list
         if tag in tags:
             offset = _offset_in(tags[tag])
             if offset is None:
-                raise GlofgeoError(f"{path}: its tag {tag} is {tags[tag]!r}, which is no offset; correct it")
+                raise GlofgeoError(f"{path}: its tag {tag} is {tags[tag]!r}, which is no offset", "correct it")
             found.append(Claim(offset, f"tag {tag}"))
     if "PROCESSING_BASELINE" in tags:
         found.append(of_baseline(tags["PROCESSING_BASELINE"], "tag PROCESSING_BASELINE"))
@@ -201,32 +204,35 @@ def choose_offset(path: Path, claimed: list[Claim], given: float | None, sample:
     offsets = {claim.offset for claim in claimed}
     if len(offsets) > 1:
         told = " and ".join(f"{claim.source} ({claim.offset:+g})" for claim in claimed)
-        raise GlofgeoError(f"{path}: {told} disagree about the offset of its DN; correct the file")
+        raise GlofgeoError(f"{path}: {told} disagree about the offset of its DN", "correct the file")
     if given is not None:
         if offsets - {given}:
             raise GlofgeoError(
-                f"{path}: --offset {given:g} contradicts its {claimed[0].source}, which means {claimed[0].offset:g}; "
-                "leave it out, or correct the file"
+                f"{path}: the offset {given:g} contradicts its {claimed[0].source}, which means {claimed[0].offset:g}",
+                "give none, or correct the file",
+                argument="offset",
             )
         return given, "as given"
     if claimed:
         if claimed[0].offset < 0 and sample.darkest < _DARK_DN:
             raise GlofgeoError(
                 f"{path}: its {claimed[0].source} means an offset of {claimed[0].offset:g}, but a twentieth of a band "
-                f"lies below DN {sample.darkest:.0f}, so it may have been taken off already; remove the claim and give "
-                "--offset -1000 or --offset 0"
+                f"lies below DN {sample.darkest:.0f}, so it may have been taken off already",
+                "remove the claim and give the offset, -1000 or 0",
+                argument="offset",
             )
         return claimed[0].offset, f"from its {claimed[0].source}"
     if sample.brightest <= _PICTURE:
         raise GlofgeoError(
-            f"{path}: DN up to {sample.brightest:.0f} are a picture, not reflectance; give the product itself"
+            f"{path}: DN up to {sample.brightest:.0f} are a picture, not reflectance", "give the product itself"
         )
     if sample.darkest < _DARK_DN:
         together = f" of {sample.files} pieces" if sample.files > 1 else ""
         return 0.0, f"measured: a twentieth of a band{together} lies below DN {sample.darkest:.0f}"
     raise GlofgeoError(
-        f"{path}: does not tell whether its DN hold the offset of baseline 04.00 and later; "
-        "give --offset -1000 if they do, --offset 0 if not"
+        f"{path}: does not tell whether its DN hold the offset of baseline 04.00 and later",
+        "give the offset, -1000 if they do, 0 if not",
+        argument="offset",
     )
 
 

@@ -58,7 +58,7 @@ def to_degrees(polygons: GeoSeries) -> GeoSeries:
     if not crs.equals(WGS84, ignore_axis_order=True):
         shapes = _transform(shapes, crs, CRS.from_user_input(WGS84))
         if not np.isfinite(shapely.get_coordinates(shapes)).all():
-            raise GlofgeoError(f"a polygon lies off the ground that {crs.name} can show; check its CRS")
+            raise GlofgeoError(f"a polygon lies off the ground that {crs.name} can show", "check its CRS")
         west, _, east, _ = shapely.bounds(shapes).T
         for i in np.flatnonzero(east - west > 180):
             shapes[i] = _mend(shapes[i])

@@ -129,9 +129,9 @@ def _metadata(root: Path, files: Mapping[str, StoredFile]) -> tuple[str, str]:
     if not products:
         raise GlofgeoError(f"{root}: {_what_it_is(files)}")
     if not tiles:
-        raise GlofgeoError(f"{root}: incomplete, missing MTD_TL.xml in its GRANULE folder; fetch the product again")
+        raise GlofgeoError(f"{root}: incomplete, missing MTD_TL.xml in its GRANULE folder", "fetch the product again")
     if len(products) > 1 or len(tiles) > 1:
-        raise GlofgeoError(f"{root}: holds {len(tiles)} tiles; give one product of one tile")
+        raise GlofgeoError(f"{root}: holds {len(tiles)} tiles", "give one product of one tile")
     return products[0], tiles[0]
 
 
@@ -173,7 +173,8 @@ def _choose(root: Path, names: list[str], promised: Mapping[tuple[str, int], str
         elif other not in (name, promised.get(key)):
             raise GlofgeoError(
                 f"{root}: has two files of {key[0]} at {key[1]} m, {PurePosixPath(other).name} and "
-                f"{PurePosixPath(name).name}; leave the right one there"
+                f"{PurePosixPath(name).name}",
+                "leave the right one there",
             )
     return list(found.items())
 
@@ -197,13 +198,13 @@ def _check_names(root: Element, sensed: datetime, epsg: int, where: StoredFile) 
         named = time(match["start"], what, where)
         if abs(named - sensed) > timedelta(days=1):
             raise GlofgeoError(
-                f"{where}: names the {what} after {match['start']} but gives {sensed:%Y%m%dT%H%M%S} as its start; "
-                "fetch the product again"
+                f"{where}: names the {what} after {match['start']} but gives {sensed:%Y%m%dT%H%M%S} as its start",
+                "fetch the product again",
             )
         if epsg != (32600 if match["belt"] >= "N" else 32700) + int(match["zone"]):
             raise GlofgeoError(
-                f"{where}: names the {what} after tile {match['zone']}{match['belt']} but lies in EPSG:{epsg}; "
-                "fetch the product again"
+                f"{where}: names the {what} after tile {match['zone']}{match['belt']} but lies in EPSG:{epsg}",
+                "fetch the product again",
             )
 
 
@@ -217,8 +218,8 @@ def _check_baseline(root: Element, baseline: str, offsets: Mapping[str, float], 
         named = f"{match[2]}.{match[3]}"
         if not any(offsets.values()) and float(baseline) < 4 <= float(named) and named != _LOCAL:
             raise GlofgeoError(
-                f"{where}: names the product after baseline {named} but gives {baseline} and no offset; "
-                "fetch the product again"
+                f"{where}: names the product after baseline {named} but gives {baseline} and no offset",
+                "fetch the product again",
             )
 
 
@@ -236,29 +237,32 @@ def _radiometry(
     # 1000 in products of 2015, else 10000; an offset beyond it would be a reflectance beyond 1.
     quantification = number(find_text(root, tag, where), tag, where, 1000, 100_000)
     if not re.fullmatch(r"\d\d\.\d\d", baseline):
-        raise GlofgeoError(f"{where}: gives {short(repr(baseline))} as PROCESSING_BASELINE; fetch the product again")
+        raise GlofgeoError(f"{where}: gives {short(repr(baseline))} as PROCESSING_BASELINE", "fetch the product again")
     declared: dict[str | None, float] = {}
     for element in root.iter(offset_tag):
         value = number(element.text, offset_tag, where, -quantification, quantification)
         if declared.setdefault(element.get("band_id"), value) != value:
-            raise GlofgeoError(f"{where}: gives a band two values of {offset_tag}; fetch the product again")
+            raise GlofgeoError(f"{where}: gives a band two values of {offset_tag}", "fetch the product again")
     # Level-2A has no cirrus band, by specification.
     bands = [band for band in BANDS.values() if not (band.name == "B10" and level == "L2A")]
     missing = [band.name for band in bands if str(band.band_id) not in declared]
     if declared and missing:
-        raise GlofgeoError(f"{where}: lacks {offset_tag} of {', '.join(missing)}; fetch the product again")
+        raise GlofgeoError(f"{where}: lacks {offset_tag} of {', '.join(missing)}", "fetch the product again")
     known = {band.name: declared.get(str(band.band_id), 0.0) for band in bands}
     if not declared and float(baseline) >= 4:
         if given is not None:
             return quantification, dict.fromkeys(known, given), "offset as given"
         local = " (Sen2Cor on one's own computer)" if baseline == _LOCAL else ""
         raise GlofgeoError(
-            f"{where}: baseline {baseline}{local} without {offset_tag}, so its reflectance is unknown; fetch the "
-            "product again, or say what to add to its numbers with --offset -1000 or --offset 0"
+            f"{where}: baseline {baseline}{local} without {offset_tag}, so its reflectance is unknown",
+            "fetch the product again, or give the DN to add as offset, -1000 or 0",
+            argument="offset",
         )
     if given is not None and set(known.values()) != {given}:
         told = ", ".join(f"{value:g}" for value in sorted(set(known.values())))
-        raise GlofgeoError(f"{where}: its offset is {told}, not {given:g}; leave out --offset for this product")
+        raise GlofgeoError(
+            f"{where}: its offset is {told}, not {given:g}", "give none for this product", argument="offset"
+        )
     return quantification, known, "from the product's metadata"
 
 
@@ -267,7 +271,7 @@ def _epsg(root: Element, where: StoredFile) -> int:
     text = find_text(root, "HORIZONTAL_CS_CODE", where)
     match = re.fullmatch(r"EPSG:32([67])(\d\d)", text, re.ASCII)
     if match is None or not 1 <= int(match.group(2)) <= 60:
-        raise GlofgeoError(f"{where}: gives {short(repr(text))} as HORIZONTAL_CS_CODE; fetch the product again")
+        raise GlofgeoError(f"{where}: gives {short(repr(text))} as HORIZONTAL_CS_CODE", "fetch the product again")
     return int(text.removeprefix("EPSG:"))
 
 
@@ -287,9 +291,9 @@ def _grids(root: Element, where: StoredFile) -> dict[int, tuple[Affine, tuple[in
         if metres in sizes:
             grids[metres] = (Affine(metres, 0, left, 0, -metres, top), sizes[metres])
     if not grids:
-        raise GlofgeoError(f"{where}: gives no grid; fetch the product again")
+        raise GlofgeoError(f"{where}: gives no grid", "fetch the product again")
     if len({(transform.c, transform.f) for transform, _ in grids.values()}) > 1:
-        raise GlofgeoError(f"{where}: gives its grids different corners; fetch the product again")
+        raise GlofgeoError(f"{where}: gives its grids different corners", "fetch the product again")
     return grids
 
 

@@ -212,7 +212,7 @@ class Scene:
                 missing.append(self.layers[band].path[1:])
         if missing:
             told = ", ".join(dict.fromkeys(missing))
-            raise GlofgeoError(f"{self.path}: incomplete, missing {told}; fetch the product again")
+            raise GlofgeoError(f"{self.path}: incomplete, missing {told}", "fetch the product again")
 
     def check(self) -> None:
         """Reads the last pixel of every file, which tells what is missing, damaged or of another size or place.
@@ -254,7 +254,7 @@ def open_scene(
             files that an incomplete product lacks are reported when they are read.
     """
     path = Path(path)
-    check_path(path, "no such scene; check the path")
+    check_path(path, "no such scene", "check the path")
     unknown = [band for band in bands if band not in BANDS]
     if unknown or not bands:
         raise GlofgeoError(f"unknown band {', '.join(unknown) or '(none)'}: Sentinel-2 has {', '.join(BANDS)}")

@@ -28,7 +28,7 @@ def find_scenes(path: str | Path) -> list[Path]:
         GlofgeoError: If the path does not exist or holds no scene.
     """
     path = Path(path)
-    check_path(path, "no such folder; put scenes there or name another with --scenes")
+    check_path(path, "no such folder", "put scenes there, or name another folder")
     if path.is_file() or _is_product(path):
         return [path]
     inside = find_product(path) if "GRANULE" in Path(os.path.abspath(path)).parts else path  # noqa: PTH100
@@ -39,10 +39,10 @@ def find_scenes(path: str | Path) -> list[Path]:
     try:
         next(path.iterdir(), None)
     except OSError as error:
-        raise GlofgeoError(f"{path}: may not be read ({error.strerror}); ask for the right to") from None
+        raise GlofgeoError(f"{path}: may not be read ({error.strerror})", "ask for the right to") from None
     found = list(_below(path, set()))
     if not found:
-        raise GlofgeoError(f"{path}: holds no scene (.SAFE, .zip, .tif or .vrt); put scenes there")
+        raise GlofgeoError(f"{path}: holds no scene (.SAFE, .zip, .tif or .vrt)", "put scenes there")
     return found
 
 

@@ -61,7 +61,7 @@ class Sentinel2(RasterDataset):
             raise GlofgeoError(f"{paths}: no scene in {crs} at the wanted resolution")
         if len(grids) > 1:
             told = "; ".join(sorted(f"{grid_crs} at {grid_res[0]:g}" for grid_crs, grid_res in grids))
-            raise GlofgeoError(f"{paths}: scenes on {len(grids)} grids ({told}); open them with Sentinel2.by_grid")
+            raise GlofgeoError(f"{paths}: scenes on {len(grids)} grids ({told})", "open them with Sentinel2.by_grid")
         self._index(paths, scenes, bands, transforms)
 
     @classmethod

@@ -30,7 +30,7 @@ def verify_product(path: str | Path) -> Verification:
         GlofgeoError: If it is no product or cannot be read.
     """
     path = Path(path)
-    check_path(path, "no such scene; check the path")
+    check_path(path, "no such scene", "check the path")
     if not is_safe(path):
         raise GlofgeoError(f"{path}: only products, as a .SAFE folder or its zip, have checksums; nothing to verify")
     root, files = open_product(path)

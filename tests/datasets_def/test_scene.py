@@ -223,7 +223,7 @@ def test_the_real_product(real_data):
 
 def test_the_real_rasters(real_data):
     path = next((real_data / "scenes").glob("dolomites*.tif"))
-    refuses(path, "--offset -1000", "--offset 0")
+    refuses(path, "give the offset, -1000 if they do, 0 if not")
     dolomites = open_scene(path, offset=-1000)
     assert 0.03 < dolomites.read().mean() < 0.3
     alberta = open_scene(next((real_data / "scenes").glob("alberta*B08*.tif")))
