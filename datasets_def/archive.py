@@ -153,12 +153,12 @@ def _files_of_zip(path: Path) -> dict[str, StoredFile]:
                 if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                     how = _PACKED.get(info.compress_type, f"method {info.compress_type}")
                     raise GlofgeoError(
-                        f"{path}: packed in a way that cannot be read here ({how})",
+                        f"{path}: compressed with a method that cannot be read here ({how})",
                         "unpack it and give the .SAFE folder",
                     )
                 if name in found:
                     # Readers differ in which of them they take.
-                    raise GlofgeoError(f"{path}: holds {name} twice", "pack it again, or fetch it again")
+                    raise GlofgeoError(f"{path}: holds {name} twice", "zip it again, or fetch it again")
             found[name] = StoredFile(path, info.filename)
     if len(found) > _MOST_FILES:
         raise GlofgeoError(f"{path}: holds more than {_MOST_FILES} files", "give the zip of one product")
@@ -207,7 +207,9 @@ def _readable(file: StoredFile) -> Iterator[None]:
     except _ZIP_ERRORS as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, PermissionError):
-            raise GlofgeoError(f"{error.filename or file}: may not be read", "ask for the right to") from None
+            raise GlofgeoError(
+                f"{error.filename or file}: no permission to read it", "ask its owner for access"
+            ) from None
         zipped = file.member or file.path.suffix.lower() == ".zip"
         what = "not a whole zip file" if zipped and not file.member else "cannot be read"
         raise GlofgeoError(f"{file}: {what} ({reason})", "fetch the product again") from None

@@ -51,6 +51,11 @@ BANDS: dict[str, Band] = {band.name: band for band in _TABLE}
 
 DEFAULT_BANDS: tuple[str, ...] = ("B02", "B03", "B04", "B08")
 
+# Reflectance is (DN + offset) / 10000, with this offset from processing baseline 04.00 on and none before
+# (Sentinel-2 processing-baseline notice 04.00).
+QUANTIFICATION = 10000.0
+OFFSET = -1000.0
+
 
 def band_name(text: str) -> str:
     """Reads a band's name: `b2`, `B2` and `B2, central wavelength 490 nm` are `B02`; other text comes back as it is."""

@@ -18,7 +18,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from datasets_def.errors import GlofgeoError
-from datasets_def.files import Layer
+from datasets_def.files import READ_ROWS, Layer
 from datasets_def.processes import TAG, is_abandoned, process_tag
 from datasets_def.scene import Scene
 
@@ -31,7 +31,6 @@ _COPY = re.compile(r".+_[0-9a-f]{16}")
 _PARTIAL = re.compile(rf"\..+_[0-9a-f]{{16}}(?:\.(?P<tag>{TAG}))?\.[0-9a-f]{{32}}")
 _LEASE = re.compile(rf"\.in-use\.(?P<tag>{TAG})\.[0-9a-f]{{32}}")
 
-_ROWS = 1024  # of one read: the block height of 10 m JPEG 2000 files, so that each block is decoded once
 _TILE = 256
 _CHUNK = 2**24
 
@@ -81,7 +80,7 @@ class TiledCopy:
         """Reads the copy through and tells whether it is as it was written.
 
         Args:
-            advance: told the number of bytes read since.
+            advance: called with the number of bytes read since.
         """
         try:
             record = json.loads((self.path.parent / RECORD).read_text())
@@ -94,7 +93,7 @@ class TiledCopy:
         """Makes the copy; where another process was faster, its copy stays.
 
         Args:
-            advance: told the number of bytes written since.
+            advance: called with the number of bytes written since.
 
         Raises:
             GlofgeoError: If the product cannot be read or the copy cannot be written.
@@ -115,7 +114,7 @@ class TiledCopy:
                     raise
         except (RasterioError, OSError) as error:
             raise GlofgeoError(
-                f"{partial}: cannot be written ({error})", "give the folder room and the right to write"
+                f"{partial}: cannot be written ({error})", "check free disk space and write permission"
             ) from None
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -127,11 +126,11 @@ class TiledCopy:
     def _write(self, out: Path, advance: Advance) -> None:
         scene, layers = self.scene, self._layers()
         extra = layers[len(scene.bands) :]
-        shift = rasterio.windows.transform(self.window, scene.transform)
+        grid = scene.grid.window(self.window)
         # Uncompressed and band by band, because a crop of 518 pixels then comes in half the time that ZSTD takes.
         with rasterio.open(
-            out, "w", driver="GTiff", dtype="uint16", count=len(layers), width=int(self.window.width),
-            height=int(self.window.height), crs=scene.crs, transform=shift, nodata=0, tiled=True,
+            out, "w", driver="GTiff", dtype="uint16", count=len(layers), width=grid.shape[1],
+            height=grid.shape[0], crs=grid.crs, transform=grid.transform, nodata=0, tiled=True,
             blockxsize=_TILE, blockysize=_TILE, interleave="band", bigtiff="if_safer",
         ) as target:  # fmt: skip
             target.descriptions = [*scene.bands, *(["SCL"] if extra else [])]
@@ -148,7 +147,7 @@ class TiledCopy:
         """Gives (first row in the window, DN `(C, rows, W)`), from top to bottom; the next is decoded meanwhile."""
         top, left = int(self.window.row_off), int(self.window.col_off)
         bottom, width = top + int(self.window.height), int(self.window.width)
-        edges = [top, *range((top // _ROWS + 1) * _ROWS, bottom, _ROWS), bottom]
+        edges = [top, *range((top // READ_ROWS + 1) * READ_ROWS, bottom, READ_ROWS), bottom]
 
         def decode(start: int, stop: int) -> npt.NDArray[np.uint16]:
             part = Window(left, start, width, stop - start)

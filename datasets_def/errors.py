@@ -2,7 +2,7 @@
 
 
 class GlofgeoError(Exception):
-    """A wrong input, told in one line: what is wrong, which file, and what to do about it.
+    """A wrong input, in one line: what is wrong, which file, and what to do about it.
 
     The command line prints the message and exits with status 2. Anything else that escapes is a fault of
     glofgeo itself and exits with status 1.

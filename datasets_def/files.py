@@ -1,10 +1,9 @@
 """Where the pixels of bands lie, and reading them onto one grid."""
 
-import math
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,9 @@ from rasterio.windows import Window
 
 from datasets_def.errors import GlofgeoError
 from datasets_def.product_image import ProductImage, check_end
+
+# 10 m JPEG 2000 files of products have blocks of 1024 rows: reads of these rows decode each block once.
+READ_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -54,73 +56,12 @@ class Planes:
     """Layers as they were read.
 
     Attributes:
-        numbers: `(C, H, W)` digital numbers as stored.
+        numbers: `(C, H, W)` DN as stored.
         unmasked: bool `(H, W)`, False where a mask or alpha band of a file hides a pixel; None where no file has one.
     """
 
     numbers: npt.NDArray[Any]
     unmasked: npt.NDArray[np.bool_] | None
-
-
-# Of surface reflectance. Steep sunlit snow reaches 2, over-corrected shadow -0.1; what lies beyond is a number that
-# some program wrote for "no data" and did not declare (-9999, -32768, 65535, 1e20, ...).
-_LOWEST, _HIGHEST = -0.5, 3.0
-
-
-def measured(planes: Planes, layers: Sequence[Layer]) -> npt.NDArray[np.bool_]:
-    """Tells where every one of some layers holds a measurement.
-
-    That is no nodata, no not-a-number, nothing that a mask or alpha band hides, and no reflectance beyond -0.5 to 3.
-
-    Args:
-        planes: of these layers.
-        layers: in the same order, of reflectance.
-
-    Returns:
-        bool `(H, W)`.
-    """
-    numbers = planes.numbers
-    there: npt.NDArray[np.bool_] = np.ones(numbers.shape[1:], np.bool_)
-    limits = [_limits(layer, numbers.dtype) for layer in layers]
-    if None in limits:
-        return np.zeros_like(there)
-    # A few rows at a time, so that what is compared still lies in the processor's cache.
-    for top in range(0, len(there), 32):
-        rows = there[top : top + 32]
-        for plane, (low, high, hole) in zip(numbers[:, top : top + 32], filter(None, limits), strict=True):
-            if low is not None:
-                rows &= plane >= low
-            if high is not None:
-                rows &= plane <= high
-            if hole is not None:
-                rows &= plane != hole
-    if planes.unmasked is not None:
-        there &= planes.unmasked
-    return there
-
-
-def _limits(layer: Layer, dtype: np.dtype[Any]) -> tuple[Any, Any, Any] | None:
-    """Least and greatest DN that can be a reflectance, and nodata between them, in the numbers' own type.
-
-    Against another type, every number would be made one of that first. None where there is nothing to compare, and for
-    all where no number of this type can be a reflectance.
-    """
-    low, high = (bound * layer.quantification - layer.offset for bound in (_LOWEST, _HIGHEST))
-    if dtype.kind == "f":
-        hole = layer.nodata if low <= layer.nodata <= high else None
-        return dtype.type(low), dtype.type(high), None if hole is None else dtype.type(hole)
-    least, most = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
-    first, last = max(math.ceil(low), least), min(math.floor(high), most)
-    if layer.nodata == first:
-        first += 1
-    if first > last:
-        return None
-    inside = float(layer.nodata).is_integer() and first <= layer.nodata <= last
-    return (
-        dtype.type(first) if first > least else None,
-        dtype.type(last) if last < most else None,
-        dtype.type(int(layer.nodata)) if inside else None,
-    )
 
 
 class _Handles(threading.local):

@@ -61,6 +61,25 @@ class Grid:
         """Side in metres of a square as large as the pixel in the middle."""
         return math.sqrt(self.pixel_area)
 
+    def coarser(self, factor: int) -> "Grid":
+        """Gives the grid of pixels so many times as large, from the same corner; the last may reach beyond its edge."""
+        rows, cols = (-(-side // factor) for side in self.shape)
+        return Grid((rows, cols), self.transform * Affine.scale(factor), self.crs)
+
+    def apart(self, other: "Grid") -> tuple[float, float]:
+        """Compares where another grid's pixels lie.
+
+        Returns:
+            The distance between the first corners and the difference between the pixels' sides, both along the worse
+            axis and in pixels of this grid; infinite for another CRS.
+        """
+        if self.crs != other.crs:
+            return math.inf, math.inf
+        here, there = self.transform, other.transform
+        shift = max(abs(there.c - here.c), abs(there.f - here.f))
+        scale = max(abs(there.a - here.a), abs(there.b), abs(there.d), abs(there.e - here.e))
+        return shift / here.a, scale / here.a
+
     def window(self, window: Window) -> "Grid":
         """Gives the grid of a part of it, which may reach beyond its edges."""
         shape = (int(window.height), int(window.width))
@@ -83,6 +102,25 @@ class Grid:
             for first, last, side in ((row0, row1, self.shape[0]), (col0, col1, self.shape[1]))
         )
         return Window.from_slices((rows[0], max(rows)), (cols[0], max(cols)))
+
+    def nearest(self, bounds: Bounds) -> Window:
+        """Gives the window whose edges lie nearest to bounds; it may reach beyond the grid.
+
+        Args:
+            bounds: left, bottom, right and top in its CRS.
+        """
+        left, bottom, right, top = bounds
+        (col0, row0), (col1, row1) = ~self.transform * (left, top), ~self.transform * (right, bottom)
+        row, col = round(row0), round(col0)
+        return Window(col, row, round(col1 - col0), round(row1 - row0))
+
+    def clip(self, window: Window) -> Window:
+        """Gives what of a window lies on the grid; empty where nothing does."""
+        (top, bottom), (left, right) = window.toranges()
+        rows, cols = self.shape
+        top, left = min(max(top, 0), rows), min(max(left, 0), cols)
+        bottom, right = max(min(bottom, rows), top), max(min(right, cols), left)
+        return Window(left, top, right - left, bottom - top)
 
     def strips(self, height: int) -> Iterator[Window]:
         """Cuts it into strips of so many rows, top to bottom; the last may be lower."""

@@ -72,8 +72,8 @@ def find_text(root: ElementTree.Element, tag: str, where: object) -> str:
     if not any(found):
         raise GlofgeoError(f"{where}: lacks {tag}", "fetch the product again")
     if len(found) > 1:
-        told = " and ".join(short(repr(text)) for text in found[:2])
-        raise GlofgeoError(f"{where}: gives {told} as {tag}", "fetch the product again")
+        listed = " and ".join(short(repr(text)) for text in found[:2])
+        raise GlofgeoError(f"{where}: gives {listed} as {tag}", "fetch the product again")
     return found[0]
 
 

@@ -10,6 +10,7 @@ from rasterio.crs import CRS
 
 from datasets_def.archive import StoredFile
 from datasets_def.errors import GlofgeoError
+from datasets_def.grid import Grid
 from datasets_def.manifest import Checksum, begin_verifying
 
 
@@ -49,9 +50,8 @@ class ProductImage:
         there, here = source.transform, self.transform
         if source.crs is None or there == Affine.identity():
             return
-        apart = max(abs(there.c - here.c), abs(there.f - here.f))
-        scale = max(abs(there.a - here.a), abs(there.b), abs(there.d), abs(there.e - here.e))
-        if source.crs != self.crs or not (apart <= 0.501 * here.a and scale <= 1e-3 * here.a):
+        shift, scale = Grid(source.shape, here, self.crs).apart(Grid(source.shape, there, source.crs))
+        if not (shift <= 0.501 and scale <= 1e-3):
             raise GlofgeoError(
                 f"{self.file}: lies at {_place(source.crs, there)}, where the product's metadata say "
                 f"{_place(self.crs, here)}",

@@ -31,11 +31,11 @@ def check_path(path: Path, absent: str, hint: str) -> None:
     except (FileNotFoundError, NotADirectoryError):
         raise GlofgeoError(f"{path}: {absent}", hint) from None
     except PermissionError:
-        raise GlofgeoError(f"{path}: may not be read", "ask for the right to") from None
+        raise GlofgeoError(f"{path}: no permission to read it", "ask its owner for access") from None
     except OSError as error:
         raise GlofgeoError(f"{path}: cannot be opened ({error.strerror})", "check the path") from None
     except ValueError:
-        raise GlofgeoError(f"{str(path)!a}: no name of a file in UTF-8", "rename it") from None
+        raise GlofgeoError(f"{str(path)!a}: its name is not valid UTF-8", "rename it") from None
     if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
         raise GlofgeoError(f"{path}: neither a folder nor a regular file", "give the scene itself")
 

@@ -58,7 +58,7 @@ def to_degrees(polygons: GeoSeries) -> GeoSeries:
     if not crs.equals(WGS84, ignore_axis_order=True):
         shapes = _transform(shapes, crs, CRS.from_user_input(WGS84))
         if not np.isfinite(shapely.get_coordinates(shapes)).all():
-            raise GlofgeoError(f"a polygon lies off the ground that {crs.name} can show", "check its CRS")
+            raise GlofgeoError(f"a polygon lies outside the area that {crs.name} can represent", "check its CRS")
         west, _, east, _ = shapely.bounds(shapes).T
         for i in np.flatnonzero(east - west > 180):
             shapes[i] = _mend(shapes[i])
@@ -84,7 +84,7 @@ def wrap(geometry: BaseGeometry) -> BaseGeometry:
 
 
 def to_crs(polygons: GeoSeries, crs: Any) -> GeoSeries:
-    """Brings whole polygons to another CRS, with edges that bend as they do on the ground.
+    """Brings whole polygons to another CRS, with edges that bend as they do on the Earth.
 
     Returns:
         Valid polygons with the same index; those that the CRS cannot show are empty.
@@ -179,7 +179,7 @@ def neighbourhood(crs: Any, outline: BaseGeometry) -> tuple[float, float, float,
         ring = shapely.segmentize(box.exterior, side / _POINTS)
         lon, lat = shapely.get_coordinates(_transform(np.array([ring]), crs, CRS.from_user_input(WGS84))).T
         if not np.isfinite([lon, lat]).all():
-            raise GlofgeoError(f"the grid at ({x0:.0f}, {y0:.0f}) lies off the ground that {crs.name} can show")
+            raise GlofgeoError(f"the grid at ({x0:.0f}, {y0:.0f}) lies outside the area that {crs.name} can represent")
         lon = np.unwrap(lon, period=360)
         west, south, east, north = lon.min(), lat.min(), lon.max(), lat.max()
         if abs(lon[-1] - lon[0]) > 180:

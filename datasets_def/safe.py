@@ -8,7 +8,7 @@ metadata from that baseline on. The acquisition date says nothing about the offs
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
@@ -18,22 +18,19 @@ from rasterio.crs import CRS
 from datasets_def.archive import StoredFile
 from datasets_def.bands import BANDS
 from datasets_def.errors import GlofgeoError
+from datasets_def.grid import Grid
 from datasets_def.manifest import read_manifest, verify
 from datasets_def.metadata_xml import find_text, number, parse, read_xml, short, time, whole_number
 from datasets_def.product_image import ProductImage
 from datasets_def.product_path import open_product, product_name
+from datasets_def.safe_names import LOCAL_BASELINE, check_baseline, check_names
 
 _IMAGE = re.compile(r"IMG_DATA/(?:R\d0m/)?[^/]+_(B\d[\dA]|SCL)(?:_(\d0)m)?\.jp2$", re.IGNORECASE)
 _METADATA = re.compile(r"MTD_MSIL(1C|2A)\.xml")
 _TILE_METADATA = re.compile(r"GRANULE/[^/]+/MTD_TL\.xml")
-_START, _TILE = r"(?P<start>\d{8}T\d{6})", r"T(?P<zone>\d\d)(?P<belt>[C-X])[A-Z]{2}"
-_URI = re.compile(rf"S2[A-Z]_MSIL\w\w_{_START}_N(\d\d)(\d\d)_R\d{{3}}_{_TILE}_")
-_IMAGE_NAME = re.compile(rf"(?:.*[/_])?{_TILE}_{_START}_(?:B\d|SCL)")
 
 # A tile is 109.8 km wide.
 _WIDEST = 109_800
-# Sen2Cor writes this baseline where it runs on a user's own computer. Old versions of it know of no offset.
-_LOCAL = "99.99"
 
 
 @dataclass(frozen=True)
@@ -48,9 +45,8 @@ class SafeProduct:
         datetime: start of sensing, UTC.
         quantification: DN per reflectance of 1.
         offsets: DN added per band name before dividing; 0 below baseline 04.00.
-        told: where quantification and offsets come from, in words.
-        crs: of the tile.
-        grids: resolution in metres -> (transform, (rows, cols)).
+        radiometry: where quantification and offsets come from, in words.
+        grids: resolution in metres -> where its pixels lie.
         files: (band name or "SCL", resolution in metres) -> image.
         promised: the same for every image the metadata list, whether it is there or not -> its file name.
     """
@@ -62,9 +58,8 @@ class SafeProduct:
     datetime: datetime
     quantification: float
     offsets: dict[str, float]
-    told: str
-    crs: CRS
-    grids: dict[int, tuple[Affine, tuple[int, int]]]
+    radiometry: str
+    grids: dict[int, Grid]
     files: dict[tuple[str, int], ProductImage]
     promised: dict[tuple[str, int], str]
 
@@ -88,21 +83,22 @@ def read_product(path: Path, offset: float | None = None) -> SafeProduct:
     product, tile = (parse(read_xml(file), file) for file in (product_file, tile_file))
     level = "L" + _METADATA.fullmatch(main_name).group(1)  # type: ignore[union-attr]
     baseline = find_text(product, "PROCESSING_BASELINE", product_file)
-    quantification, offsets, told = _radiometry(product, level, baseline, offset, product_file)
+    quantification, offsets, radiometry = _radiometry(product, level, baseline, offset, product_file)
     sensed = time(find_text(product, "PRODUCT_START_TIME", product_file), "PRODUCT_START_TIME", product_file)
     epsg = _epsg(tile, tile_file)
-    _check_names(product, sensed, epsg, product_file)
-    _check_baseline(product, baseline, offsets, product_file)
-    grids = _grids(tile, tile_file)
+    check_names(product, sensed, epsg, product_file)
+    check_baseline(product, baseline, offsets, product_file)
+    grids = _grids(tile, CRS.from_epsg(epsg), tile_file)
     checksums = read_manifest(files)
     for name in (main_name, tile_name):
         verify(files[name], checksums.get(name))
     promised = dict(_images(f"{element.text}.jp2" for element in product.iter("IMAGE_FILE")))
     granule = tile_name.removesuffix("MTD_TL.xml")
-    crs, corner = CRS.from_epsg(epsg), next(iter(grids.values()))[0]
+    tile_grid = next(iter(grids.values()))
+    left, _, _, top = tile_grid.bounds
     images = {
         (band, metres): ProductImage(
-            files[name], crs, Affine(metres, 0, corner.c, 0, -metres, corner.f), checksums.get(name)
+            files[name], tile_grid.crs, Affine(metres, 0, left, 0, -metres, top), checksums.get(name)
         )
         for (band, metres), name in _choose(root, [name for name in files if name.startswith(granule)], promised)
     }
@@ -114,8 +110,7 @@ def read_product(path: Path, offset: float | None = None) -> SafeProduct:
         datetime=sensed,
         quantification=quantification,
         offsets=offsets,
-        told=told,
-        crs=crs,
+        radiometry=radiometry,
         grids=grids,
         files=images,
         promised={key: PurePosixPath(name).name for key, name in promised.items()},
@@ -174,53 +169,9 @@ def _choose(root: Path, names: list[str], promised: Mapping[tuple[str, int], str
             raise GlofgeoError(
                 f"{root}: has two files of {key[0]} at {key[1]} m, {PurePosixPath(other).name} and "
                 f"{PurePosixPath(name).name}",
-                "leave the right one there",
+                "remove the wrong one",
             )
     return list(found.items())
-
-
-def _names(root: Element) -> list[str]:
-    """What the product calls itself."""
-    return [(element.text or "").strip() for tag in ("PRODUCT_URI", "PRODUCT_URI_2A") for element in root.iter(tag)]
-
-
-def _check_names(root: Element, sensed: datetime, epsg: int, where: StoredFile) -> None:
-    """Compares what the names of the product and of its images say of time and place with its metadata.
-
-    Raises:
-        GlofgeoError: If they differ by more than a day, or in the UTM zone or hemisphere.
-    """
-    images = [(element.text or "").strip() for element in root.iter("IMAGE_FILE")]
-    products = map(_URI.match, _names(root))
-    for what, match in [("product", m) for m in products] + [("images", _IMAGE_NAME.match(name)) for name in images]:
-        if match is None:
-            continue
-        named = time(match["start"], what, where)
-        if abs(named - sensed) > timedelta(days=1):
-            raise GlofgeoError(
-                f"{where}: names the {what} after {match['start']} but gives {sensed:%Y%m%dT%H%M%S} as its start",
-                "fetch the product again",
-            )
-        if epsg != (32600 if match["belt"] >= "N" else 32700) + int(match["zone"]):
-            raise GlofgeoError(
-                f"{where}: names the {what} after tile {match['zone']}{match['belt']} but lies in EPSG:{epsg}",
-                "fetch the product again",
-            )
-
-
-def _check_baseline(root: Element, baseline: str, offsets: Mapping[str, float], where: StoredFile) -> None:
-    """Compares the baseline with that of the product's name where the former decides that there is no offset.
-
-    Raises:
-        GlofgeoError: If by its name the product holds one.
-    """
-    for match in filter(None, map(_URI.match, _names(root))):
-        named = f"{match[2]}.{match[3]}"
-        if not any(offsets.values()) and float(baseline) < 4 <= float(named) and named != _LOCAL:
-            raise GlofgeoError(
-                f"{where}: names the product after baseline {named} but gives {baseline} and no offset",
-                "fetch the product again",
-            )
 
 
 def _radiometry(
@@ -252,16 +203,16 @@ def _radiometry(
     if not declared and float(baseline) >= 4:
         if given is not None:
             return quantification, dict.fromkeys(known, given), "offset as given"
-        local = " (Sen2Cor on one's own computer)" if baseline == _LOCAL else ""
+        local = " (Sen2Cor on one's own computer)" if baseline == LOCAL_BASELINE else ""
         raise GlofgeoError(
             f"{where}: baseline {baseline}{local} without {offset_tag}, so its reflectance is unknown",
             "fetch the product again, or give the DN to add as offset, -1000 or 0",
             argument="offset",
         )
     if given is not None and set(known.values()) != {given}:
-        told = ", ".join(f"{value:g}" for value in sorted(set(known.values())))
+        listed = ", ".join(f"{value:g}" for value in sorted(set(known.values())))
         raise GlofgeoError(
-            f"{where}: its offset is {told}, not {given:g}", "give none for this product", argument="offset"
+            f"{where}: its offset is {listed}, not {given:g}", "give none for this product", argument="offset"
         )
     return quantification, known, "from the product's metadata"
 
@@ -275,7 +226,7 @@ def _epsg(root: Element, where: StoredFile) -> int:
     return int(text.removeprefix("EPSG:"))
 
 
-def _grids(root: Element, where: StoredFile) -> dict[int, tuple[Affine, tuple[int, int]]]:
+def _grids(root: Element, crs: CRS, where: StoredFile) -> dict[int, Grid]:
     sizes: dict[int, tuple[int, int]] = {}
     for element, metres in _by_resolution(root, "Size"):
         rows, cols = (
@@ -289,10 +240,10 @@ def _grids(root: Element, where: StoredFile) -> dict[int, tuple[Affine, tuple[in
         left = number(find_text(element, "ULX", where), "ULX", where, -2e6, 3e6)
         top = number(find_text(element, "ULY", where), "ULY", where, 0, 1.1e7)
         if metres in sizes:
-            grids[metres] = (Affine(metres, 0, left, 0, -metres, top), sizes[metres])
+            grids[metres] = Grid(sizes[metres], Affine(metres, 0, left, 0, -metres, top), crs)
     if not grids:
         raise GlofgeoError(f"{where}: gives no grid", "fetch the product again")
-    if len({(transform.c, transform.f) for transform, _ in grids.values()}) > 1:
+    if len({(grid.bounds[0], grid.bounds[3]) for grid in grids.values()}) > 1:
         raise GlofgeoError(f"{where}: gives its grids different corners", "fetch the product again")
     return grids
 

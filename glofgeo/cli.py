@@ -81,7 +81,7 @@ def train(
         wandb: project of Weights & Biases to log to.
         settings: everything else.
     """
-    from datasets_def.polygons import find_aoi, read_aoi
+    from datasets_def.aoi import find_aoi, read_aoi
 
     name = aoi
     if resume:
@@ -136,7 +136,7 @@ def map_(
     """
     if not scene:
         raise _UsageError("--scene names no scene: give one path or more.")
-    from datasets_def.polygons import read_aoi
+    from datasets_def.aoi import read_aoi
     from glofgeo.mapping.batch import list_scenes, map_scenes, summary
     from glofgeo.models.header import read_header
 
@@ -201,7 +201,7 @@ def evaluate(
         read_header(checkpoint)
     import tempfile
 
-    from datasets_def.polygons import read_aoi
+    from datasets_def.aoi import read_aoi
     from datasets_def.scene import open_scene
     from glofgeo.evaluation import evaluate as compare
     from glofgeo.evaluation import print_scorecard, require_place, write_scorecard

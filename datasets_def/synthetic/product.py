@@ -13,7 +13,6 @@ particular lake. Skill measured here says nothing about skill on real scenes.
 """
 
 import re
-import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +25,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
 
+from datasets_def.atomic import written_beside
 from datasets_def.bands import BANDS, DEFAULT_BANDS
 from datasets_def.errors import GlofgeoError
 from datasets_def.synthetic.lakes import Lake, flatten, place_lakes
@@ -88,22 +88,13 @@ def write_product(
     view = look(rng, day, land, lakes, when, product.sun, clouds)
     del land
 
-    folder.mkdir(parents=True, exist_ok=True)
     safe, layer = folder / f"{product.stem}.SAFE", folder / f"{product.stem}_lakes.gpkg"
-    part = folder / f".{product.stem}.part"
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        _write_images(part / safe.name, product, view, unseen, day)
-        (part / safe.name / product.metadata).write_text(product_xml(product), encoding="utf-8")
-        (part / safe.name / product.granule / "MTD_TL.xml").write_text(tile_xml(product), encoding="utf-8")
-        (part / safe.name / "manifest.safe").write_text(manifest_xml(product, part / safe.name), encoding="utf-8")
-        _write_lakes(part / layer.name, lakes, when, product.transform(10), product.epsg)
-        if safe.exists():
-            shutil.rmtree(safe)
-        (part / safe.name).rename(safe)
-        (part / layer.name).replace(layer)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    with written_beside(safe) as new_safe, written_beside(layer) as new_layer:
+        _write_images(new_safe, product, view, unseen, day)
+        (new_safe / product.metadata).write_text(product_xml(product), encoding="utf-8")
+        (new_safe / product.granule / "MTD_TL.xml").write_text(tile_xml(product), encoding="utf-8")
+        (new_safe / "manifest.safe").write_text(manifest_xml(product, new_safe), encoding="utf-8")
+        _write_lakes(new_layer, lakes, when, product.transform(10), product.epsg)
     return safe, layer
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import shapely
 import torch
-from affine import Affine
 from rasterio.features import geometry_mask
+from rasterio.windows import Window
 from shapely.geometry.base import BaseGeometry
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -50,18 +50,17 @@ class Reader:
             `(H, W)`: 1 lake, 0 land, 255 not observed or outside the part.
         """
         scene = self.scenes[number]
+        window = Window(col, row, shape[1], shape[0])
+        grid = scene.grid.window(window)
         image, valid = blank(scene.bands, shape)
         # Straight from the scene: to look it up in an index, as TorchGeo's datasets do, takes longer than a small crop.
-        fill(scene, row, col, image, valid)
-        transform = scene.transform * Affine.translation(col, row)
-        mask = torch.from_numpy(self.lakes[number].rasterize(transform, shape))
+        fill(scene, window, image, valid)
+        mask = torch.from_numpy(self.lakes[number].rasterize(grid))
         mask[~valid] = NOT_OBSERVED
-        (x0, y1), (x1, y0) = transform * (0, 0), transform * (shape[1], shape[0])
-        bounds = shapely.box(x0, y0, x1, y1)
         region = self.regions[number]
-        if not region.contains(bounds):
-            inside = region.intersection(bounds)
-            outside = geometry_mask([inside], shape, transform) if inside.area else True
+        if not region.contains(grid.outline):
+            inside = region.intersection(grid.outline)
+            outside = geometry_mask([inside], shape, grid.transform) if inside.area else True
             mask[torch.from_numpy(np.broadcast_to(outside, mask.shape).copy())] = NOT_OBSERVED
         return image, mask
 

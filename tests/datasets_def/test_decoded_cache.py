@@ -234,7 +234,7 @@ def test_what_is_no_copy_stays_whatever_room_is_needed(product, tmp_path):
     assert all(copy.path.exists() for copy in copies)
     assert len(list(tmp_path.rglob("thesis.docx"))) == 2
     copies[0].path.write_bytes(b"")
-    with pytest.raises(GlofgeoError, match="files of others"):
+    with pytest.raises(GlofgeoError, match="holds other files"):
         fill(copies[:1], tmp_path)
     assert (copies[0].path.parent / "notes.txt").exists()
 
@@ -246,7 +246,7 @@ def test_copies_that_another_run_reads_stay_until_it_ends(product, tmp_path):
     os.utime(copies[0].path.parent / "copy.json", (1, 1))
     fill(copies[2:], tmp_path, limit=2.5 * copies[0].size)
     assert [copy.path.exists() for copy in copies] == [True, False, True]
-    with pytest.raises(GlofgeoError, match="other runs.*allow more"):
+    with pytest.raises(GlofgeoError, match=r"other runs.*allow more"):
         fill(copies[2:], tmp_path, limit=1.5 * copies[0].size)
     del held
     fill(copies[2:], tmp_path, limit=1.5 * copies[0].size)

@@ -10,7 +10,8 @@ from rasterio.shutil import copy as copy_raster
 
 from datasets_def import open_scene
 from datasets_def.bands import BANDS, DEFAULT_BANDS
-from datasets_def.files import Layer, Planes, measured
+from datasets_def.files import Layer, Planes
+from datasets_def.pixels import measured
 
 MEANS = np.array([BANDS[band].mean for band in DEFAULT_BANDS], np.float32)
 HOLE = np.zeros((24, 30), bool)
