@@ -17,11 +17,17 @@ TAGS = {"ACQUISITION_DATETIME": "2024-10-15T04:57:01+00:00", "BOA_ADD_OFFSET": "
 Numbers = npt.NDArray[Any]
 
 
-def write(path: Path, numbers: Numbers, *, names: Any = BANDS, scales: Any = None, tags: Any = TAGS, mask: Any = None,
-          crs: Any = "EPSG:32645", transform: Affine = GRID, **profile: Any) -> Path:  # fmt: skip
+def write(
+    path: Path, numbers: Numbers, *, names: Any = BANDS, scales: Any = None, tags: Any = TAGS, mask: Any = None,
+    **profile: Any,
+) -> Path:  # fmt: skip
     """Writes a GeoTIFF; `scales` holds (scale, offset) of each band."""
-    profile = {"driver": "GTiff", "dtype": numbers.dtype, "count": len(numbers), "height": SHAPE[0]} | profile
-    with rasterio.open(path, "w", width=SHAPE[1], crs=crs, transform=transform, **profile) as target:
+    rows, cols = SHAPE
+    profile = {
+        "driver": "GTiff", "dtype": numbers.dtype, "count": len(numbers), "height": rows, "width": cols,
+        "crs": "EPSG:32645", "transform": GRID,
+    } | profile  # fmt: skip
+    with rasterio.open(path, "w", **profile) as target:
         if names:
             target.descriptions = names
         if scales:
@@ -32,6 +38,23 @@ def write(path: Path, numbers: Numbers, *, names: Any = BANDS, scales: Any = Non
         if mask is not None:
             target.write_mask(mask)
     return path
+
+
+SENTINELS: dict[str, list[tuple[str, float]]] = {
+    "beyond": [("int16", -9999), ("int16", -32768), ("uint16", 65535), ("float32", float("nan")), ("float32", -9999),
+               ("float32", 1e20), ("float32", -3.4028234663852886e38), ("int32", -2147483648), ("float64", 1e300)],
+    "within": [("uint16", 1), ("uint16", 255), ("int16", -1), ("uint16", 10000)],
+}  # fmt: skip
+
+
+def sentinel(rng: Random, numbers: Numbers, hole: Numbers, which: str) -> tuple[Numbers, float, str]:
+    """Fills the hole with a number, in a type that holds it; floating-point ones as reflectance or DN with a scale."""
+    kind, value = rng.choice(SENTINELS[which])
+    filled = numbers.astype(kind)
+    if kind.startswith("float"):
+        filled /= 10_000
+    filled[:, hole] = value
+    return filled, value, kind
 
 
 def truncated(rng: Random, here: Path, numbers: Numbers, hole: Numbers) -> tuple[str, Path]:

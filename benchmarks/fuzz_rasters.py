@@ -20,6 +20,7 @@ from fuzz_geotiff import (
     flipped_header,
     flipped_packed,
     flipped_pixels,
+    sentinel,
     truncated,
     write,
 )
@@ -103,23 +104,6 @@ def judged(harms: dict[str, Harm]) -> dict[str, Kind]:
         return make
 
     return {name: kind(harm) for name, harm in harms.items()}
-
-
-SENTINELS: dict[str, list[tuple[str, float]]] = {
-    "beyond": [("int16", -9999), ("int16", -32768), ("uint16", 65535), ("float32", float("nan")), ("float32", -9999),
-               ("float32", 1e20), ("float32", -3.4028234663852886e38), ("int32", -2147483648), ("float64", 1e300)],
-    "within": [("uint16", 1), ("uint16", 255), ("int16", -1), ("uint16", 10000)],
-}  # fmt: skip
-
-
-def sentinel(rng: Random, numbers: Numbers, hole: Numbers, which: str) -> tuple[Numbers, float, str]:
-    """Fills the hole with a number, in a type that holds it; floating-point ones as reflectance or DN with a scale."""
-    kind, value = rng.choice(SENTINELS[which])
-    filled = numbers.astype(kind)
-    if kind.startswith("float"):
-        filled /= 10_000
-    filled[:, hole] = value
-    return filled, value, kind
 
 
 def plain_tags(kind: str) -> dict[str, str]:

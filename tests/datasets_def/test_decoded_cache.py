@@ -72,7 +72,7 @@ def test_a_window_of_a_product_keeps_its_pixels_and_their_place(product, tmp_pat
 
 
 def test_strips_join_without_a_seam(product, tmp_path, monkeypatch):
-    monkeypatch.setattr("datasets_def.decoded._ROWS", 64)
+    monkeypatch.setattr("datasets_def.decoded.READ_ROWS", 64)
     window = Window(31, 63, 200, 131)
     copy = copy_of(product[0], tmp_path, window)
     fill([copy], tmp_path)
