@@ -48,7 +48,9 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--data", type=Path, default=None, help="folder for the product; by default a temporary one")
     arguments.add_argument("--variants", nargs="+", default=["tiny", "small"])
+    arguments.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     given = arguments.parse_args()
+    device = torch.device(given.device)
     with tempfile.TemporaryDirectory() as folder:
         product = full_product(given.data or Path(folder))
         decode = decode_seconds(product)
@@ -56,10 +58,10 @@ def main() -> None:
         print("| variant | windows | least | forward (s) | decode (s) | sum (s) | map (s) | map : sum | peak (GiB) |")
         print("|---|---|---|---|---|---|---|---|---|")
         for variant in given.variants:
-            print(row(variant, product, decode, Path(folder)), flush=True)
+            print(row(variant, product, decode, Path(folder), device), flush=True)
 
 
-def row(variant: str, product: Path, decode: float, folder: Path) -> str:
+def row(variant: str, product: Path, decode: float, folder: Path, device: torch.device) -> str:
     """Maps the product with one model."""
     torch.manual_seed(0)
     model = Known(ModelConfig(variant=variant)).eval()
@@ -68,13 +70,13 @@ def row(variant: str, product: Path, decode: float, folder: Path) -> str:
     settings = MapConfig()
     plan = plan_scene(open_scene(product), model, header, None, settings).plan
     least = math.prod(-(-(side - settings.overlap) // (WINDOW - settings.overlap)) for side in plan.shape)
-    before = forward_seconds(model, len(plan))
+    before = forward_seconds(model, len(plan), device)
     started = time.perf_counter()
-    report = map_scenes([product], model, header, folder / variant)
+    report = map_scenes([product], model, header, folder / variant, device=device.type)
     seconds = time.perf_counter() - started
     for error in report.failed.values():
         raise error
-    forward = (before + forward_seconds(model, len(plan))) / 2
+    forward = (before + forward_seconds(model, len(plan), device)) / 2
     both = forward + decode
     peak = peak_gib()
     figures = (
@@ -88,10 +90,10 @@ def row(variant: str, product: Path, decode: float, folder: Path) -> str:
     return " | ".join(["", variant, str(len(plan)), str(least), *figures, ""]).strip()
 
 
-def forward_seconds(model: LakeSegmenter, windows: int) -> float:
+def forward_seconds(model: LakeSegmenter, windows: int, device: torch.device) -> float:
     """Time of the model alone for so many windows, in the batches that the mapper makes."""
-    infer = torch_inference(model, torch.device("cpu"))
-    size = auto_batch(torch.device("cpu"), WINDOW)
+    infer = torch_inference(model, device)
+    size = auto_batch(device, WINDOW)
     batch = torch.rand(size, len(model.config.bands), WINDOW, WINDOW).mul(0.3).numpy()
     infer(batch)
     batches = max(1, windows // size // EVERY)
