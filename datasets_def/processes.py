@@ -1,5 +1,6 @@
 """Whose a half-made folder is: names that tell which process works there, so that no other removes it."""
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -43,15 +44,11 @@ def is_abandoned(tag: str, path: Path) -> bool:
 def _machine() -> str:
     # Cloned machines share a name, and containers one without sharing process numbers; a boot and a process space are
     # shared by none.
-    facts = [socket.gethostname()]
-    for read in (
-        lambda: Path("/proc/sys/kernel/random/boot_id").read_text(),
-        lambda: str(Path("/proc/self/ns/pid").readlink()),
-    ):
-        try:
-            facts.append(read())
-        except OSError:
-            facts.append("")
+    facts = [socket.gethostname(), "", ""]
+    with contextlib.suppress(OSError):
+        facts[1] = Path("/proc/sys/kernel/random/boot_id").read_text()
+    with contextlib.suppress(OSError):
+        facts[2] = str(Path("/proc/self/ns/pid").readlink())
     return hashlib.sha256("\n".join(facts).encode(errors="surrogateescape")).hexdigest()[:8]
 
 
