@@ -20,6 +20,7 @@ from map_scene import WINDOW, Known
 from glofgeo.config import DataConfig, ModelConfig, TrainConfig, Variant
 from glofgeo.mapping.batch import map_scenes
 from glofgeo.models import Header, build_model
+from glofgeo.models.predictor import torch_predictor
 
 STEPS = 12
 
@@ -60,9 +61,9 @@ def map_seconds(variant: Variant, product: Path, folder: Path) -> tuple[float, f
     torch.manual_seed(0)
     torch.cuda.reset_peak_memory_stats()
     model = Known(ModelConfig(variant=variant)).eval()
-    header = Header(TrainConfig(model=model.config, data=DataConfig(window=WINDOW)), {}, None, "random")
+    card = Header(TrainConfig(model=model.config, data=DataConfig(window=WINDOW)), {}, None, "random")
     started = time.perf_counter()
-    report = map_scenes([product], model, header, folder / variant, device="cuda")
+    report = map_scenes([product], torch_predictor(model, card), out=folder / variant, device="cuda")
     seconds = time.perf_counter() - started
     for error in report.failed.values():
         raise error

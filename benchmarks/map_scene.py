@@ -22,10 +22,11 @@ from rasterio.windows import Window
 
 from datasets_def import open_scene
 from glofgeo.config import DataConfig, MapConfig, ModelConfig, TrainConfig
-from glofgeo.inference.batches import auto_batch, torch_inference
+from glofgeo.inference.batches import auto_batch
+from glofgeo.inference.devices import computes_in_bfloat16
 from glofgeo.mapping.batch import map_scenes
-from glofgeo.mapping.scene import plan_scene
-from glofgeo.models import Header, LakeSegmenter
+from glofgeo.mapping.job import plan_scene
+from glofgeo.models import Header, LakeSegmenter, torch_predictor
 
 WINDOW = 518
 # One batch in this many is timed for the pure forward: they are all of one size.
@@ -66,13 +67,13 @@ def row(variant: str, product: Path, decode: float, folder: Path, device: torch.
     torch.manual_seed(0)
     model = Known(ModelConfig(variant=variant)).eval()
     config = TrainConfig(model=model.config, data=DataConfig(window=WINDOW))
-    header = Header(config, {}, None, "random")
+    predictor = torch_predictor(model, Header(config, {}, None, "random"))
     settings = MapConfig()
-    plan = plan_scene(open_scene(product), model, header, None, settings).plan
+    plan = plan_scene(open_scene(product), predictor, settings).area.plan
     least = math.prod(-(-(side - settings.overlap) // (WINDOW - settings.overlap)) for side in plan.shape)
     before = forward_seconds(model, len(plan), device)
     started = time.perf_counter()
-    report = map_scenes([product], model, header, folder / variant, device=device.type)
+    report = map_scenes([product], predictor, out=folder / variant, device=device.type)
     seconds = time.perf_counter() - started
     for error in report.failed.values():
         raise error
@@ -92,7 +93,7 @@ def row(variant: str, product: Path, decode: float, folder: Path, device: torch.
 
 def forward_seconds(model: LakeSegmenter, windows: int, device: torch.device) -> float:
     """Time of the model alone for so many windows, in the batches that the mapper makes."""
-    infer = torch_inference(model, device)
+    infer = torch_predictor(model).on(device.type, half=computes_in_bfloat16(device))
     size = auto_batch(device, WINDOW)
     batch = torch.rand(size, len(model.config.bands), WINDOW, WINDOW).mul(0.3).numpy()
     infer(batch)

@@ -18,7 +18,8 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from datasets_def.errors import GlofgeoError
-from datasets_def.files import READ_ROWS, Layer
+from datasets_def.files import Layer
+from datasets_def.grid import READ_ROWS
 from datasets_def.processes import TAG, is_abandoned, process_tag
 from datasets_def.scene import Scene
 

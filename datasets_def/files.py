@@ -20,9 +20,6 @@ from rasterio.windows import Window
 from datasets_def.errors import GlofgeoError
 from datasets_def.product_image import ProductImage, check_end
 
-# 10 m JPEG 2000 files of products have blocks of 1024 rows: reads of these rows decode each block once.
-READ_ROWS = 1024
-
 
 @dataclass(frozen=True)
 class Layer:

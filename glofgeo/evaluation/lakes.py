@@ -22,12 +22,12 @@ from affine import Affine
 from rasterio.features import rasterize, shapes, sieve
 
 from glofgeo.evaluation.pixels import Grid, Mask, Polygons, harmonic_mean, ratio
+from glofgeo.inventory.attributes import SIZE_BOUNDS_KM2
 
 IOU_LEVELS = (0.1, 0.5)
 MIN_SHARE = 0.5
 # Minimum mapping unit of glacial-lake inventories: Lesi et al. 2022, ESSD 14:5489 (500 m2 on Sentinel-2).
 MIN_PIXELS = 5
-SIZE_BOUNDS_KM2 = (0.005, 0.02, 0.1, 1.0)
 SIZE_CLASSES = ("< 0.005", "0.005-0.02", "0.02-0.1", "0.1-1", "> 1")
 
 Indices = npt.NDArray[np.intp]

@@ -17,9 +17,9 @@ from rasterio.windows import Window
 
 from datasets_def.polygons import read_polygons
 from datasets_def.reproject import to_crs, to_degrees
-from glofgeo.config import NOT_OBSERVED
 from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation.pixels import STRIP_ROWS, Grid, Mask, Polygons
+from glofgeo.percent import NOT_OBSERVED, percent_cut
 
 if TYPE_CHECKING:
     from datasets_def.scene import Scene
@@ -128,8 +128,7 @@ def _open_raster(path: Path, scene: "Scene | None", threshold: float) -> Predict
     if largest > limit:
         kind = "lake probability in percent (0-100, 255)" if probability else "a lake mask (0, 1, 255)"
         raise GlofgeoError(f"{path}: holds the value {largest}, so it is not {kind}; give one of the mapper's outputs")
-    # Rounded first, so that 0.07 * 100 does not become 8.
-    cut = max(1, math.ceil(round(threshold * 100, 6))) if probability else 1
+    cut = max(1, percent_cut(threshold)) if probability else 1
     return Prediction(path, grid, path.name, path, cut=cut, probability=probability, offset=offset)
 
 

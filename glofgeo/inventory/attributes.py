@@ -27,6 +27,9 @@ COLUMNS = {
     "touches_edge": "bool",
 }
 
+# Size classes of lakes: upper bounds in km2 of all but the largest.
+SIZE_BOUNDS_KM2 = (0.005, 0.02, 0.1, 1.0)
+
 # 1 sigma of an area outlined on pixels of side G with perimeter P: P / G pixels lie on the shore, and the area of
 # 0.6872 of them (one sigma) is known to half a pixel, 0.6872 * G^2 / 2 each: Hanshaw & Bookhagen 2014,
 # The Cryosphere 8, 359-376, doi:10.5194/tc-8-359-2014.

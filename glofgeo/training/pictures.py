@@ -13,7 +13,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from glofgeo.config import NOT_OBSERVED
+from glofgeo.percent import NOT_OBSERVED
 
 MOST = 6
 _BLUE, _ORANGE, _GREEN, _GREY = "#0b6fa4", "#d98e04", "#4f9d69", "#8a8a8f"
