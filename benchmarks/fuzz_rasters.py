@@ -41,7 +41,7 @@ NO_FILE_TELLS |= {
     "GeoTIFF sentinel within the range": "an undeclared 1 or 255 may be dark ground",
 }
 
-# Writes digital numbers with a hole of zeros, and the hole itself, in some hostile way: gives what was done, the file,
+# Writes DN with a hole of zeros, and the hole itself, in some hostile way: gives what was done, the file,
 # and what words of the scene would tell of it.
 Harm = Callable[[Random, Path, Numbers, Numbers], tuple[str, Path] | tuple[str, Path, str]]
 

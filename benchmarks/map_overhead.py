@@ -47,8 +47,8 @@ from typing import Any
 
 from map_pipelines import DISTRIBUTIONS, IMPORTS, PIPELINES
 
-# Nothing heavy is imported here or in `map_pipelines.py`: Linux counts the memory of the starting process into a child's
-# peak.
+# Nothing heavy is imported here or in `map_pipelines.py`: Linux counts the memory of the starting process into that of
+# a child.
 
 REPETITIONS = 3
 HEADINGS = (

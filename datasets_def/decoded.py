@@ -152,8 +152,8 @@ class TiledCopy:
 
         def decode(start: int, stop: int) -> npt.NDArray[np.uint16]:
             part = Window(left, start, width, stop - start)
-            pixels = self.scene.load_numbers(part)
-            planes = [np.where(pixels.present, pixels.numbers, 0)]
+            pixels = self.scene.load_dn(part)
+            planes = [np.where(pixels.present, pixels.dn, 0)]
             if self.scene.classification:
                 planes.append(self.scene.classes(part)[None])
             return np.concatenate(planes).astype(np.uint16, copy=False)

@@ -53,11 +53,11 @@ class Planes:
     """Layers as they were read.
 
     Attributes:
-        numbers: `(C, H, W)` DN as stored.
+        dn: `(C, H, W)` DN as stored.
         unmasked: bool `(H, W)`, False where a mask or alpha band of a file hides a pixel; None where no file has one.
     """
 
-    numbers: npt.NDArray[Any]
+    dn: npt.NDArray[Any]
     unmasked: npt.NDArray[np.bool_] | None
 
 
@@ -141,10 +141,10 @@ def read_layers(layers: list[Layer], shape: tuple[int, int], window: Window, sce
     # Bands lie in files of their own, and decoding one leaves other cores idle.
     with ThreadPoolExecutor(len(files)) as pool:
         blocks = list(pool.map(read, files))
-    kind = np.result_type(*(block.numbers for block in blocks))
-    out = np.empty((len(layers), *blocks[0].numbers.shape[1:]), kind)
+    kind = np.result_type(*(block.dn for block in blocks))
+    out = np.empty((len(layers), *blocks[0].dn.shape[1:]), kind)
     for where, block in zip(files, blocks, strict=True):
-        out[where] = block.numbers
+        out[where] = block.dn
     masks = [block.unmasked for block in blocks if block.unmasked is not None]
     return Planes(out, np.logical_and.reduce(masks) if masks else None)
 

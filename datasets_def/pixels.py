@@ -1,4 +1,4 @@
-"""What stored numbers say of a pixel: whether it was measured, whether it was seen, and its reflectance."""
+"""What DN say of a pixel: whether it was measured, whether it was seen, and its reflectance."""
 
 import math
 from collections.abc import Sequence
@@ -30,12 +30,12 @@ class Pixels:
     """Part of a scene as it was read.
 
     Attributes:
-        numbers: `(C, H, W)` DN as stored.
+        dn: `(C, H, W)` DN as stored.
         present: bool `(H, W)`, where every band holds a measurement.
         valid: bool `(H, W)`, where that shows the ground, too: no cloud.
     """
 
-    numbers: npt.NDArray[Any]
+    dn: npt.NDArray[Any]
     present: Mask
     valid: Mask
 
@@ -52,15 +52,15 @@ def measured(planes: Planes, layers: Sequence[Layer]) -> npt.NDArray[np.bool_]:
     Returns:
         bool `(H, W)`.
     """
-    numbers = planes.numbers
-    there: npt.NDArray[np.bool_] = np.ones(numbers.shape[1:], np.bool_)
-    limits = [_limits(layer, numbers.dtype) for layer in layers]
+    dn = planes.dn
+    there: npt.NDArray[np.bool_] = np.ones(dn.shape[1:], np.bool_)
+    limits = [_limits(layer, dn.dtype) for layer in layers]
     if None in limits:
         return np.zeros_like(there)
     # A few rows at a time, so that what is compared still lies in the processor's cache.
     for top in range(0, len(there), 32):
         rows = there[top : top + 32]
-        for plane, (low, high, hole) in zip(numbers[:, top : top + 32], filter(None, limits), strict=True):
+        for plane, (low, high, hole) in zip(dn[:, top : top + 32], filter(None, limits), strict=True):
             if low is not None:
                 rows &= plane >= low
             if high is not None:
@@ -73,7 +73,7 @@ def measured(planes: Planes, layers: Sequence[Layer]) -> npt.NDArray[np.bool_]:
 
 
 def _limits(layer: Layer, dtype: np.dtype[Any]) -> tuple[Any, Any, Any] | None:
-    """Least and greatest DN that can be a reflectance, and nodata between them, in the numbers' own type.
+    """Least and greatest DN that can be a reflectance, and nodata between them, in the type of the DN.
 
     Against another type, every number would be made one of that first. None where there is nothing to compare, and for
     all where no number of this type can be a reflectance.
@@ -97,21 +97,21 @@ def _limits(layer: Layer, dtype: np.dtype[Any]) -> tuple[Any, Any, Any] | None:
 
 
 def to_reflectance(
-    numbers: npt.NDArray[Any], layers: Sequence[Layer], out: Image, holes: Mask | None, fill: Sequence[float]
+    dn: npt.NDArray[Any], layers: Sequence[Layer], out: Image, holes: Mask | None, fill: Sequence[float]
 ) -> None:
     """Turns DN into reflectance.
 
     Args:
-        numbers: `(C, H, W)` DN as stored.
+        dn: `(C, H, W)` DN as stored.
         layers: of these, in order.
         out: float32 `(C, H, W)` to write into.
         holes: bool `(H, W)`, where nothing was measured.
         fill: reflectance to write there, of each layer.
     """
     # Band by band, so that a plane is divided while it still lies in the processor's cache.
-    for plane, dn, layer, mean in zip(out, numbers, layers, fill, strict=True):
+    for plane, stored, layer, mean in zip(out, dn, layers, fill, strict=True):
         with np.errstate(over="ignore"):
-            plane[...] = dn
+            plane[...] = stored
         plane += np.float32(layer.offset)
         plane /= np.float32(layer.quantification)
         if holes is not None:

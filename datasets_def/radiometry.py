@@ -1,4 +1,4 @@
-"""How the numbers of a raster file become reflectance: from what is declared, or not at all.
+"""How the DN of a raster file become reflectance: from what is declared, or not at all.
 
 A GeoTIFF made of a product does not always say whether its DN hold the offset of baseline 04.00 and later, and dates do
 not tell, because archives are reprocessed.

@@ -84,7 +84,7 @@ class Scene:
         """
         if self.classification is not None:
             return OBSERVED_CLASS[self.classes(window)]
-        return self.load_numbers(window).valid
+        return self.load_dn(window).valid
 
     def classes(self, window: Window | None = None) -> npt.NDArray[np.uint8]:
         """Reads the scene classification, `(H, W)` uint8.
@@ -94,15 +94,15 @@ class Scene:
         """
         if self.classification is None:
             raise GlofgeoError(f"{self.path}: has no scene classification (SCL)")
-        return self._read_layers([self.classification], window).numbers[0].astype(np.uint8)
+        return self._read_layers([self.classification], window).dn[0].astype(np.uint8)
 
     def load(self, window: Window | None = None, bands: Sequence[str] | None = None) -> tuple[Image, Mask]:
         """Reads reflectance and validity in one pass over the files; a nodata pixel of any band is not valid."""
         bands = tuple(self.bands if bands is None else bands)
-        pixels = self.load_numbers(window, bands)
-        return self.reflectance(pixels.numbers, bands, present=pixels.present), pixels.valid
+        pixels = self.load_dn(window, bands)
+        return self.reflectance(pixels.dn, bands, present=pixels.present), pixels.valid
 
-    def load_numbers(self, window: Window | None = None, bands: Sequence[str] | None = None) -> Pixels:
+    def load_dn(self, window: Window | None = None, bands: Sequence[str] | None = None) -> Pixels:
         """Like `load`, with DN as stored, which take half the memory; see `reflectance`."""
         bands = self.bands if bands is None else bands
         self.require(bands)
@@ -110,19 +110,19 @@ class Scene:
         if self.classification is None:
             planes = self._read_layers(layers, window)
             present = measured(planes, layers)
-            return Pixels(planes.numbers, present, present)
+            return Pixels(planes.dn, present, present)
         if all(layer.path == self.classification.path for layer in layers):
             # One file holds all: a crop is too small to open it twice.
             both = self._read_layers([*layers, self.classification], window)
-            planes, classes = Planes(both.numbers[:-1], both.unmasked), both.numbers[-1].astype(np.uint8)
+            planes, classes = Planes(both.dn[:-1], both.unmasked), both.dn[-1].astype(np.uint8)
         else:
             planes, classes = self._read_layers(layers, window), self.classes(window)
         present = measured(planes, layers)
-        return Pixels(planes.numbers, present, present & OBSERVED_CLASS[classes])
+        return Pixels(planes.dn, present, present & OBSERVED_CLASS[classes])
 
     def reflectance(
         self,
-        numbers: npt.NDArray[Any],
+        dn: npt.NDArray[Any],
         bands: Sequence[str] | None = None,
         out: Image | None = None,
         *,
@@ -134,19 +134,19 @@ class Scene:
         mean there answers alike beside every hole.
 
         Args:
-            numbers: `(C, H, W)` as `load_numbers` reads them.
+            dn: `(C, H, W)` as `load_dn` reads them.
             bands: their names; by default the scene's.
             out: float32 `(C, H, W)` to write into.
             present: bool `(H, W)`, where all of them were measured; by default everywhere.
 
         Returns:
-            float32 `(C, H, W)`, 1.0 = 100 %, finite where the numbers are or where they are not present.
+            float32 `(C, H, W)`, 1.0 = 100 %, finite where the DN are or where they are not present.
         """
         bands = self.bands if bands is None else bands
-        image: Image = np.empty(numbers.shape, np.float32) if out is None else out
+        image: Image = np.empty(dn.shape, np.float32) if out is None else out
         holes = None if present is None or present.all() else ~present
         layers, means = [self.layers[band] for band in bands], [BANDS[band].mean for band in bands]
-        to_reflectance(numbers, layers, image, holes, means)
+        to_reflectance(dn, layers, image, holes, means)
         return image
 
     @property
@@ -196,12 +196,12 @@ class Scene:
         Raises:
             GlofgeoError: If one cannot be read.
         """
-        self.load_numbers(Window(self.shape[1] - 1, self.shape[0] - 1, 1, 1))
+        self.load_dn(Window(self.shape[1] - 1, self.shape[0] - 1, 1, 1))
 
-    def numbers(self, window: Window | None, bands: Sequence[str]) -> npt.NDArray[Any]:
+    def read_dn(self, window: Window | None, bands: Sequence[str]) -> npt.NDArray[Any]:
         """Reads DN as stored, `(C, H, W)`, on the scene's grid."""
         self.require(bands)
-        return self._read_layers([self.layers[band] for band in bands], window).numbers
+        return self._read_layers([self.layers[band] for band in bands], window).dn
 
     def _read_layers(self, layers: list[Layer], window: Window | None) -> Planes:
         rows, cols = self.shape

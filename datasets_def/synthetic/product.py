@@ -117,7 +117,7 @@ def write_product(  # noqa: PLR0913
         lat: latitude of the centre in degrees.
         when: acquisition; UTC if it carries no zone. The sun stands as at 10:30 local time of that day.
         seed: the place: its terrain, its lakes and, for about a third of the places, the edge of the swath.
-        baseline: processing baseline; from `04.00` on digital numbers carry an offset of 1000.
+        baseline: processing baseline; from `04.00` on DN carry an offset of 1000.
         level: `L2A`, or `L1C` without scene classification and under a bluish haze.
         zone: UTM zone of the grid; by default the one `lon` lies in.
         clouds: share of the scene under cloud, 0-1.

@@ -132,8 +132,8 @@ def test_holes_of_products_are_alike_before_and_after_baseline_04_00(tmp_path, b
     from datasets_def.synthetic.product import write_product
 
     scene = open_scene(write_product(tmp_path, size=96, baseline=baseline, seed=1)[0])
-    pixels = scene.load_numbers()
-    hole = (pixels.numbers == 0).any(axis=0)
+    pixels = scene.load_dn()
+    hole = (pixels.dn == 0).any(axis=0)
     assert hole.any()
     np.testing.assert_array_equal(pixels.present, ~hole)
     assert (scene.read()[:, hole] == MEANS[:, None]).all()
