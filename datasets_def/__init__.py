@@ -1,4 +1,4 @@
-"""What the data are: Sentinel-2 scenes and lake polygons, as plain TorchGeo datasets.
+"""The data: Sentinel-2 scenes and lake polygons, as plain TorchGeo datasets.
 
 Names are loaded on first use: the datasets need TorchGeo, which is slow to import; a scene does not.
 """

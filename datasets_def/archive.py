@@ -1,4 +1,4 @@
-"""The folders and zip files that products come in: which files lie there, and reading them within bounds."""
+"""Folders and zip files of products: listing their files, and reading them within limits."""
 
 import os
 import stat
@@ -201,7 +201,7 @@ def _raise(error: OSError) -> None:
 
 @contextmanager
 def _readable(file: StoredFile) -> Iterator[None]:
-    """Turns whatever a file or zip can go wrong with into one line."""
+    """Turns every error of a file or zip into one line."""
     try:
         yield
     except _ZIP_ERRORS as error:

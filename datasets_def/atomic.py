@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all."""
+"""Writes files and folders so that they appear complete or not at all."""
 
 import contextlib
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
-    """Gives a hidden path beside `path` to write to, which takes its name when all went well, and else disappears.
+    """Gives a hidden path beside `path` to write to; it is renamed to `path` on success, and removed on failure.
 
     The ending stays, since GDAL and others tell the format by it. The folder around it is made.
 

@@ -68,7 +68,7 @@ def read_band_files(folder: Path, bands: tuple[str, ...], offset: float | None =
 
 
 def _refuse_mixture(folder: Path, bands: tuple[str, ...], facts: Mapping[str, RasterFacts]) -> None:
-    """Refuses files of several days, or of which some hold an offset and others not."""
+    """Refuses files of several days, or with different offsets."""
     days = {band: one.datetime for band, one in facts.items() if one.datetime}
     first, last = min(days, key=days.__getitem__, default=""), max(days, key=days.__getitem__, default="")
     if first and days[last] - days[first] > timedelta(days=1):
@@ -95,14 +95,14 @@ def _factor(path: Path, file: Grid, scene: Grid) -> int:
 
 
 def _name(folder: Path, first: Path) -> str:
-    """What stands before the band in the name of a file, such as tile and time; else the name of the folder."""
+    """The part of a file's name before the band, such as tile and time; without one, the name of the folder."""
     match = FILE_NAME.fullmatch(first.stem)
     before = first.stem[: match.start(1)].rstrip("_.-") if match else ""
     return before or folder.resolve().name
 
 
 def is_band_folder(path: Path) -> bool:
-    """Tells whether a folder holds files named by two bands or more, which need not make a scene."""
+    """Whether a folder holds files of at least two bands, by their names; they need not make a scene."""
     try:
         return len({band for band, _ in _named(path).values()}) > 1
     except OSError:

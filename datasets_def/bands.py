@@ -71,7 +71,7 @@ FILE_NAME = re.compile(r"(?i)(?:.*[_.-])?(B\d[\dA]?|SCL)(?:[_-](\d0)m)?")
 
 
 def band_names(stem: str, descriptions: Sequence[str | None]) -> list[str]:
-    """Tells which bands a file holds: by their descriptions, or for a single band by the file's name.
+    """Names the bands of a file: by their descriptions, or for a single band by the file's name.
 
     Args:
         stem: name of the file without ending.

@@ -1,4 +1,4 @@
-"""When a lake was mapped, as its layer tells."""
+"""When each lake of a layer was mapped."""
 
 import re
 
@@ -17,7 +17,7 @@ _YEAR = re.compile(r"(?<!\d)((?:19|20)\d{2})(?!\d)")
 
 
 def mapped_in(lakes: GeoDataFrame, name: str) -> "pd.Series[float]":
-    """Tells in which year each lake was mapped.
+    """Gives the year in which each lake was mapped.
 
     Args:
         lakes: with one of `COLUMNS`, in any case: days, years, or names of scenes that hold a day.

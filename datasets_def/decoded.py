@@ -58,7 +58,7 @@ class TiledCopy:
 
     @property
     def path(self) -> Path:
-        """The GeoTIFF, whether it is there or not."""
+        """The GeoTIFF, whether it exists or not."""
         scene, window = self.scene, self.window
         layers = self._layers()
         files = [scene.path] if scene.path.is_file() else [Path(layer.path) for layer in layers]
@@ -78,7 +78,7 @@ class TiledCopy:
         return tiles * _TILE**2 * 2 * len(self._layers())
 
     def whole(self, advance: Advance) -> bool:
-        """Reads the copy through and tells whether it is as it was written.
+        """Reads the whole copy and compares it with its recorded size and checksum.
 
         Args:
             advance: called with the number of bytes read since.
@@ -91,7 +91,7 @@ class TiledCopy:
             return False
 
     def write(self, advance: Advance) -> None:
-        """Makes the copy; where another process was faster, its copy stays.
+        """Writes the copy, unless another process has written it meanwhile.
 
         Args:
             advance: called with the number of bytes written since.
@@ -168,7 +168,7 @@ class TiledCopy:
 
 
 def lease(copy: Path) -> Path | None:
-    """Says in a copy's folder that this process reads it, until the file that is returned is removed.
+    """Marks a copy as in use by this process, until the returned file is removed.
 
     Returns:
         That file; None where the copy is gone.
@@ -188,7 +188,7 @@ def in_use(entry: Path) -> bool:
 
 
 def is_copy(entry: Path) -> bool:
-    """Whether a folder is that of a copy, with nothing in it that is somebody's own."""
+    """Whether a folder is that of a copy and holds no other files."""
     if not _COPY.fullmatch(entry.name) or entry.is_symlink() or not entry.is_dir():
         return False
     tif = f"{entry.name[:-17]}.tif"
@@ -202,7 +202,7 @@ def is_left_behind(entry: Path) -> bool:
 
 
 def remove(entry: Path, *, used: bool = True) -> bool:
-    """Removes the folder of a copy, at once for every other process; without it, nothing happens.
+    """Removes the folder of a copy, atomically as other processes see it; does nothing where there is none.
 
     Args:
         entry: the folder.

@@ -1,4 +1,4 @@
-"""A folder of tiled copies that is kept below a size."""
+"""A folder of tiled copies whose total size is limited."""
 
 import contextlib
 import os
@@ -28,7 +28,7 @@ class InUse:
         weakref.finalize(self, _release, self._leases, stop, os.getpid())
 
     def take(self, copy: TiledCopy) -> bool:
-        """Takes a copy into use; false where it is not there."""
+        """Marks a copy as in use; false where there is none."""
         taken = lease(copy.path)
         if taken is not None:
             self._leases.append(taken)
@@ -36,7 +36,7 @@ class InUse:
 
 
 def fill_cache(copies: Sequence[TiledCopy], folder: Path, limit: float, progress: Progress) -> InUse:
-    """Makes sure that copies are there and whole; the least recently used are removed to make room.
+    """Makes sure that copies exist and are undamaged; the least recently used are removed to make room.
 
     Copies that are there are read through once; a damaged one is made again. Copies that a run is reading are never
     removed, nor is anything else in the folder.

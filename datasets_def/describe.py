@@ -1,4 +1,4 @@
-"""What a person wants to know of a scene before doing anything with it."""
+"""Describes a scene in words, for a person."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A look at the integer DN of raster files that do not tell their radiometry."""
+"""Samples the DN of raster files that do not give their radiometry."""
 
 import math
 import re
@@ -26,7 +26,7 @@ _SIDE = 1024
 
 @dataclass(frozen=True)
 class Sample:
-    """What integer DN look like.
+    """Statistics of integer DN.
 
     Attributes:
         darkest: DN below which the darkest twentieth of the darkest band lies; infinite where nothing was measured.
@@ -49,7 +49,7 @@ def pieces_of(path: Path) -> list[Path]:
 
 
 def sample_dn(paths: Sequence[Path], bands: Sequence[str]) -> Sample:
-    """Looks at the integer DN of files that belong together.
+    """Samples the integer DN of files that belong together.
 
     Args:
         paths: of the files.
@@ -79,7 +79,7 @@ def _sample_dn(files: tuple[tuple[Path, int], ...], bands: tuple[str, ...]) -> S
 
 
 def sample_band(source: DatasetReader, index: int) -> npt.NDArray[Any]:
-    """Reads every few pixels of a band, without those that are missing.
+    """Reads a subset of the pixels of a band, without missing ones.
 
     Args:
         source: open file.

@@ -1,4 +1,4 @@
-"""The one exception and the one warning that a user is meant to see."""
+"""The exception and the warning that are meant for users."""
 
 
 class GlofgeoError(Exception):
@@ -23,4 +23,4 @@ class GlofgeoError(Exception):
 
 
 class GlofgeoWarning(UserWarning):
-    """What a user should know of an input that is used all the same; the command line prints it in one line."""
+    """A problem of an input that is used nevertheless; the command line prints it in one line."""

@@ -1,4 +1,4 @@
-"""Where the pixels of bands lie, and reading them onto one grid."""
+"""Where the pixels of bands are stored, and reading them onto one grid."""
 
 import os
 import threading
@@ -23,7 +23,7 @@ from datasets_def.product_image import ProductImage, check_end
 
 @dataclass(frozen=True)
 class Layer:
-    """Where the pixels of one band lie and what they mean.
+    """Where the pixels of one band are stored, and how to interpret them.
 
     Attributes:
         path: what GDAL opens; the reason of its absence starts with `!`.
@@ -189,14 +189,14 @@ def _read_file(layers: list[Layer], shape: tuple[int, int], window: Window, scen
 
 
 def _read_bands(source: DatasetReader, indexes: list[int], window: Window) -> npt.NDArray[Any]:
-    """Reads bands, of several types too (a VRT may have the scene classification beside wider bands)."""
+    """Reads bands, also of different data types (a VRT may combine the scene classification with wider bands)."""
     if len({source.dtypes[index - 1] for index in indexes}) == 1:
         return source.read(indexes, window=window)
     return np.stack([source.read(index, window=window) for index in indexes])
 
 
 def _read_mask(source: DatasetReader, layer: Layer, window: Window) -> npt.NDArray[np.bool_] | None:
-    """What a file's own mask and alpha band let through."""
+    """Where neither a file's own mask nor its alpha band hides the pixel."""
     masks = [source.read_masks(layer.index, window=window)] if layer.masked else []
     masks += [source.read(layer.alpha, window=window)] if layer.alpha else []
     return np.logical_and.reduce([mask > 0 for mask in masks]) if masks else None

@@ -1,4 +1,4 @@
-"""Raster files (GeoTIFF, COG, VRT) as scenes: what their own metadata say about bands, grid and radiometry."""
+"""Raster files (GeoTIFF, COG, VRT) as scenes: bands, grid and radiometry from their own metadata."""
 
 import math
 import re
@@ -43,7 +43,7 @@ Radiometry = dict[str, tuple[float, float]]
 
 @dataclass(frozen=True)
 class RasterFacts:
-    """What raster files say of themselves.
+    """The metadata of a raster file, or of several that make one scene.
 
     Attributes:
         id: tag `SCENE_ID`, else the file name without ending.
@@ -113,7 +113,7 @@ def read_raster(
 
 
 def acquired(path: Path, tags: Mapping[str, str], item: Mapping[str, Any]) -> datetime | None:
-    """Tells when a scene was acquired: from tags, its STAC item, or its name (`20241015T045701`, `2024-10-15`).
+    """Gives the acquisition time of a scene: from tags, its STAC item, or its name (`20241015T045701`, `2024-10-15`).
 
     `TIFFTAG_DATETIME` is when a file was made, not when a scene was seen.
 
@@ -225,7 +225,7 @@ def _grid(source: DatasetReader) -> Grid:
 
 
 def _check_place(path: Path, source: DatasetReader) -> None:
-    """Refuses a grid that lies nowhere on the Earth, as one of metres does whose CRS counts in degrees."""
+    """Refuses a grid outside the Earth, such as one in metres whose CRS is in degrees."""
     grid, crs = _grid(source), source.crs
     left, bottom, right, top = grid.bounds
     try:

@@ -65,7 +65,7 @@ class Grid:
         return math.sqrt(self.pixel_area)
 
     def coarser(self, factor: int) -> "Grid":
-        """Gives the grid of pixels so many times as large, from the same corner; the last may reach beyond its edge."""
+        """Gives the grid of pixels `factor` times as large, from the same corner; it may reach beyond this one."""
         rows, cols = (-(-side // factor) for side in self.shape)
         return Grid((rows, cols), self.transform * Affine.scale(factor), self.crs)
 
@@ -84,12 +84,12 @@ class Grid:
         return shift / here.a, scale / here.a
 
     def window(self, window: Window) -> "Grid":
-        """Gives the grid of a part of it, which may reach beyond its edges."""
+        """Gives the grid of a window, which may reach beyond the edges of this grid."""
         shape = (int(window.height), int(window.width))
         return Grid(shape, window_transform(window, self.transform), self.crs)
 
     def intersect(self, bounds: Bounds, margin: int = 0) -> Window:
-        """Gives the part that bounds touch by more than a thousandth of a pixel.
+        """Gives the window of all pixels that overlap bounds by more than a thousandth of a pixel.
 
         Args:
             bounds: left, bottom, right and top in its CRS.
@@ -118,7 +118,7 @@ class Grid:
         return Window(col, row, round(col1 - col0), round(row1 - row0))
 
     def clip(self, window: Window) -> Window:
-        """Gives what of a window lies on the grid; empty where nothing does."""
+        """Gives the part of a window that lies on the grid; empty where none does."""
         (top, bottom), (left, right) = window.toranges()
         rows, cols = self.shape
         top, left = min(max(top, 0), rows), min(max(left, 0), cols)
@@ -126,6 +126,6 @@ class Grid:
         return Window(left, top, right - left, bottom - top)
 
     def strips(self, height: int = READ_ROWS) -> Iterator[Window]:
-        """Cuts it into strips of so many rows, top to bottom; the last may be lower."""
+        """Gives windows of `height` rows that cover the grid from top to bottom; the last may have fewer."""
         rows, cols = self.shape
         return (Window(0, top, cols, min(height, rows - top)) for top in range(0, rows, height))

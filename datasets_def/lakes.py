@@ -23,7 +23,7 @@ from datasets_def.sentinel2 import Sentinel2
 
 
 class GlacialLakes(VectorDataset):
-    """Lake polygons, rasterised on whatever grid is asked for: polygons come to the scene, never the reverse.
+    """Lake polygons, rasterised on the grid of each query: polygons are reprojected to the scene, never the reverse.
 
     A sample is `{"mask": int64 (H, W), 1 lake, 0 land}`; a pixel is lake if its centre is.
 
@@ -63,7 +63,7 @@ class GlacialLakes(VectorDataset):
         self._index()
 
     def _index(self) -> None:
-        """One row a file, as in TorchGeo: between the lakes of an inventory is land, not the unknown.
+        """One row per file, as in TorchGeo: what lies between the lakes of an inventory is land, not unknown.
 
         Made anew for every CRS: the corners of a box of many degrees do not bound its curved edges.
         """

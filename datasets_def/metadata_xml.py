@@ -1,4 +1,4 @@
-"""Reading XML files of products, and numbers and words in them, whoever wrote them."""
+"""Reads the XML files of products, defending against damaged and malicious ones."""
 
 import math
 import re
@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*", re.AS
 
 
 class _Builder(ElementTree.TreeBuilder):
-    """Stops at what metadata of products never hold and what would grow without bound."""
+    """Stops at constructs that product metadata never contain and that could grow without bound."""
 
     depth = 0
     count = 0
@@ -63,7 +63,7 @@ def read_xml(file: StoredFile) -> bytes:
 
 
 def find_text(root: ElementTree.Element, tag: str, where: object) -> str:
-    """Gives the text of the elements of a name.
+    """Gives the text of the elements with a tag.
 
     Raises:
         GlofgeoError: If there is none, or they differ.
@@ -116,6 +116,6 @@ def time(text: str, what: str, where: object) -> datetime:
 
 
 def short(text: str) -> str:
-    """Cuts what a file says to a length that fits a line."""
+    """Shortens text from a file so that it fits a line."""
     text = " ".join(text.split())
     return text if len(text) <= 60 else text[:60] + "…"

@@ -1,4 +1,4 @@
-"""How large a scene's pixels are on the ground."""
+"""The size of a scene's pixels on the ground."""
 
 import numpy as np
 from affine import Affine

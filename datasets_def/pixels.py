@@ -1,4 +1,4 @@
-"""What DN say of a pixel: whether it was measured, whether it was seen, and its reflectance."""
+"""From DN to pixels: which were measured, which show the surface, and their reflectance."""
 
 import math
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ class Pixels:
 
 
 def measured(planes: Planes, layers: Sequence[Layer]) -> npt.NDArray[np.bool_]:
-    """Tells where every one of some layers holds a measurement.
+    """Finds the pixels at which all layers hold a measurement.
 
     That is no nodata, no not-a-number, nothing that a mask or alpha band hides, and no reflectance beyond -0.5 to 3.
 

@@ -1,4 +1,4 @@
-"""Polygon layers in: lakes and areas of interest."""
+"""Reads polygon layers: lakes and areas of interest."""
 
 import warnings
 from pathlib import Path
@@ -123,7 +123,7 @@ def _what_it_holds(shapes: Any) -> str:
 
 
 def _refuse_off_earth(shapes: Any, frame: GeoDataFrame, path: Path) -> None:
-    """Refuses what is no place: also metres in a GeoJSON without `crs`, which is in degrees (RFC 7946)."""
+    """Refuses coordinates outside the Earth, also metres in a GeoJSON without `crs`, which is in degrees (RFC 7946)."""
     xy, row = shapely.get_coordinates(shapes, return_index=True)
     wrong = ~np.isfinite(xy).all(axis=1)
     if wrong.any():

@@ -1,4 +1,4 @@
-"""Whose a half-made folder is: names that tell which process works there, so that no other removes it."""
+"""Names of unfinished folders that identify the process working there, so that no other process removes them."""
 
 import contextlib
 import functools
@@ -17,12 +17,12 @@ TAG = r"[0-9a-f]{8}-\d+"
 
 
 def process_tag() -> str:
-    """Names this process among all that share a disk: its machine as 8 hexadecimal digits, `-`, its number."""
+    """Identifies this process among all that share a disk: its machine as 8 hexadecimal digits, `-`, its number."""
     return f"{_machine()}-{os.getpid()}"
 
 
 def is_abandoned(tag: str, path: Path) -> bool:
-    """Whether the process that a name tells of is gone.
+    """Whether the process that a name identifies has ended.
 
     A process of this machine is asked for. Of others, only the age of what they wrote tells: a day without a change.
 

@@ -1,4 +1,4 @@
-"""One image file of a product, and whether it is what the product says."""
+"""One image file of a product, compared with the product's metadata."""
 
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from datasets_def.manifest import Checksum, begin_verifying
 
 @dataclass(frozen=True)
 class ProductImage:
-    """An image file and what the product's metadata say of it.
+    """An image file and its metadata in the product.
 
     Attributes:
         file: where it lies.
@@ -32,15 +32,15 @@ class ProductImage:
 
     @property
     def is_verified(self) -> bool:
-        """Whether damage would be noticed: by the manifest's checksum or the CRC of a zip."""
+        """Whether damage can be detected: by the manifest's checksum or the CRC of a zip."""
         return self.checksum is not None or bool(self.file.member)
 
     def begin_verifying(self) -> Future[None]:
-        """Reads the file through in a thread, once a process; see `datasets_def.manifest.begin_verifying`."""
+        """Verifies the file in a thread, once per process; see `datasets_def.manifest.begin_verifying`."""
         return begin_verifying(self.file, self.checksum)
 
     def check_place(self, source: DatasetReader) -> None:
-        """Compares the position that the file itself tells, if it does, with the metadata.
+        """Compares the position in the file itself, if it has one, with the metadata.
 
         Some writers give the position of a pixel's centre and others of its corner: half a pixel counts as equal.
 

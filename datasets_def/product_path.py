@@ -1,4 +1,4 @@
-"""Which product a path names: people give the product, its zip, a file of its metadata, or a folder inside it."""
+"""Finds the product that a path stands for: the product, its zip, one of its metadata files, or a folder inside it."""
 
 import os
 import re
@@ -41,7 +41,7 @@ def check_path(path: Path, absent: str, hint: str) -> None:
 
 
 def is_safe(path: Path) -> bool:
-    """Tells whether a path looks like a product, or a part of one that stands for it: see `open_product`."""
+    """Whether a path looks like a product, or like a part of one that stands for it: see `open_product`."""
     name = path.name
     if path.is_dir() or path.suffix.lower() == ".zip" or _INSIDE.fullmatch(name):
         return True
@@ -49,7 +49,7 @@ def is_safe(path: Path) -> bool:
 
 
 def holds_product(folder: Path) -> bool:
-    """Tells whether a folder is that of a product, whole or not."""
+    """Whether a folder is that of a product, complete or not."""
     return any(True for _ in _metadata_of(folder))
 
 

@@ -1,4 +1,4 @@
-"""How the DN of a raster file become reflectance: from what is declared, or not at all.
+"""How the DN of a raster file become reflectance: by what is declared; nothing is guessed.
 
 A GeoTIFF made of a product does not always say whether its DN hold the offset of baseline 04.00 and later, and dates do
 not tell, because archives are reprocessed.
@@ -33,7 +33,7 @@ _LARGEST_ITEM = 2**22
 
 @dataclass(frozen=True)
 class Claim:
-    """What something beside the pixels says of them.
+    """A statement about the offset, from metadata or a name.
 
     Attributes:
         offset: DN to add.
@@ -45,7 +45,7 @@ class Claim:
 
 
 def of_baseline(baseline: str, source: str) -> Claim | None:
-    """Tells the offset of a processing baseline ("05.10"); None where that tells nothing."""
+    """Gives the offset of a processing baseline ("05.10"); None where it implies none."""
     try:
         number = float(baseline)
     except ValueError:
@@ -70,7 +70,7 @@ def level_in(text: str) -> str | None:
 def from_scales(
     path: Path, scales: Mapping[str, tuple[float, float]], bands: Sequence[str], given: float | None
 ) -> tuple[dict[str, tuple[float, float]], str]:
-    """Believes the scale and offset that a file's bands carry.
+    """Takes the scale and offset that a file's bands carry.
 
     Args:
         path: for messages.
@@ -107,7 +107,7 @@ def from_scales(
 
 
 def formula(known: Mapping[str, tuple[float, float]], bands: Sequence[str]) -> str:
-    """Puts quantification and offset in words, of each band where they differ.
+    """Words quantification and offset, band by band where they differ.
 
     Args:
         known: (quantification, offset in DN) by band.
@@ -124,7 +124,7 @@ def formula(known: Mapping[str, tuple[float, float]], bands: Sequence[str]) -> s
 
 
 def claims(path: Path, tags: Mapping[str, str], item: Mapping[str, Any]) -> list[Claim]:
-    """Gathers what a file's tags, its name, the folder it lies in and its STAC item say of the offset.
+    """Collects statements about the offset from a file's tags, its name, its folder's name and its STAC item.
 
     Args:
         path: of the file.
@@ -208,7 +208,7 @@ def choose_offset(path: Path, claimed: list[Claim], given: float | None, sample:
 
 
 def read_item(path: Path) -> dict[str, Any]:
-    """Finds the properties of a file's STAC item: `<name>.json` or `item.json` beside it that names the file.
+    """Reads the properties of a file's STAC item: a `<name>.json` or `item.json` beside it that refers to the file.
 
     Returns:
         Its `properties`; empty where there is none.

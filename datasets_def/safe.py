@@ -118,7 +118,7 @@ def read_product(path: Path, offset: float | None = None) -> SafeProduct:
 
 
 def _metadata(root: Path, files: Mapping[str, StoredFile]) -> tuple[str, str]:
-    """Gives the names of the files that describe the product and its tile, or says what it is instead."""
+    """Gives the names of the metadata files of the product and its tile."""
     products = [name for name in files if _METADATA.fullmatch(name)]
     tiles = [name for name in files if _TILE_METADATA.fullmatch(name)]
     if not products:

@@ -1,4 +1,4 @@
-"""What the names of a product and of its images say, compared with its metadata."""
+"""Compares the names of a product and of its images with its metadata."""
 
 import re
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ def _names(root: Element) -> list[str]:
 
 
 def check_names(root: Element, sensed: datetime, epsg: int, where: StoredFile) -> None:
-    """Compares what the names of the product and of its images say of time and place with its metadata.
+    """Compares time and place in the names of the product and of its images with its metadata.
 
     Raises:
         GlofgeoError: If they differ by more than a day, or in the UTM zone or hemisphere.

@@ -1,4 +1,4 @@
-"""Scene: one acquisition on its own grid, whatever container holds it."""
+"""Scene: one acquisition on its own grid, in any container."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -74,7 +74,7 @@ class Scene:
         return self.load(window, bands)[0]
 
     def valid(self, window: Window | None = None) -> Mask:
-        """Tells which pixels show the ground: neither nodata nor cloud.
+        """Finds the pixels that show the surface: neither nodata nor cloud.
 
         With a scene classification, everything but classes 0, 1, 8, 9 and 10 (snow, shadow and dark water are valid);
         without one, every pixel that has data in all bands, clouds included (see `has_cloud_mask`).
@@ -103,7 +103,7 @@ class Scene:
         return self.reflectance(pixels.dn, bands, present=pixels.present), pixels.valid
 
     def load_dn(self, window: Window | None = None, bands: Sequence[str] | None = None) -> Pixels:
-        """Like `load`, with DN as stored, which take half the memory; see `reflectance`."""
+        """As `load`, but DN as stored, which take half the memory; see `reflectance`."""
         bands = self.bands if bands is None else bands
         self.require(bands)
         layers = [self.layers[band] for band in bands]
@@ -171,11 +171,11 @@ class Scene:
 
     @property
     def has_cloud_mask(self) -> bool:
-        """Whether `valid` knows of clouds."""
+        """Whether `valid` excludes clouds."""
         return self.classification is not None
 
     def require(self, bands: Sequence[str]) -> None:
-        """Checks that the bands are there, before any pixel is read.
+        """Checks that the files of the bands exist, before any pixel is read.
 
         Raises:
             GlofgeoError: If one is not, naming what is missing.
@@ -191,7 +191,7 @@ class Scene:
             raise GlofgeoError(f"{self.path}: incomplete, missing {listed}", "fetch the product again")
 
     def check(self) -> None:
-        """Reads the last pixel of every file, which tells what is missing, damaged or of another size or place.
+        """Reads the last pixel of every file: finds what is missing, damaged, misplaced or of another size.
 
         Raises:
             GlofgeoError: If one cannot be read.

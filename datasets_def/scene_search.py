@@ -1,4 +1,4 @@
-"""Which scenes lie below a folder."""
+"""Finds the scenes below a folder."""
 
 import logging
 import os

@@ -20,7 +20,7 @@ from datasets_def.scene_search import find_scenes
 
 
 class Sentinel2(RasterDataset):
-    """Scenes that share a CRS and a resolution, read without warping a pixel.
+    """Scenes that share a CRS and a resolution, read without resampling.
 
     A sample is `{"image": float32 (C, H, W) reflectance, "valid": bool (H, W), "bounds": float64 (9,)}`; the bounds are
     `xmin, xmax, xres, ymin, ymax, yres, tmin, tmax, tres` of the query in the dataset's CRS, times in seconds since
@@ -68,7 +68,7 @@ class Sentinel2(RasterDataset):
     def by_grid(
         cls, paths: str | Path | Iterable[str | Path], bands: Sequence[str] = DEFAULT_BANDS
     ) -> list["Sentinel2"]:
-        """Opens scenes of any number of UTM zones and resolutions, as one dataset a grid."""
+        """Opens scenes of any number of UTM zones and resolutions, one dataset per grid."""
         groups: dict[tuple[str, tuple[float, float]], list[Scene]] = {}
         for scene in _open_all(paths, bands):
             groups.setdefault(_grid(scene), []).append(scene)
@@ -159,7 +159,7 @@ class Sentinel2(RasterDataset):
 
 
 def blank(bands: Sequence[str], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Gives a sample in which nothing was observed.
+    """Gives an empty sample: no pixel is valid.
 
     Args:
         bands: names of the bands.
