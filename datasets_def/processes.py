@@ -1,5 +1,6 @@
-"""Whose a half-made folder is: names that tell which process works there, so that no other removes it."""
+"""Names of unfinished folders that identify the process working there, so that no other process removes them."""
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -17,12 +18,12 @@ TAG = r"[0-9a-f]{8}-\d+"
 
 
 def process_tag() -> str:
-    """Names this process among all that share a disk: its machine as 8 hexadecimal digits, `-`, its number."""
+    """Identifies this process among all that share a disk: its machine as 8 hexadecimal digits, `-`, its number."""
     return f"{_machine()}-{os.getpid()}"
 
 
 def is_abandoned(tag: str, path: Path) -> bool:
-    """Whether the process that a name tells of is gone.
+    """Whether the process that a name identifies has ended.
 
     A process of this machine is asked for. Of others, only the age of what they wrote tells: a day without a change.
 
@@ -44,15 +45,11 @@ def is_abandoned(tag: str, path: Path) -> bool:
 def _machine() -> str:
     # Cloned machines share a name, and containers one without sharing process numbers; a boot and a process space are
     # shared by none.
-    facts = [socket.gethostname()]
-    for read in (
-        lambda: Path("/proc/sys/kernel/random/boot_id").read_text(),
-        lambda: str(Path("/proc/self/ns/pid").readlink()),
-    ):
-        try:
-            facts.append(read())
-        except OSError:
-            facts.append("")
+    facts = [socket.gethostname(), "", ""]
+    with contextlib.suppress(OSError):
+        facts[1] = Path("/proc/sys/kernel/random/boot_id").read_text()
+    with contextlib.suppress(OSError):
+        facts[2] = str(Path("/proc/self/ns/pid").readlink())
     return hashlib.sha256("\n".join(facts).encode(errors="surrogateescape")).hexdigest()[:8]
 
 

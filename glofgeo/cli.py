@@ -15,6 +15,7 @@ from cyclopts import App, Parameter
 from glofgeo import __version__
 from glofgeo.config import MapConfig, TrainConfig
 from glofgeo.environment import forget_foreign_data
+from glofgeo.errors import GlofgeoError
 from glofgeo.flags import Device, Devices, Offset, Strategy, UsageError, apply_preset, require_path, shown_default
 from glofgeo.help_groups import HARDWARE, LOGGING, MAIN, OPTIMISER
 from glofgeo.messages import print_failure, print_outcome, print_success, print_verification
@@ -32,7 +33,7 @@ app = App(
 
 
 @app.command
-def train(
+def train(  # noqa: PLR0913
     *,
     aoi: str | None = None,
     scenes: Path | None = None,
@@ -88,7 +89,7 @@ def train(
 
 
 @app.command(name="map")
-def map_(
+def map_(  # noqa: PLR0913
     *,
     scene: Annotated[list[str], Parameter(consume_multiple=True)],
     checkpoint: Path | None = None,
@@ -114,7 +115,7 @@ def map_(
     """
     if not scene:
         raise UsageError("--scene names no scene: give one path or more.")
-    from datasets_def.polygons import read_aoi
+    from datasets_def.aoi import read_aoi
     from glofgeo.mapping.batch import list_scenes, map_scenes
     from glofgeo.models.predictor import load_model
 
@@ -138,7 +139,7 @@ def map_(
 
 
 @app.command
-def evaluate(
+def evaluate(  # noqa: PLR0913
     *,
     lakes: Path,
     prediction: Path | None = None,
@@ -173,7 +174,7 @@ def evaluate(
     from glofgeo.models.predictor import load_model
 
     model = load_model(checkpoint) if prediction is None else None
-    from datasets_def.polygons import read_aoi
+    from datasets_def.aoi import read_aoi
     from datasets_def.scene import open_scene
     from glofgeo.evaluation import evaluate as compare
     from glofgeo.evaluation import print_scorecard, require_place, write_scorecard

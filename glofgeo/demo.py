@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 from shapely.geometry import box
 
-from datasets_def.polygons import read_aoi
+from datasets_def.aoi import read_aoi
 from datasets_def.scene import Scene, open_scene
 from datasets_def.synthetic.product import write_product
 from glofgeo.config import TrainConfig

@@ -47,7 +47,7 @@ class TrainedRun:
         return self.best.parent
 
 
-def train(
+def train(  # noqa: PLR0913
     aoi: "str | Path | GeoDataFrame | None" = None,
     *,
     scenes: str | Path | None = None,
@@ -128,7 +128,7 @@ def _sources(
     """Finds what to learn from: what is given, else what the run remembers, else the default."""
     if aoi is None and inputs is None:
         raise GlofgeoError("there is no area of interest", "name one, or a run to resume", argument="aoi")
-    from datasets_def.polygons import find_aoi, read_aoi
+    from datasets_def.aoi import find_aoi, read_aoi
 
     place = inputs.aoi if aoi is None and inputs else aoi
     is_file = isinstance(place, str | Path)

@@ -8,7 +8,7 @@ from pyproj import Transformer
 from shapely import MultiPolygon, box
 
 from datasets_def import open_scene
-from datasets_def.polygons import read_aoi
+from datasets_def.aoi import read_aoi
 from datasets_def.reproject import to_degrees
 from datasets_def.synthetic.product import write_product
 from glofgeo.config import DataConfig, MapConfig, ModelConfig, TrainConfig

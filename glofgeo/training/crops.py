@@ -50,15 +50,16 @@ class Reader:
             `(H, W)`: 1 lake, 0 land, 255 not observed or outside the split.
         """
         scene = self.scenes[number]
+        window = Window(col, row, shape[1], shape[0])
+        grid = scene.grid.window(window)
         image, valid = blank(scene.bands, shape)
         # Straight from the scene: to look it up in an index, as TorchGeo's datasets do, takes longer than a small crop.
-        fill(scene, row, col, image, valid)
-        grid = scene.grid.window(Window(col, row, shape[1], shape[0]))
-        mask = torch.from_numpy(self.lakes[number].rasterize(grid.transform, shape))
+        fill(scene, window, image, valid)
+        mask = torch.from_numpy(self.lakes[number].rasterize(grid))
         mask[~valid] = NOT_OBSERVED
-        region, outline = self.regions[number], grid.outline
-        if not region.contains(outline):
-            inside = region.intersection(outline)
+        region = self.regions[number]
+        if not region.contains(grid.outline):
+            inside = region.intersection(grid.outline)
             outside = geometry_mask([inside], shape, grid.transform) if inside.area else True
             mask[torch.from_numpy(np.broadcast_to(outside, mask.shape).copy())] = NOT_OBSERVED
         return image, mask
