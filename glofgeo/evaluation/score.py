@@ -145,17 +145,18 @@ def _lake_sums(judged: Polygons, reference: Polygons, counted: Mask, blocks: Blo
     sums = np.zeros((count, *_LAKES))
     for level, iou in enumerate(IOU_LEVELS):
         verdicts = judge_lakes(overlaps, counted, iou)
+        of_all, of_size = sums[:, level, 0], sums[:, level, 1:]
         for kind, which, place, bulk in (
             (_FOUND, verdicts.found & counted, reference_home, reference_size),
             (_MISSED, ~verdicts.found & counted, reference_home, reference_size),
             (_FALSE, verdicts.false, home, size),
         ):
-            np.add.at(sums, (place[which], level, 0, kind), 1)
-            np.add.at(sums, (place[which], level, 1 + bulk[which], kind), 1)
-        np.add.at(sums, (home[verdicts.right], level, 0, _RIGHT), 1)
+            np.add.at(of_all[..., kind], place[which], 1)
+            np.add.at(of_size[..., kind], (place[which], bulk[which]), 1)
+        np.add.at(of_all[..., _RIGHT], home[verdicts.right], 1)
         shown = np.column_stack([overlaps.predicted, reference_size[overlaps.reference]])[verdicts.shown]
         lake, shown_size = np.unique(shown, axis=0).T
-        np.add.at(sums, (home[lake], level, 1 + shown_size, _RIGHT), 1)
+        np.add.at(of_size[..., _RIGHT], (home[lake], shown_size), 1)
     strays = np.bincount(home[stray], minlength=count)
     return np.column_stack([strays, sums.reshape(count, -1)])
 

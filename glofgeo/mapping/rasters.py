@@ -15,7 +15,7 @@ from rasterio.shutil import copy as copy_raster
 from rasterio.windows import Window
 
 from glofgeo.config import NOT_OBSERVED
-from glofgeo.inventory.styles import mask_qml, probability_qml
+from glofgeo.inventory.raster_styles import mask_qml, probability_qml
 
 _BLOCK = 512
 
