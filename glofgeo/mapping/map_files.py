@@ -10,13 +10,15 @@ import rasterio
 from affine import Affine
 from rasterio.windows import Window
 
+from datasets_def.grid import Grid
 from datasets_def.pixel_size import pixel_area
 from datasets_def.scene import Scene
 from glofgeo import __version__
 from glofgeo.config import MapConfig
 from glofgeo.inventory import describe_lakes, write_lakes
+from glofgeo.inventory.layer_definition import layer_definition
 from glofgeo.mapping.components import LakeRuns
-from glofgeo.mapping.overview import true_colour, write_overview
+from glofgeo.mapping.overview import Backdrop, caption, true_colour, write_overview
 from glofgeo.mapping.polygons import lake_polygons
 from glofgeo.mapping.rasters import describe_probability, require_pixels, write_mask, write_probability
 from glofgeo.mapping.scene_folder import CLOUDS_NOT_MASKED
@@ -76,10 +78,11 @@ def write_outputs(
         lakes, cleaned = lakes[~small].reset_index(drop=True), cleaned.withdraw(small)
         rasters.append(pool.submit(write_mask, folder / "mask.tif", strips, cleaned.mask, _tags(scene, note)))
         write_lakes(folder / "lakes.gpkg", lakes, note)
-        write_overview(
-            folder / "overview.png", true_colour(_picture(thumbnail, scene)), lakes,
-            thumbnail.transform(transform), scene.crs, scene.id, thumbnail.not_observed(), note,
-        )  # fmt: skip
+        grid = thumbnail.grid(Grid(source.shape, transform, scene.crs))
+        backdrop = Backdrop(true_colour(_picture(thumbnail, scene)), thumbnail.not_observed(), grid)
+        write_overview(folder / "overview.png", backdrop, lakes, scene.id, caption(scene), note)
+        definition = layer_definition(scene.id, scene.datetime, scene.crs)
+        (folder / "layers.qlr").write_text(definition, encoding="utf-8")
         for raster in rasters:
             raster.result()
     strips.unlink()
