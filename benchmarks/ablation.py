@@ -25,13 +25,14 @@ from datasets_def.grid import Grid
 from datasets_def.polygons import read_polygons
 from datasets_def.scene import Image, Mask, Scene, open_scene
 from datasets_def.synthetic.product import write_product
-from glofgeo.config import NOT_OBSERVED, LossConfig, ModelConfig
+from glofgeo.config import LossConfig, ModelConfig
 from glofgeo.evaluation.lakes import countable, match_lakes, outline_lakes
 from glofgeo.evaluation.pixels import PixelCounts, Polygons, bring, burn, count_pixels
-from glofgeo.inference.batches import Batcher, torch_inference
+from glofgeo.inference.batches import Batcher
 from glofgeo.inference.stream import Area, stream_probability
 from glofgeo.inference.windows import plan_windows
-from glofgeo.models import LakeSegmenter, build_model
+from glofgeo.models import LakeSegmenter, build_model, torch_predictor
+from glofgeo.percent import NOT_OBSERVED, is_lake
 from glofgeo.training.augment import Augment
 from glofgeo.training.losses import LakeLoss
 from glofgeo.training.task import parameter_groups, rate
@@ -171,21 +172,23 @@ def score(model: LakeSegmenter, places: list[Place]) -> tuple[float, float]:
 
 def predict(model: LakeSegmenter, scene: Scene) -> Mask:
     """Maps a scene as `glofgeo map` does; True where lake is at least as likely as not."""
-    percent = np.zeros(scene.shape, np.uint8)
+    percent = Kept(np.zeros(scene.shape, np.uint8))
+    plan = plan_windows(scene.shape, WINDOW, WINDOW // 4)
+    whole = Window(0, 0, scene.shape[1], scene.shape[0])
+    area = Area(open_scene(scene.path, model.config.bands), whole, plan)
+    stream_probability(area, Batcher(torch_predictor(model).predict, BATCH), [percent])
+    return is_lake(percent.values, 50)
 
-    def write(first: int, strip: np.ndarray) -> None:
-        percent[first : first + len(strip)] = strip
 
-    stream_probability(
-        open_scene(scene.path, model.config.bands),
-        Area(Window(0, 0, scene.shape[1], scene.shape[0])),
-        plan_windows(scene.shape, WINDOW, WINDOW // 4),
-        Batcher(torch_inference(model, torch.device("cpu")), BATCH),
-        write,
-        look=lambda strip: None,
-        advance=lambda windows: None,
-    )
-    return (percent >= 50) & (percent <= 100)
+@dataclass(frozen=True)
+class Kept:
+    """Sink that keeps what is added."""
+
+    values: np.ndarray
+
+    def add(self, first_row: int, percent: np.ndarray) -> None:
+        """Takes a strip."""
+        self.values[first_row : first_row + len(percent)] = percent
 
 
 def spread(found: list[tuple[float, float]], figure: int) -> str:

@@ -8,11 +8,13 @@ repetition has no lakes file: these scenes measure pipelines, not skill. Both fi
 """
 
 import argparse
+import os
 import resource
 import shutil
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -60,9 +62,13 @@ def full_product(folder: Path) -> Path:
     part = folder / f".{safe.name}.part"
     shutil.rmtree(part, ignore_errors=True)
     order = _mirrored(SMALL)
-    for band in DEFAULT_BANDS:
+
+    def write(band: str) -> None:
         digits = scene.numbers(None, [band])[0][order][:, order]
         write_jp2(part / f"{PRODUCT.image(band, 10)}.jp2", digits, PRODUCT.epsg, PRODUCT.transform(10))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(write, DEFAULT_BANDS))
     # The scene gives its classes on the grid of 10 m; every second is the file's own.
     order = _mirrored(SMALL // 2)
     classes = scene.classes()[::2, ::2][order][:, order]

@@ -70,13 +70,12 @@ def stacked(tile: Path, times: int, folder: Path) -> Path:
 
 def mapped(path: Path) -> str:
     """Maps a scene; gives rows, lakes, seconds and peak memory in MiB."""
-    import json
-
     import torch
 
     from datasets_def import open_scene
     from glofgeo.config import ModelConfig
     from glofgeo.mapping import map_scene
+    from glofgeo.models import torch_predictor
 
     class Ndwi(torch.nn.Module):
         config = ModelConfig(variant="tiny")
@@ -87,7 +86,7 @@ def mapped(path: Path) -> str:
 
     with tempfile.TemporaryDirectory() as out:
         scene = open_scene(path)
-        record = json.loads((map_scene(scene, Ndwi(), Path(out)) / "run.json").read_text())  # type: ignore[arg-type]
+        record = map_scene(scene, torch_predictor(Ndwi()), out=out).record
     return f"{scene.shape[0]} {record['lakes']} {sum(record['seconds'].values()):.1f} {record['peak_memory_mib']}"
 
 

@@ -87,7 +87,7 @@ def ours(tif: Path, out: Path) -> None:
     from glofgeo.inference.batches import Batcher
     from glofgeo.inference.stream import GDAL_CACHE, Area, stream_probability
     from glofgeo.inference.windows import plan_windows
-    from glofgeo.mapping.rasters import open_strip_writer
+    from glofgeo.mapping.rasters import StripWriter
 
     model = water_model()
 
@@ -99,18 +99,8 @@ def ours(tif: Path, out: Path) -> None:
     rows, cols = scene.shape
     plan = plan_windows(scene.shape, WINDOW, OVERLAP)
     # As `glofgeo map` does; GDAL's own default is 5 % of the machine's memory.
-    with (
-        rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE),
-        open_strip_writer(out, scene.shape, scene.transform, scene.crs) as raster,
-    ):
-
-        def write(first: int, strip: np.ndarray) -> None:
-            raster.write(strip, 1, window=Window(0, first, cols, len(strip)))
-
-        stream_probability(
-            scene, Area(Window(0, 0, cols, rows)), plan, Batcher(infer, BATCH), write,
-            look=lambda strip: None, advance=lambda windows: None,
-        )  # fmt: skip
+    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE), StripWriter(out, scene.grid) as writer:
+        stream_probability(Area(scene, Window(0, 0, cols, rows), plan), Batcher(infer, BATCH), [writer])
 
 
 def floor(tif: Path, out: Path) -> None:

@@ -22,10 +22,11 @@ from rasterio.windows import Window
 
 from datasets_def import open_scene
 from glofgeo.config import DataConfig, MapConfig, ModelConfig, TrainConfig
-from glofgeo.inference.batches import auto_batch, torch_inference
+from glofgeo.inference.batches import auto_batch
+from glofgeo.inference.devices import computes_in_bfloat16
 from glofgeo.mapping.batch import map_scenes
-from glofgeo.mapping.scene import plan_scene
-from glofgeo.models import Header, LakeSegmenter
+from glofgeo.mapping.job import plan_scene
+from glofgeo.models import Header, LakeSegmenter, torch_predictor
 
 WINDOW = 518
 # One batch in this many is timed for the pure forward: they are all of one size.
@@ -48,7 +49,9 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--data", type=Path, default=None, help="folder for the product; by default a temporary one")
     arguments.add_argument("--variants", nargs="+", default=["tiny", "small"])
+    arguments.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     given = arguments.parse_args()
+    device = torch.device(given.device)
     with tempfile.TemporaryDirectory() as folder:
         product = full_product(given.data or Path(folder))
         decode = decode_seconds(product)
@@ -56,25 +59,25 @@ def main() -> None:
         print("| variant | windows | least | forward (s) | decode (s) | sum (s) | map (s) | map : sum | peak (GiB) |")
         print("|---|---|---|---|---|---|---|---|---|")
         for variant in given.variants:
-            print(row(variant, product, decode, Path(folder)), flush=True)
+            print(row(variant, product, decode, Path(folder), device), flush=True)
 
 
-def row(variant: str, product: Path, decode: float, folder: Path) -> str:
+def row(variant: str, product: Path, decode: float, folder: Path, device: torch.device) -> str:
     """Maps the product with one model."""
     torch.manual_seed(0)
     model = Known(ModelConfig(variant=variant)).eval()
     config = TrainConfig(model=model.config, data=DataConfig(window=WINDOW))
-    header = Header(config, {}, None, "random")
+    predictor = torch_predictor(model, Header(config, {}, None, "random"))
     settings = MapConfig()
-    plan = plan_scene(open_scene(product), model, header, None, settings).plan
+    plan = plan_scene(open_scene(product), predictor, settings).area.plan
     least = math.prod(-(-(side - settings.overlap) // (WINDOW - settings.overlap)) for side in plan.shape)
-    before = forward_seconds(model, len(plan))
+    before = forward_seconds(model, len(plan), device)
     started = time.perf_counter()
-    report = map_scenes([product], model, header, folder / variant)
+    report = map_scenes([product], predictor, out=folder / variant, device=device.type)
     seconds = time.perf_counter() - started
     for error in report.failed.values():
         raise error
-    forward = (before + forward_seconds(model, len(plan))) / 2
+    forward = (before + forward_seconds(model, len(plan), device)) / 2
     both = forward + decode
     peak = peak_gib()
     figures = (
@@ -88,10 +91,10 @@ def row(variant: str, product: Path, decode: float, folder: Path) -> str:
     return " | ".join(["", variant, str(len(plan)), str(least), *figures, ""]).strip()
 
 
-def forward_seconds(model: LakeSegmenter, windows: int) -> float:
+def forward_seconds(model: LakeSegmenter, windows: int, device: torch.device) -> float:
     """Time of the model alone for so many windows, in the batches that the mapper makes."""
-    infer = torch_inference(model, torch.device("cpu"))
-    size = auto_batch(torch.device("cpu"), WINDOW)
+    infer = torch_predictor(model).on(device.type, half=computes_in_bfloat16(device))
+    size = auto_batch(device, WINDOW)
     batch = torch.rand(size, len(model.config.bands), WINDOW, WINDOW).mul(0.3).numpy()
     infer(batch)
     batches = max(1, windows // size // EVERY)

@@ -17,6 +17,9 @@ from datasets_def.reproject import to_degrees
 # A bound this close to a pixel's edge, in pixels, lies on it.
 _ROUNDING = 1e-3
 
+# Rows of one read: the block height of 10 m JPEG 2000 files, so that every block is decoded once.
+READ_ROWS = 1024
+
 Bounds = tuple[float, float, float, float]
 
 
@@ -84,7 +87,7 @@ class Grid:
         )
         return Window.from_slices((rows[0], max(rows)), (cols[0], max(cols)))
 
-    def strips(self, height: int) -> Iterator[Window]:
+    def strips(self, height: int = READ_ROWS) -> Iterator[Window]:
         """Cuts it into strips of so many rows, top to bottom; the last may be lower."""
         rows, cols = self.shape
         return (Window(0, top, cols, min(height, rows - top)) for top in range(0, rows, height))

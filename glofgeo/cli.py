@@ -7,43 +7,36 @@ import errno
 import os
 import sys
 import warnings
-from dataclasses import asdict
-from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
-from cyclopts.config import Dict
-from cyclopts.validators import Number
 
 from glofgeo import __version__
 from glofgeo.config import MapConfig, TrainConfig
 from glofgeo.environment import forget_foreign_data
 from glofgeo.errors import GlofgeoError
-from glofgeo.presets import load_preset
+from glofgeo.flags import Device, Devices, Offset, Strategy, UsageError, apply_preset, require_path, shown_default
+from glofgeo.help_groups import HARDWARE, LOGGING, MAIN, OPTIMISER
 from glofgeo.terminal import fail, say, show_warning, told
 
-Device = Literal["auto", "cpu", "cuda", "mps"]
-Offset = Annotated[float | None, Parameter(validator=Number(gte=-10000, lte=10000))]
+if TYPE_CHECKING:
+    from glofgeo.mapping.batch import Outcome
 
-# A disk that takes nothing more is no fault of glofgeo, whoever writes.
+# A full or read-only disk is no bug in glofgeo, whoever writes.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 # What to do after Ctrl-C; `train` says it itself, with its folder.
-_GO_ON = {"map": "; scenes that are done stay, and the same command goes on with the others"}
-
-
-class _UsageError(GlofgeoError):
-    """Flags that do not make a command together."""
-
+_GO_ON = {"map": "; finished scenes are kept, run the same command again to map the others"}
 
 app = App(
     name="glofgeo",
     version=__version__,
-    help="Maps glacial lakes from Sentinel-2, so that outburst floods can be watched.",
-    help_format="plaintext",
+    help="Maps glacial lakes from Sentinel-2 imagery, to monitor the hazard of outburst floods (GLOFs).",
+    help_format="markdown",
+    group_parameters=MAIN,
     suppress_keyboard_interrupt=False,
-    default_parameter=Parameter(negative=()),
+    default_parameter=Parameter(negative=(), show_default=shown_default),
 )
 
 
@@ -59,27 +52,28 @@ def train(
     resume: Path | None = None,
     baseline: Literal["unet"] | None = None,
     device: Device = "auto",
-    devices: int = 1,
-    strategy: str = "auto",
-    wandb: str | None = None,
-    settings: Annotated[TrainConfig, Parameter(name="*")] = TrainConfig(),  # noqa: B008 (frozen)
+    devices: Devices = 1,
+    strategy: Strategy = "auto",
+    wandb: Annotated[str | None, Parameter(group=LOGGING)] = None,
+    settings: Annotated[TrainConfig, Parameter(name="*", group=OPTIMISER)] = TrainConfig(),  # noqa: B008 (frozen)
 ) -> None:
-    """Learns lakes from scenes and lake polygons.
+    """Trains a model on Sentinel-2 scenes and lake polygons.
 
     Args:
-        aoi: area of interest: a polygon file, or the name of a ready-made one (himalaya, khumbu, …).
+        aoi: area of interest: a polygon file, or the name of a ready-made area (himalaya, khumbu, …).
+            Required unless a run is resumed.
         scenes: folder of scenes, or one scene; by default data/scenes.
-        lakes: polygons of the lakes, complete within the area of interest; by default data/lakes.gpkg.
-        out: folder of this run; by default runs/<date>-<time>.
-        config: large (the default), small, chips, demo, or a YAML file; flags override it.
-        offset: DN to add in scenes that do not tell: -1000 for baseline 04.00 and later, else 0.
-        resume: folder of a run to continue with its own settings, area, scenes and lakes.
-        baseline: unet trains a U-Net from scratch on the same windows for the same time, and scores it beside.
+        lakes: lake polygons, complete within the area of interest; by default data/lakes.gpkg.
+        out: folder for this run; by default runs/DATE-TIME.
+        config: settings to start from: large (default), small, chips, demo, or a YAML file; flags override them.
+        resume: folder of an interrupted run, to be continued with its own settings, area, scenes and lakes.
+        baseline: also train a U-Net from scratch on the same crops for the same time, and score it alongside.
         device: where to compute.
-        devices: how many GPUs or processes, as Lightning has it.
-        strategy: how these share the work, as Lightning has it (ddp, fsdp, …).
-        wandb: project of Weights & Biases to log to.
-        settings: everything else.
+        offset: DN offset of scenes that do not state theirs: -1000 from processing baseline 04.00 on, otherwise 0.
+        devices: number of GPUs or processes, as in Lightning.
+        strategy: how they share the work, as in Lightning (ddp, fsdp, …).
+        wandb: Weights & Biases project to log to.
+        settings: all other settings.
     """
     from datasets_def.polygons import find_aoi, read_aoi
 
@@ -91,11 +85,11 @@ def train(
             aoi, scenes, lakes = aoi or inputs.aoi, scenes or Path(inputs.scenes), lakes or Path(inputs.lakes)
             offset, name = inputs.offset, inputs.aoi_name
     if aoi is None or name is None:
-        raise _UsageError("train needs --aoi AREA, or --resume RUN.")
+        raise UsageError("train needs --aoi AREA, or --resume RUN.")
     scenes, lakes = scenes or Path("data/scenes"), lakes or Path("data/lakes.gpkg")
     area, path = read_aoi(aoi), find_aoi(aoi)
-    _require("--scenes", scenes)
-    _require("--lakes", lakes)
+    require_path("--scenes", scenes)
+    require_path("--lakes", lakes)
 
     from glofgeo.score_run import judge
     from glofgeo.training.fit import train as run
@@ -120,45 +114,44 @@ def map_(
     offset: Offset = None,
     device: Device = "auto",
     overwrite: bool = False,
-    settings: Annotated[MapConfig, Parameter(name="*")] = MapConfig(),  # noqa: B008 (frozen)
+    settings: Annotated[MapConfig, Parameter(name="*", group=HARDWARE)] = MapConfig(),  # noqa: B008 (frozen)
 ) -> None:
-    """Maps the lakes of scenes: rasters, a lake layer and a picture, ready for QGIS.
+    """Maps the lakes in Sentinel-2 scenes: lake polygons, rasters and an overview picture, ready for QGIS.
 
     Args:
-        scene: .SAFE folders, zipped ones, band-described GeoTIFFs, folders of these, or @list.txt with one a line.
-        checkpoint: model to use, .safetensors or an exported .onnx; by default the newest runs/*/best.safetensors.
-        aoi: map only within this area of interest.
-        out: folder; each scene gets a folder of its own in it, and several get lakes.gpkg with the lakes of all.
-        offset: DN to add in scenes that do not tell: -1000 for baseline 04.00 and later, else 0.
+        scene: .SAFE folders, zipped products, GeoTIFFs with named bands, folders of these, or @list.txt with one path
+            per line.
+        checkpoint: model: .safetensors, or an exported .onnx; by default the newest runs/*/best.safetensors.
+        aoi: map only this area of interest: a polygon file, or the name of a ready-made area.
+        out: output folder. Each scene gets its own folder in it; several scenes also get one combined lakes.gpkg.
         device: where to compute.
-        overwrite: map again what the same model has mapped with the same settings.
-        settings: how to map.
+        overwrite: map scenes again that this model has already mapped with these settings.
+        offset: DN offset of scenes that do not state theirs: -1000 from processing baseline 04.00 on, otherwise 0.
+        settings: all other settings.
     """
     if not scene:
-        raise _UsageError("--scene names no scene: give one path or more.")
+        raise UsageError("--scene names no scene: give one path or more.")
     from datasets_def.polygons import read_aoi
-    from glofgeo.mapping.batch import list_scenes, map_scenes, summary
-    from glofgeo.models.header import read_header
+    from glofgeo.mapping.batch import list_scenes, map_scenes
+    from glofgeo.models.predictor import load_model
 
     paths = list_scenes(scene)
     area = read_aoi(aoi) if aoi else None
-    model = checkpoint or _newest_checkpoint()
+    model = load_model(checkpoint)
     report = map_scenes(
-        paths, model, read_header(model), out, aoi=area, settings=settings, device=device, overwrite=overwrite,
-        offset=offset,
+        paths, model, out=out, aoi=area, settings=settings, device=device, overwrite=overwrite, offset=offset,
+        progress=True, tell=_tell_outcome if len(paths) > 1 else _tell_success,
     )  # fmt: skip
-    for folder in report.kept:
-        say(f"{folder / 'lakes.gpkg'}: {summary(folder)} (mapped before; --overwrite maps it again)")
-    for folder in report.mapped:
-        say(f"{folder / 'lakes.gpkg'}: {summary(folder)}")
     if report.combined:
         say(f"{report.combined}: the lakes of all {len(report.mapped + report.kept)} scenes in one layer")
-    for path in report.outside:
-        say(f"{path}: lies off the area of interest")
+    if report.mapped or report.kept:
+        say(f"Model: {model.name}, SHA-256 {model.sha256[:12]}…")
     if report.mapped:
         say("Drag lakes.gpkg into QGIS, over mask.tif and probability.tif beside it.")
+    if len(paths) == 1 and report.failed:
+        raise next(iter(report.failed.values()))
     if report.failed:
-        _report_failures(report.failed, len(paths))
+        fail(1, f"{len(report.failed)} of {len(paths)} scenes failed; the others are done")
 
 
 @app.command
@@ -175,30 +168,28 @@ def evaluate(
     offset: Offset = None,
     device: Device = "auto",
 ) -> None:
-    """Compares a map with known lakes; with a scene, NDWI > 0 stands beside it.
+    """Compares a map with reference lakes; if the scene is given, also compares NDWI > 0 with them.
 
     Args:
-        lakes: polygons of the true lakes.
-        prediction: lakes.gpkg, mask.tif or probability.tif; without it, the scene is mapped first.
-        checkpoint: model that maps the scene; by default the newest runs/*/best.safetensors.
-        scene: the scene that the prediction shows.
+        lakes: reference lakes: polygons, complete within the compared area.
+        prediction: map to evaluate: lakes.gpkg, mask.tif or probability.tif; by default the scene is mapped first.
+        scene: scene that the map was made from.
+        checkpoint: model to map the scene with; by default the newest runs/*/best.safetensors.
         aoi: compare only within this area of interest.
-        ndwi_threshold: with a scene, NDWI above this stands beside it too.
-        json: write the figures to this file too.
-        out: write scorecard.json, .md and .png into this folder.
-        offset: DN to add in a scene that does not tell: -1000 for baseline 04.00 and later, else 0.
+        ndwi_threshold: also compare NDWI above this threshold (-1 to 1); needs the scene.
+        out: folder for scorecard.json, scorecard.md and scorecard.png.
+        json: JSON file for the figures.
         device: where to compute.
+        offset: DN offset of a scene that does not state its own: -1000 from processing baseline 04.00 on, otherwise 0.
     """
     if prediction is None and scene is None:
-        raise _UsageError("evaluate needs --prediction FILE, or --scene SCENE to map first.")
-    _require("--lakes", lakes)
-    _require("--prediction", prediction)
-    _require("--scene", scene)
-    if prediction is None:
-        from glofgeo.models.header import read_header
+        raise UsageError("evaluate needs --prediction FILE, or --scene SCENE to map first.")
+    require_path("--lakes", lakes)
+    require_path("--prediction", prediction)
+    require_path("--scene", scene)
+    from glofgeo.models.predictor import load_model
 
-        checkpoint = checkpoint or _newest_checkpoint()
-        read_header(checkpoint)
+    model = load_model(checkpoint) if prediction is None else None
     import tempfile
 
     from datasets_def.polygons import read_aoi
@@ -210,13 +201,10 @@ def evaluate(
     area = read_aoi(aoi) if aoi else None
     with tempfile.TemporaryDirectory() as folder:
         if prediction is None:
-            from glofgeo.mapping.scene import load_model, map_scene
+            from glofgeo.mapping.scene import map_scene
 
-            assert checkpoint is not None
-            model, header = load_model(checkpoint)
-            whole = open_scene(str(scene), model.config.bands, offset=offset)
-            mapped = map_scene(whole, model, Path(folder), checkpoint=header, aoi=area, device=device)
-            prediction = mapped / "mask.tif"
+            map_scene(str(scene), model, out=folder, aoi=area, device=device, offset=offset, progress=True)
+            (prediction,) = Path(folder).glob("*/mask.tif")
         opened = open_scene(scene, ("B03", "B08"), offset=offset) if scene else None
         card = compare(prediction, lakes, scene=opened, aoi=area, ndwi_threshold=ndwi_threshold)
     print_scorecard(card)
@@ -228,10 +216,10 @@ def evaluate(
 
 @app.command
 def demo(*, out: Path = Path("demo")) -> None:
-    """Trains, maps and evaluates on synthetic scenes: no data, no network, a few minutes.
+    """Trains, maps and evaluates on synthetic scenes in a few minutes; needs no data and no network.
 
     Args:
-        out: folder for everything it makes.
+        out: output folder.
     """
     from glofgeo.demo import run
 
@@ -247,18 +235,20 @@ def export(
     scene: Path | None = None,
     offset: Offset = None,
 ) -> None:
-    """Writes a trained model for other programs: the QGIS plugin Deepness, ONNX Runtime.
+    """Exports a trained model as ONNX, for the QGIS plugin Deepness and for ONNX Runtime.
 
     Args:
         checkpoint: model to export; by default the newest runs/*/best.safetensors.
         format: onnx, one file.
-        out: folder; by default the checkpoint's.
-        scene: also write this scene as the single layer that Deepness wants.
-        offset: DN to add in a scene that does not tell: -1000 for baseline 04.00 and later, else 0.
+        out: output folder; by default the folder of the checkpoint.
+        scene: also write the bands of this scene as the single layer that Deepness needs.
+        offset: DN offset of a scene that does not state its own: -1000 from processing baseline 04.00 on, otherwise 0.
     """
-    source = checkpoint or _newest_checkpoint()
-    _require("--scene", scene)
-    _require("--checkpoint", source)
+    from glofgeo.models.predictor import newest_model
+
+    source = checkpoint or newest_model()
+    require_path("--scene", scene)
+    require_path("--checkpoint", source)
 
     from datasets_def.scene import open_scene
     from glofgeo.mapping.deepness_layer import write_stack
@@ -280,23 +270,23 @@ def export(
 
 @app.command
 def info(path: Path, /, *, offset: Offset = None, verify: bool = False) -> None:
-    """Tells what a checkpoint or a scene is.
+    """Describes a checkpoint or a scene.
 
     Args:
-        path: a .safetensors checkpoint, an exported .onnx, or a scene.
-        offset: DN to add in a scene that does not tell: -1000 for baseline 04.00 and later, else 0.
-        verify: read a product through and name each file that is damaged or missing.
+        path: a .safetensors checkpoint, an exported .onnx file, or a scene.
+        offset: DN offset of a scene that does not state its own: -1000 from processing baseline 04.00 on, otherwise 0.
+        verify: read a whole product and name every damaged or missing file.
     """
     if verify:
         _verify(path)
     if path.suffix in (".safetensors", ".onnx", ".pt", ".pth", ".ckpt"):
-        from glofgeo.models.header import read_header
+        from glofgeo.models.predictor import load_model
 
-        read_header(path)
-        from glofgeo.mapping.scene import load_model
+        model = load_model(path)
         from glofgeo.models.checkpoint import describe_header
 
-        told = describe_header(load_model(path)[1])
+        model.on()  # tells damage to its weights
+        told = describe_header(model.card)
     else:
         from datasets_def.describe import describe_scene
 
@@ -317,69 +307,47 @@ def _verify(path: Path) -> None:
     say(told)
 
 
-def _report_failures(failed: dict[str, Exception], scenes: int) -> None:
-    """Ends with the only scene's own error, or with a line for each of several and status 1."""
-    if scenes == 1:
-        raise next(iter(failed.values()))
-    for path, error in failed.items():
-        if "--debug" in sys.argv:
-            import traceback
+def _tell_outcome(outcome: "Outcome") -> None:
+    """Says what became of a scene."""
+    if outcome.error is None:
+        return _tell_success(outcome)
+    if "--debug" in sys.argv:
+        import traceback
 
-            traceback.print_exception(error)
-        ours = "" if isinstance(error, GlofgeoError) else f" ({type(error).__name__}: a fault of glofgeo)"
-        say(f"glofgeo: {path}: {told(error)}{ours}", file=sys.stderr)
-    fail(1, f"{len(failed)} of {scenes} scenes failed; the others are done")
+        traceback.print_exception(outcome.error)
+    ours = "" if isinstance(outcome.error, GlofgeoError) else f" ({type(outcome.error).__name__}: a bug in glofgeo)"
+    say(f"glofgeo: {outcome.scene}: {told(outcome.error)}{ours}", file=sys.stderr)
 
 
-def _require(name: str, path: Path | None) -> None:
-    """Tells a mistyped path before anything slow is imported."""
-    if path is not None and not path.exists():
-        raise GlofgeoError(f"{name} {path}: no such file or folder; check the path")
+def _tell_success(outcome: "Outcome") -> None:
+    """Says what was found in a scene, if it did not fail."""
+    from glofgeo.mapping.record import summary
+    from glofgeo.mapping.scene_folder import read_record
 
-
-def _newest_checkpoint() -> Path:
-    found = sorted(Path("runs").glob("*/best.safetensors"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise GlofgeoError("no checkpoint in runs/*/best.safetensors: train one, or give --checkpoint FILE")
-    return found[-1]
+    if outcome.state == "outside":
+        say(f"{outcome.scene}: lies off the area of interest")
+    elif outcome.folder:
+        before = " (mapped before; --overwrite maps it again)" if outcome.state == "kept" else ""
+        say(f"{outcome.folder / 'lakes.gpkg'}: {summary(read_record(outcome.folder))}{before}")
 
 
 def _verbs() -> str:
     return ", ".join(name for name in app if not name.startswith("-"))
 
 
-def _apply_preset(tokens: list[str]) -> None:
-    """Makes the settings that `--config` (or a resumed run's config.yaml) names the defaults of `train`."""
-    if tokens[:1] != ["train"] or "--help" in tokens:
-        return
-    run = _value_of("--resume", tokens)
-    if run is None:
-        values = load_preset(_value_of("--config", tokens) or "large")
-    else:
-        from glofgeo.resume import config_of, run_folder
-
-        values = asdict(config_of(run_folder(Path(run))))
-    app["train"].config = [Dict(values, use_commands_as_keys=False)]
-
-
-def _value_of(name: str, tokens: list[str]) -> str | None:
-    following = (value for token, value in pairwise(tokens) if token == name)
-    return next(following, None) or next((t.split("=", 1)[1] for t in tokens if t.startswith(f"{name}=")), None)
-
-
 def main() -> None:
-    """Runs a verb; exits with 2 for a wrong input, 1 for a fault of glofgeo, 130 for Ctrl-C."""
-    # Torch's threads would else spin while they wait, on cores that decode imagery. It is read when torch is loaded.
+    """Runs a verb; exits with 2 for wrong input, 1 for a bug in glofgeo, 130 for Ctrl-C."""
+    # Otherwise torch's threads spin while they wait, on cores that decode imagery. Torch reads it when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     forget_foreign_data()
     tokens = [token for token in sys.argv[1:] if token != "--debug"]
     warnings.showwarning = show_warning
     try:
-        _apply_preset(tokens)
+        apply_preset(app, tokens)
         app(tokens, exit_on_error=False, print_error=False)
-    except (CycloptsError, _UsageError) as error:
+    except (CycloptsError, UsageError) as error:
         verb = f" {tokens[0]}" if tokens and tokens[0] in app else ""
-        fail(2, f"{error} Verbs: {_verbs()}. `glofgeo{verb} --help` tells more.")
+        fail(2, f"{error} Verbs: {_verbs()}. See `glofgeo{verb} --help`.")
     except GlofgeoError as error:
         fail(2, told(error))
     except KeyboardInterrupt:
@@ -388,5 +356,6 @@ def main() -> None:
         if "--debug" in sys.argv:
             raise
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
-            fail(2, f"{error.filename or 'the disk'}: {error.strerror}; make room, or name another place with --out")
-        fail(1, f"{type(error).__name__}: {error} (a fault of glofgeo; --debug shows where)")
+            place = error.filename or "the disk"
+            fail(2, f"{place}: {error.strerror}; free some space, or choose another folder with --out")
+        fail(1, f"{type(error).__name__}: {error} (a bug in glofgeo; --debug shows where)")

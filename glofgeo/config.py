@@ -6,35 +6,36 @@ Every field is a plain type, so that a configuration survives JSON and YAML unch
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
+from cyclopts import Parameter
+
 from datasets_def.bands import BANDS, DEFAULT_BANDS
 from glofgeo.errors import GlofgeoError
+from glofgeo.help_groups import CROPS, HARDWARE, LOSS, MAIN, MODEL, RESULT, SCENES, SPLIT
 from glofgeo.settings import NotNegative, Positive, Range, Share, check
 
 Variant = Literal["tiny", "small", "base", "large"]
 Channels = Annotated[int, Range(1, 4096)]
 
-# In every mask, probability raster and training target: the ground was not seen there, or is not to be judged.
-NOT_OBSERVED = 255
-
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What the network is.
+    """The network.
 
     Attributes:
-        variant: size of the DINOv2 encoder.
+        variant: size of the DINOv2 encoder; with its decoder it has 8, 27, 98 or 322 million parameters.
         extra_blocks: transformer blocks added after the pretrained ones.
-        extra_init: how those start: `copy` learns from the first step on; `zeros` (everything at zero) never
-            receives a gradient.
-        registers: register tokens of the DINOv2 variant (0 or 4).
-        image_size: side in pixels of the square the position embedding is stored for.
-        bands: names of the input bands, in order.
-        mean: reflectance subtracted per band; by default the band table's.
-        std: reflectance divided by per band; by default the band table's.
-        decoder_channels: width of the U-Net decoder's five stages.
-        stem_channels: width of the convolutional stem at full and at half resolution.
-        log_input: give the network the logarithms of the reflectance, in which light is a sum and a band ratio a
-            difference; pretrained weights expect the reflectance itself.
+        extra_init: how the added blocks start: `copy` repeats the last pretrained block behind a LayerScale of zero;
+            `zeros` sets all of their weights to zero, which never receive a gradient (for comparison only).
+        registers: register tokens of the DINOv2 weights, 0 or 4.
+        image_size: side in pixels of the image that the stored position embedding covers; other sizes are
+            interpolated.
+        bands: input bands, in order.
+        mean: mean reflectance of each band, subtracted from the input (1.0 = 100 %); by default built-in values.
+        std: standard deviation of each band's reflectance, by which the input is divided; by default built-in values.
+        decoder_channels: channels of the five stages of the U-Net decoder.
+        stem_channels: channels of the convolutional stem at full and at half resolution.
+        log_input: feed the network the logarithm of the reflectance, so that brighter light adds a constant; not for
+            pretrained weights.
     """
 
     variant: Variant = "large"
@@ -56,7 +57,9 @@ class ModelConfig:
         if unknown:
             raise GlofgeoError(f"unknown band {', '.join(unknown)}: Sentinel-2 has {', '.join(BANDS)}")
         if len(set(self.bands)) != len(self.bands) or not self.bands:
-            raise GlofgeoError(f"bands {', '.join(self.bands) or '(none)'}: name each band once")
+            raise GlofgeoError(
+                f"bands {', '.join(self.bands) or '(none)'}: name each band once", argument="model.bands"
+            )
         for name in ("mean", "std"):
             given = getattr(self, name)
             if not given:
@@ -67,54 +70,61 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which crops training sees.
+    """The crops that training draws, and how an area is split.
 
     Attributes:
-        window: side of a training crop in pixels; shrunk to the largest scene if that is smaller.
-        batch_size: crops a step.
-        crops: crops an epoch.
-        lake_share: share of the crops around lakes, every size class alike.
-        hard_share: share of the crops around what is taken for lakes: shadow, wet ice and slush, snow margins, cloud
-            edges; the rest falls anywhere.
-        workers: loader processes.
-        block_deg: side in degrees of the blocks that split an AOI without `split`.
-        buffer_m: ground left unused between the parts of such a split, in metres.
-        val_share: share of those blocks that validate.
-        lake_years: lakes mapped this many years before or after a scene was acquired are left out there, neither
-            learned nor judged, like those without a date; by default dates are not looked at.
-        cache_size: GB that decoded scenes may take beside the runs; those used least recently give way.
+        window: side of a training crop in pixels; reduced to the largest scene if that is smaller. The trained model
+            maps with windows of this size.
+        batch_size: crops per step.
+        crops: crops per epoch.
+        lake_share: fraction of the crops drawn around lakes, every size class equally often.
+        hard_share: fraction of the crops drawn around areas that look like lakes: shadow, wet ice and slush, snow
+            margins, cloud edges. The remaining crops are drawn anywhere.
+        workers: processes that load crops.
+        block_deg: side in degrees of the blocks that become train or val, if the area has no `split` column.
+        buffer_m: gap in metres between train and val blocks.
+        val_share: fraction of the blocks used for validation.
+        lake_years: in each scene, ignore lakes that were mapped more than this many years before or after it, and lakes
+            without a date; by default all lakes count in every scene.
+        cache_size: disk space for decoded scenes in GB; the least recently used are deleted first.
     """
 
     window: Annotated[int, Range(28, 4096)] = 518
-    batch_size: Annotated[int, Range(1, 65536)] = 4
+    batch_size: Annotated[int, Range(1, 65536), Parameter(group=MAIN)] = 4
     crops: Annotated[int, Range(1, 10**9)] = 1000
     lake_share: Share = 0.5
     hard_share: Share = 0.2
-    workers: Annotated[int, Range(0, 1024)] = 2
-    block_deg: Annotated[float, Range(0, 90, above=True)] = 0.25
-    buffer_m: Annotated[float, Range(0, 1e6)] = 6000.0
-    val_share: Annotated[float, Range(0, 1, above=True, below=True)] = 0.2
-    lake_years: NotNegative | None = None
-    cache_size: NotNegative = 50.0
+    workers: Annotated[int, Range(0, 1024), Parameter(group=HARDWARE)] = 2
+    block_deg: Annotated[float, Range(0, 90, above=True), Parameter(group=SPLIT)] = 0.25
+    buffer_m: Annotated[float, Range(0, 1e6), Parameter(group=SPLIT)] = 6000.0
+    val_share: Annotated[float, Range(0, 1, above=True, below=True), Parameter(group=SPLIT)] = 0.2
+    lake_years: Annotated[NotNegative | None, Parameter(group=SCENES)] = None
+    cache_size: Annotated[NotNegative, Parameter(group=HARDWARE)] = 50.0
 
     def __post_init__(self) -> None:
-        """Refuses values that cannot be meant."""
+        """Refuses values out of range."""
         check(self, "data.")
         if self.lake_share + self.hard_share > 1:
-            raise GlofgeoError("--data.lake-share and --data.hard-share are shares of one whole: give 0 to 1 together")
+            raise GlofgeoError(
+                f"data.lake_share and data.hard_share add up to {self.lake_share + self.hard_share:g}",
+                "lower one of them: together they may be 1 at most",
+                argument="data.hard_share",
+            )
 
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the three terms of the loss.
+    """Weights of the terms of the loss.
+
+    Cross-entropy alone is lowest if a pixel is called lake where lake is more likely than land; the best IoU and F1
+    need a lower threshold (Lipton et al. 2014, arXiv 1402.1892). A lake weight `w` moves it to `1 / (1 + w)`.
 
     Attributes:
-        lovasz: of the Lovasz hinge, a surrogate of 1 - IoU.
-        dice: of 1 - Dice.
-        bce: of the binary cross-entropy.
-        lake_weight: of a lake pixel in the binary cross-entropy, where land has 1. The cross-entropy alone calls lake
-            what is lake more often than not; the best IoU and F1 need a lower bar (Lipton et al. 2014, arXiv
-            1402.1892), which `w` puts at a probability of `1 / (1 + w)`.
+        lovasz: weight of the Lovász hinge, a surrogate of 1 - IoU.
+        dice: weight of 1 - Dice.
+        bce: weight of the binary cross-entropy.
+        lake_weight: weight of a lake pixel in the cross-entropy, relative to a land pixel; above 1, more is mapped as
+            lake.
     """
 
     lovasz: NotNegative = 1.0
@@ -123,20 +133,22 @@ class LossConfig:
     lake_weight: Positive = 1.0
 
     def __post_init__(self) -> None:
-        """Refuses values that cannot be meant."""
+        """Refuses values out of range."""
         check(self, "loss.")
         if not self.lovasz + self.dice + self.bce:
-            raise GlofgeoError("--loss.lovasz, --loss.dice and --loss.bce are all 0: give one of them some weight")
+            raise GlofgeoError(
+                "loss.lovasz, loss.dice and loss.bce are all 0", "give one of them some weight", argument="loss.bce"
+            )
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """What a training crop's light and air may differ by.
+    """Random changes of light and air in training crops.
 
     Attributes:
-        light: illumination is scaled by up to `1 + light`, or down by as much.
-        band: the same for each band on its own.
-        haze: most reflectance that haze adds at 490 nm; falls with wavelength.
+        light: strength of random brightness changes of all bands together: 0.2 scales reflectance by 1/1.2 to 1.2.
+        band: strength of random brightness changes of each band on its own.
+        haze: largest reflectance added as haze, at 490 nm (1.0 = 100 %); less at longer wavelengths.
     """
 
     light: Annotated[float, Range(0, 10)] = 0.2
@@ -144,7 +156,7 @@ class AugmentConfig:
     haze: Share = 0.03
 
     def __post_init__(self) -> None:
-        """Refuses values that cannot be meant."""
+        """Refuses values out of range."""
         check(self, "augment.")
 
 
@@ -153,62 +165,61 @@ class TrainConfig:
     """Everything that decides a training run.
 
     Attributes:
-        model: what the network is.
-        data: which crops training sees.
-        loss: weights of the loss.
-        augment: how crops are varied.
-        weights: `auto` (`dinov2` where it can be had, else random, and says so), `dinov2` (Meta's, fetched through
-            timm), `none` (random), or a file.
-        tune: what learns beside decoder, stem and extra blocks: `full`, the whole transformer; `frozen`, none of it;
-            `lora`, low-rank additions to its attention, merged into plain weights in best.safetensors.
-        lora_rank: rank of these additions.
-        lora_alpha: they are scaled by `lora_alpha / lora_rank`.
-        epochs: passes of `data.crops` crops.
-        lr: peak learning rate of decoder, stem, extra blocks and low-rank additions.
-        encoder_lr: the same for the last pretrained block.
-        layer_decay: factor on `encoder_lr` from each pretrained block to the one before it; 1 gives all the same.
-            Without pretrained weights, neither applies.
-        weight_decay: AdamW's; norms, biases, LayerScale, tokens and positions have none.
-        drop_path: probability that a training sample skips the last block; it falls linearly to 0 at the first.
-        grad_checkpoint: compute the transformer blocks again in the backward pass: about a third more time, a fraction
-            of the memory.
-        compile: translate the network with torch.compile: a slow start, then faster steps.
-        warmup: share of all steps during which the rate rises.
-        patience: epochs without a better lake IoU before training stops.
-        clip: gradient norm above which gradients are scaled down.
-        ema: weight of the past in the running mean of the weights, which is what is validated and kept; it starts
-            small and rises to this. 0 keeps the last step's weights.
-        seed: of everything random.
-        allow_leaks: go on where the split leaks; the scorecard then says so.
-        skip_damaged: leave out scenes that are damaged, and say which.
+        model: the network.
+        data: crops and split.
+        loss: weights of the terms of the loss.
+        augment: random changes of the crops.
+        epochs: number of epochs.
+        weights: initial encoder weights: `auto` (DINOv2 if it can be downloaded, otherwise random), `dinov2` (download
+            or stop), `none` (random), or a file.
+        tune: which pretrained weights are trained: `full` (all), `lora` (low-rank additions to the attention layers),
+            `frozen` (none). Stem, decoder and added blocks are always trained.
+        lora_rank: rank of the low-rank additions (with LoRA).
+        lora_alpha: the low-rank additions are scaled by alpha / rank.
+        lr: peak learning rate of everything that starts untrained: stem, decoder, added blocks, LoRA.
+        encoder_lr: peak learning rate of the last pretrained block.
+        layer_decay: learning rate of each pretrained block relative to the next; 1 gives all blocks the same rate.
+        weight_decay: weight decay of AdamW; norms, biases, LayerScale, tokens and positions have none.
+        drop_path: stochastic depth: probability of skipping the last transformer block, falling linearly to 0 at the
+            first.
+        grad_checkpoint: gradient checkpointing: a fraction of the memory, about a third more time.
+        compile: compile the network with torch.compile: a slow start, then faster steps.
+        warmup: fraction of all steps over which the learning rate rises to its peak.
+        patience: stop after this many epochs without a better validation IoU.
+        clip: largest gradient norm; larger gradients are scaled down to it.
+        ema: decay of the exponential moving average of the weights, which is what is validated and saved; lower in the
+            first thousand steps. 0 saves the weights of the last step.
+        seed: random seed.
+        allow_leaks: train even if train, val and test overlap or share lakes or places; the scorecard then reports it.
+        skip_damaged: leave out damaged scenes and name them, instead of stopping.
     """
 
-    model: ModelConfig = field(default_factory=ModelConfig)
-    data: DataConfig = field(default_factory=DataConfig)
-    loss: LossConfig = field(default_factory=LossConfig)
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
-    weights: str = "auto"
-    tune: Literal["full", "frozen", "lora"] = "full"
-    lora_rank: Annotated[int, Range(1, 1024)] = 8
-    lora_alpha: Positive = 16.0
-    epochs: Annotated[int, Range(1, 10**6)] = 50
+    model: Annotated[ModelConfig, Parameter(group=MODEL)] = field(default_factory=ModelConfig)
+    data: Annotated[DataConfig, Parameter(group=CROPS)] = field(default_factory=DataConfig)
+    loss: Annotated[LossConfig, Parameter(group=LOSS)] = field(default_factory=LossConfig)
+    augment: Annotated[AugmentConfig, Parameter(group=CROPS)] = field(default_factory=AugmentConfig)
+    epochs: Annotated[int, Range(1, 10**6), Parameter(group=MAIN)] = 50
+    weights: Annotated[str, Parameter(group=MODEL)] = "auto"
+    tune: Annotated[Literal["full", "frozen", "lora"], Parameter(group=MODEL)] = "full"
+    lora_rank: Annotated[int, Range(1, 1024), Parameter(group=MODEL)] = 8
+    lora_alpha: Annotated[Positive, Parameter(group=MODEL)] = 16.0
     lr: Annotated[float, Range(0, 1, above=True)] = 5e-4
     encoder_lr: Annotated[float, Range(0, 1, above=True)] = 5e-5
     layer_decay: Annotated[float, Range(0, 1, above=True)] = 0.9
     weight_decay: Share = 0.05
     drop_path: Annotated[float, Range(0, 1, below=True)] = 0.0
-    grad_checkpoint: bool = False
-    compile: bool = False
+    grad_checkpoint: Annotated[bool, Parameter(group=HARDWARE)] = False
+    compile: Annotated[bool, Parameter(group=HARDWARE)] = False
     warmup: Share = 0.05
     patience: Annotated[int, Range(1, 10**6)] = 10
     clip: Positive = 1.0
     ema: Annotated[float, Range(0, 1, below=True)] = 0.999
     seed: Annotated[int, Range(0, 2**32, below=True)] = 0
-    allow_leaks: bool = False
-    skip_damaged: bool = False
+    allow_leaks: Annotated[bool, Parameter(group=SPLIT)] = False
+    skip_damaged: Annotated[bool, Parameter(group=SCENES)] = False
 
     def __post_init__(self) -> None:
-        """Refuses values that cannot be meant."""
+        """Refuses values out of range."""
         check(self)
 
 
@@ -217,29 +228,29 @@ class MapConfig:
     """How a scene is mapped.
 
     Attributes:
-        threshold: probability from which a pixel is lake.
-        min_area: smallest lake and smallest island that is kept, in square metres (five pixels of 10 m, the least that
-            inventories from Sentinel-2 map: Lesi et al. 2022, ESSD 14:5489). A lake's outline and its pixels must both
-            reach it, an island's pixels.
-        overlap: pixels that neighbouring windows share at the least.
-        batch_size: windows inferred at once, or `auto`; halved while memory does not hold them.
-        tta: average the answers to the eight symmetries of each window: eight times the work.
-        skip_dry: leave out windows in which no pixel could be water (B03 and B08 tell); see docs/mapping.md for what
-            that costs.
-        compile: translate the network with torch.compile: a slow start, then faster windows.
-        any_resolution: map scenes whose pixels are more than a quarter larger or smaller than those the model was
-            trained on, and note it in the outputs.
+        threshold: probability (0 to 1) from which a pixel is lake.
+        min_area: smallest lake and smallest island kept, in square metres. The default is five pixels of 10 m, the
+            minimum of Sentinel-2 inventories (Lesi et al. 2022, ESSD 14:5489).
+        overlap: smallest overlap of neighbouring windows in pixels.
+        batch_size: windows per batch; `auto` chooses by device and window size. Halved whenever memory runs out.
+        tta: test-time augmentation: average the predictions for the eight rotations and reflections of each window;
+            eight times slower.
+        skip_dry: skip windows in which bands B03 and B08 show that no pixel can be water; see docs/mapping.md for what
+            that misses.
+        compile: compile the network with torch.compile: a slow start, then faster windows.
+        any_resolution: also map scenes whose pixels are more than a quarter larger or smaller than in the scenes the
+            model was trained on; the outputs say so.
     """
 
-    threshold: Annotated[float, Range(0, 1, above=True, below=True)] = 0.5
-    min_area: NotNegative = 500.0
+    threshold: Annotated[float, Range(0, 1, above=True, below=True), Parameter(group=RESULT)] = 0.5
+    min_area: Annotated[NotNegative, Parameter(group=RESULT)] = 500.0
     overlap: Annotated[int, Range(0, 4096)] = 64
     batch_size: Annotated[int, Range(1, 65536)] | Literal["auto"] = "auto"
     tta: bool = False
     skip_dry: bool = False
     compile: bool = False
-    any_resolution: bool = False
+    any_resolution: Annotated[bool, Parameter(group=SCENES)] = False
 
     def __post_init__(self) -> None:
-        """Refuses values that cannot be meant."""
+        """Refuses values out of range."""
         check(self)

@@ -19,7 +19,6 @@ from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation import evaluate, print_scorecard, write_scorecard
 from glofgeo.inventory.geopackage import SIDECARS
 from glofgeo.mapping.scene import map_scene
-from glofgeo.models import load_checkpoint
 from glofgeo.presets import PRESETS
 from glofgeo.settings import from_dict
 from glofgeo.terminal import one_line
@@ -68,11 +67,8 @@ def _run(out: Path, console: Console) -> None:
     ).best  # fmt: skip
 
     console.print("[bold]3/4[/] mapping the second place at both dates")
-    loaded = load_checkpoint(checkpoint)
-    folders = [
-        map_scene(open_scene(path, loaded.config.model.bands), loaded.model, out / "maps", checkpoint=loaded)
-        for path in (new, later)
-    ]
+    maps = [map_scene(path, checkpoint, out=out / "maps", progress=True) for path in (new, later)]
+    folders = [found.folder for found in maps if found.folder]
 
     console.print("[bold]4/4[/] scoring the first date against its lakes")
     card = evaluate(folders[0] / "mask.tif", truth, scene=open_scene(new))

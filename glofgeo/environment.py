@@ -1,4 +1,4 @@
-"""What other programs left in the environment variables."""
+"""Environment variables that other programs have set."""
 
 import os
 from importlib.util import find_spec
@@ -6,10 +6,10 @@ from pathlib import Path
 
 
 def forget_foreign_data() -> None:
-    """Lets PROJ and GDAL find the data they were built with; to be called before rasterio is imported.
+    """Lets PROJ and GDAL find the data they were built with; must be called before rasterio is imported.
 
-    Another program's variables (of PostGIS, QGIS, an old Conda) lead them to tables of another version, which they
-    refuse or misread. The wheels carry their own; other builds may need the variables.
+    Variables set by another program (PostGIS, QGIS, an old Conda) lead them to tables of another version, which they
+    refuse or misread. Wheels of rasterio bring their own data; other builds may need the variables, which then stay.
     """
     found = find_spec("rasterio")
     if found and found.origin and (Path(found.origin).parent / "proj_data").is_dir():

@@ -1,4 +1,4 @@
-"""What `--config` names: settings that go together, or a YAML file of them."""
+"""Presets, settings that go together, and YAML files of settings."""
 
 from pathlib import Path
 from typing import Any
@@ -7,13 +7,13 @@ from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.settings import from_dict
 
-_LARGEST = 2**20  # bytes of YAML; a run's whole configuration takes a thousandth
+_LARGEST = 2**20  # bytes of YAML; the whole configuration of a run takes a thousandth of that
 
 # Every field not named here keeps its default.
 PRESETS: dict[str, dict[str, Any]] = {
     "large": {},
     "small": {"model": {"variant": "small"}, "data": {"batch_size": 8}, "encoder_lr": 1e-4},
-    # For the 223 water chips that docs/evaluation.md tells of: at most ten minutes on two cores, no pretrained weights.
+    # For the 223 water chips in docs/evaluation.md: at most ten minutes on two cores, no pretrained weights.
     "chips": {
         "model": {
             "variant": "tiny",
@@ -22,7 +22,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "stem_channels": [32, 48],
             "log_input": True,
         },
-        # Small windows and many a step: it is to learn what water looks like, not what these few places look like.
+        # Many small crops per step, so that the network learns what water looks like and not these few places.
         "data": {
             "window": 28,
             "batch_size": 96,
@@ -35,7 +35,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "loss": {"lovasz": 0.0, "dice": 0.0, "lake_weight": 1.5},
         "augment": {"light": 0.1, "haze": 0.01},
         "weights": "none",
-        # One: the few places that validate would choose among several at random.
+        # With more epochs, the few validation places would choose among them more or less at random.
         "epochs": 1,
         "lr": 1e-3,
         "encoder_lr": 1e-3,
@@ -54,22 +54,25 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def load_preset(name: str) -> dict[str, Any]:
-    """Finds the settings that `--config` names: a preset, or a YAML file.
+    """Finds settings by name.
+
+    Args:
+        name: a preset, or the path of a YAML file.
 
     Returns:
         Nested plain values, fields of `TrainConfig`.
 
     Raises:
-        GlofgeoError: If there is neither, or the file is no YAML mapping of known settings.
+        GlofgeoError: If there is neither, or the file is not a YAML mapping of known settings.
     """
     if name in PRESETS:
         return PRESETS[name]
     path = Path(name)
     if not path.is_file():
-        raise GlofgeoError(f"--config {name}: neither a preset ({', '.join(PRESETS)}) nor a YAML file")
+        raise GlofgeoError(f"{name}: neither a preset ({', '.join(PRESETS)}) nor a YAML file", argument="config")
     values = read_yaml(path)
     if not isinstance(values, dict):
-        raise GlofgeoError(f"{path}: holds no settings; write `name: value` lines, as in a run's config.yaml")
+        raise GlofgeoError(f"{path}: holds no settings", "write `name: value` lines, as in the config.yaml of a run")
     from_dict(TrainConfig, values, str(path))
     return values
 
@@ -78,7 +81,7 @@ def read_yaml(path: Path) -> Any:
     """Reads a YAML file of settings.
 
     Raises:
-        GlofgeoError: If it cannot be read as YAML, holds a name twice, or is larger than settings are.
+        GlofgeoError: If it cannot be read as YAML, holds a name twice, or is too large for a file of settings.
     """
     import yaml
 
@@ -86,9 +89,9 @@ def read_yaml(path: Path) -> Any:
 
     try:
         if path.stat().st_size > _LARGEST:
-            raise GlofgeoError(f"{path}: {path.stat().st_size:,} bytes are no settings; name another file")
+            raise GlofgeoError(f"{path}: too large for a file of settings ({path.stat().st_size:,} bytes)")
         return yaml.load(path.read_text(encoding="utf-8-sig"), Loader)
-    # YAML's own errors, and what its converters of dates and numbers raise.
+    # The errors of YAML itself, and those that its converters of dates and numbers raise.
     except (
         yaml.YAMLError,
         OSError,

@@ -4,7 +4,7 @@ import dataclasses
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from geopandas import GeoDataFrame
 from shapely.geometry.base import BaseGeometry
@@ -13,13 +13,12 @@ from datasets_def.polygons import read_polygons
 from datasets_def.scene import Scene
 from glofgeo.config import MapConfig
 from glofgeo.evaluation import Case, Scorecard, evaluate_all, print_scorecard, tune_ndwi, write_scorecard
+from glofgeo.inference.batches import make_batcher
+from glofgeo.mapping.job import plan_scene
 from glofgeo.mapping.progress import windows_progress
-from glofgeo.mapping.scene import make_inference, plan_scene, run_job
-from glofgeo.models import Header, load_checkpoint
+from glofgeo.mapping.scene import run_job
+from glofgeo.models import Predictor, load_model, torch_predictor
 from glofgeo.training import Trained
-
-if TYPE_CHECKING:
-    from glofgeo.mapping.scene import Segmenter
 
 Ground = Sequence[tuple[Scene, BaseGeometry]]
 
@@ -38,16 +37,16 @@ def judge(run: Trained, lakes: Path, *, device: str = "auto") -> Scorecard:
     Raises:
         GlofgeoError: If a scene cannot be read, or the folder cannot be written.
     """
-    loaded = load_checkpoint(run.best)
+    predictors = {"model": load_model(run.best)}
     part = "test" if run.data.ground("test") else "val"
     ground = run.data.ground(part)
-    networks: dict[str, tuple[Segmenter, Header]] = {"model": (loaded.model, loaded)}
     if run.unet is not None:
-        networks["unet"] = (run.unet, dataclasses.replace(_header(loaded), temperature=1.0))
+        trained = predictors["model"].card
+        own = torch_predictor(run.unet).sha256
+        predictors["unet"] = torch_predictor(run.unet, dataclasses.replace(trained, sha256=own, temperature=1.0))
     with tempfile.TemporaryDirectory(dir=run.best.parent, prefix=".judge-") as folder:
         maps = {
-            name: _map_ground(ground, model, header, Path(folder) / name, device)
-            for name, (model, header) in networks.items()
+            name: _map_ground(ground, predictor, Path(folder) / name, device) for name, predictor in predictors.items()
         }
         unets = maps.get("unet", [None] * len(ground))
         cases = [
@@ -62,25 +61,21 @@ def judge(run: Trained, lakes: Path, *, device: str = "auto") -> Scorecard:
     return card
 
 
-def _header(loaded: Header) -> Header:
-    return Header(loaded.config, loaded.provenance, loaded.scorecard, loaded.sha256)
-
-
 def _frame(scene: Scene, region: BaseGeometry) -> GeoDataFrame:
     return GeoDataFrame(geometry=[region], crs=scene.crs)
 
 
-def _map_ground(ground: Ground, model: "Segmenter", header: Header, out: Path, device: str) -> list[Path]:
+def _map_ground(ground: Ground, predictor: Predictor, out: Path, device: str) -> list[Path]:
     """Maps each scene's ground into a folder of its own, which it returns in order."""
     settings = MapConfig()
-    jobs = [plan_scene(scene, model, header, _frame(scene, region), settings) for scene, region in ground]
-    infer = make_inference(model, settings, device, jobs[0].plan.window)
-    with windows_progress(sum(len(job.plan) for job in jobs)) as (name, advance):
+    jobs = [plan_scene(scene, predictor, settings, _frame(scene, region)) for scene, region in ground]
+    batcher = make_batcher(predictor, settings, device)
+    with windows_progress(sum(job.windows for job in jobs)) as (name, advance):
         folders = []
         for number, job in enumerate(jobs):
             name(job.scene.id)
             # Two scenes may have one name, as after another processing.
-            folders.append(run_job(job, infer, out / str(number), header, settings, advance))
+            folders.append(run_job(job, batcher, out / str(number), advance))
     return folders
 
 

@@ -1,7 +1,7 @@
-"""Settings check themselves: what a field may hold stands in its annotation, and nowhere else.
+"""Settings check themselves: the annotation of a field says which values it may have.
 
-Flags, YAML files and checkpoint headers all end in the constructor of a dataclass, so none of them can bring in what
-another refuses.
+Flags, YAML files and checkpoint headers all end in the constructor of a dataclass, so that the same values are allowed
+in each of them.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Range:
-    """Where a number may lie; stands in a field's annotation.
+    """The range of a number; part of the annotation of a field.
 
     Attributes:
         least: lower limit.
@@ -34,12 +34,12 @@ class Range:
     below: bool = False
 
     def __contains__(self, number: float) -> bool:
-        """Whether a number lies there; not-a-number and infinity never do."""
+        """Whether a number is in the range; NaN and infinity never are."""
         low = number > self.least if self.above else number >= self.least
         return math.isfinite(number) and low and (number < self.most if self.below else number <= self.most)
 
     def __str__(self) -> str:
-        """Gives it in words, to follow "a number"."""
+        """Words the range, to follow "a number"."""
         if math.isinf(self.most):
             return f"above {self.least:g}" if self.above else f"from {self.least:g} up"
         start = f"above {self.least:g} and" if self.above else f"from {self.least:g}"
@@ -53,17 +53,17 @@ Share = Annotated[float, Range(0, 1)]
 
 
 class SettingError(GlofgeoError):
-    """A setting that cannot be meant, named as its flag.
+    """A setting with a value that it cannot have.
 
     Attributes:
-        name: with its section, `data.window`.
+        name: name with its section, `data.window`.
         problem: its value and what to give instead.
     """
 
     def __init__(self, name: str, value: object, remedy: str) -> None:
         self.name = name
         self.problem = f"{value if isinstance(value, str) and 0 < len(value) < 40 else reprlib.repr(value)}: {remedy}"
-        super().__init__(f"{flag(name)} {self.problem}")
+        super().__init__(f"{name} {self.problem}", argument=name)
 
 
 class _Misfit(Exception):
@@ -76,17 +76,17 @@ def flag(name: str) -> str:
 
 
 def check(settings: object, section: str = "") -> None:
-    """Checks every field of a dataclass against its annotation, and gives it the annotation's type.
+    """Checks every field of a dataclass against its annotation, and converts it to that type.
 
-    Called by `__post_init__`. Converted is only what is exact: 3.0 is a whole number, "9e-1" (which YAML takes for
-    text) is 0.9, a list is a tuple; True is no number.
+    Called by `__post_init__`. Only exact conversions are made: 3.0 becomes a whole number, "9e-1" (text in YAML)
+    becomes 0.9, a list becomes a tuple; True is not a number.
 
     Args:
         settings: the dataclass.
-        section: what stands before its fields' names, `data.`.
+        section: prefix of the names of its fields, `data.`.
 
     Raises:
-        SettingError: If a field holds what it may not.
+        SettingError: If a field has a value that it cannot have.
     """
     for name, hint in get_type_hints(type(settings), include_extras=True).items():
         value = getattr(settings, name)
@@ -103,10 +103,10 @@ def from_dict(kind: type[T], values: Any, where: str, section: str = "") -> T:
         kind: the dataclass to build.
         values: its fields; missing ones keep their defaults.
         where: the file the values come from, for the error message.
-        section: what stands before the fields' names in that message.
+        section: prefix of the names of the fields in that message.
 
     Raises:
-        GlofgeoError: If a field is unknown or holds what it may not.
+        GlofgeoError: If a field is unknown or has a value that it cannot have.
     """
     if not isinstance(values, dict):
         what = section.removesuffix(".") or "it"
@@ -127,7 +127,7 @@ def from_dict(kind: type[T], values: Any, where: str, section: str = "") -> T:
 
 
 def _fit(value: Any, hint: Any, limits: Range | None = None) -> Any:
-    """Gives a value in the type of an annotation.
+    """Converts a value to the type of an annotation.
 
     Raises:
         _Misfit: If it does not fit.
@@ -146,7 +146,7 @@ def _fit(value: Any, hint: Any, limits: Range | None = None) -> Any:
     if hint in (int, float):
         return _fit_number(value, hint, limits)
     hint = kind or hint
-    # A dataclass is checked by itself, text by whoever reads it.
+    # A dataclass checks itself, and text is checked by the code that uses it.
     if not isinstance(value, hint) or (hint is str and not value.strip()):
         raise _Misfit({bool: "true or false", str: "some text", NoneType: "nothing"}.get(hint, "named values"))
     return value
@@ -167,7 +167,7 @@ def _fit_number(value: Any, kind: type[float], limits: Range | None) -> float:
 
 
 def _fit_tuple(value: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    # A set has no order, a text would fall into letters.
+    # A set has no order, and text would be split into letters.
     if not isinstance(value, list | tuple):
         raise _Misfit("a list")
     if args[-1] is Ellipsis:
@@ -200,7 +200,7 @@ def _short(name: object) -> str:
 
 
 def _near(kind: type, name: str, section: str) -> str:
-    """Names the settings that may have been meant, whatever their section, or else all there are."""
+    """Names settings with a similar name, in whatever section, or otherwise all settings."""
     known = _names(kind, section)
     last = {full.rsplit(".", 1)[-1]: full for full in known}
     near = difflib.get_close_matches(name.replace("-", "_").rsplit(".", 1)[-1], last, n=2, cutoff=0.7)

@@ -1,4 +1,4 @@
-"""What is shown in a terminal; text from outside (names of files, tags, messages) is made fit for a line of it."""
+"""Text for a terminal; what comes from outside (file names, tags, messages) is first made safe to show on one line."""
 
 import re
 import sys
@@ -11,29 +11,29 @@ _BREAKS = re.compile(r"\s*[\t\n\v\f\r]\s*")
 
 
 def one_line(text: str) -> str:
-    """Puts text on one line and replaces what a terminal would obey or cannot show.
+    """Puts text on one line and replaces what a terminal would execute or cannot show.
 
     Returns:
-        Printable characters: a break becomes a space; control characters, and bytes of a name that are no text, become
-        U+FFFD. It can be encoded in UTF-8.
+        Printable characters that can be encoded as UTF-8: a line break becomes a space; control characters, and bytes
+        of a file name that are not text, become U+FFFD.
     """
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in _BREAKS.sub(" ", text).strip())
 
 
 def say(text: str, file: TextIO | None = None) -> None:
-    """Prints one line that is safe to show, whatever the names in it."""
+    """Prints text on one line, safe to show whatever it contains."""
     encoding = getattr(file or sys.stdout, "encoding", None) or "utf-8"
-    print(one_line(text).encode(encoding, "replace").decode(encoding), file=file)
+    print(one_line(text).encode(encoding, "replace").decode(encoding), file=file, flush=True)
 
 
 def told(error: Exception) -> str:
-    """Words an error for the command line: where an argument would help, with the flag that gives it."""
+    """Words an error for the command line: followed by the flag that would help, where there is one."""
     argument = getattr(error, "argument", "")
     return f"{error} (--{argument.replace('_', '-')})" if argument else str(error)
 
 
 def fail(status: int, message: str) -> NoReturn:
-    """Says on the standard error what is wrong, and exits."""
+    """Prints what is wrong to standard error, and exits."""
     say(f"glofgeo: {message}", file=sys.stderr)
     raise SystemExit(status)
 
@@ -46,7 +46,7 @@ def show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Shows glofgeo's own warnings as one line; takes the place of `warnings.showwarning`."""
+    """Shows warnings of glofgeo on one line; replaces `warnings.showwarning`."""
     if issubclass(category, GlofgeoWarning):
         say(f"glofgeo: {message}", file=file or sys.stderr)
     else:

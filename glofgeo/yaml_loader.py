@@ -1,16 +1,16 @@
-"""YAML as settings need it: every name once, and no deeper than settings are."""
+"""YAML for settings: every name once, and nested no deeper than settings are."""
 
 from collections import Counter
 from typing import Any
 
 import yaml
 
-# Settings are three deep. Nesting without bound takes seconds before it ends in Python's limit of recursion.
+# Settings are nested three deep. Unlimited nesting takes seconds before it reaches the recursion limit of Python.
 _DEEPEST = 30
 
 
 class Loader(yaml.SafeLoader):
-    """Refuses what `SafeLoader` would take: of a name that stands twice, it believes the last."""
+    """Refuses a name that occurs twice, of which `SafeLoader` would silently take the last value."""
 
     depth = 0
 
@@ -18,7 +18,7 @@ class Loader(yaml.SafeLoader):
         """Composes a node.
 
         Raises:
-            MarkedYAMLError: If it lies too deep.
+            MarkedYAMLError: If it is nested too deep.
         """
         if self.depth > _DEEPEST:
             raise yaml.MarkedYAMLError(problem=f"nested more than {_DEEPEST} deep")
@@ -31,11 +31,11 @@ class Loader(yaml.SafeLoader):
         """Composes named values.
 
         Raises:
-            MarkedYAMLError: If a name stands twice.
+            MarkedYAMLError: If a name occurs twice.
         """
         node = super().compose_mapping_node(anchor)
         names = Counter(str(key.value) for key, _ in node.value)
         name, times = max(names.items(), key=lambda item: item[1], default=("", 0))
         if times > 1:
-            raise yaml.MarkedYAMLError(problem=f"{name} stands there twice", problem_mark=node.start_mark)
+            raise yaml.MarkedYAMLError(problem=f"{name} occurs twice", problem_mark=node.start_mark)
         return node

@@ -15,7 +15,8 @@ from glofgeo.config import DataConfig, MapConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation import evaluate
 from glofgeo.mapping import map_scene
-from glofgeo.mapping.scene import OffSceneError, plan_scene
+from glofgeo.mapping.job import OffSceneError, plan_scene
+from glofgeo.models import torch_predictor
 from glofgeo.training.datamodule import LakeData
 
 SIDE, LAT = 300, 66.0
@@ -49,10 +50,10 @@ def area(*shapes, **columns):
 
 def wanted(scene, aoi):
     """The pixels of the scene that the mapper is to map."""
-    found = plan_scene(scene, DarkInInfrared(), None, aoi, MapConfig()).area
+    found = plan_scene(scene, torch_predictor(DarkInInfrared()), aoi=aoi).area
     pixels = np.zeros(scene.shape, bool)
     rows, cols = found.window.toslices()
-    pixels[rows, cols] = True if found.mask is None else found.mask(0, found.window.height)
+    pixels[rows, cols] = True if found.mask is None else found.mask.rows(0, found.window.height)
     return pixels
 
 
@@ -75,7 +76,8 @@ def test_an_area_across_180_is_the_same_however_it_counts(ground, tmp_path):
 def test_every_lake_is_judged_on_both_sides(ground, tmp_path):
     scene, lakes = ground
     everywhere = area(box(-180, -90, 180, 90))
-    folder = map_scene(scene, DarkInInfrared(), tmp_path, aoi=everywhere, settings=MapConfig(min_area=0))
+    model = torch_predictor(DarkInInfrared())
+    folder = map_scene(scene, model, out=tmp_path, aoi=everywhere, settings=MapConfig(min_area=0)).folder
     there = gpd.read_file(lakes)
     sides = [there.intersects(side).sum() for side in (EAST, WEST)]
     assert min(sides) > 0

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -80,6 +81,39 @@ def test_help_lists_the_verbs():
     result = glofgeo("--help")
     assert result.returncode == 0
     assert all(verb in result.stdout for verb in VERBS)
+
+
+def panels(text):
+    """The titles of a help page, each with the flags under it."""
+    found = {}
+    for line in text.splitlines():
+        if line.startswith("╭─"):
+            flags = found[line.strip("╭─╮ ")] = []
+        elif name := re.match(r"│ \*? *(--[\w.-]+)", line):
+            flags.append(name.group(1))
+    return found
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_fits_a_narrow_terminal_and_says_what_each_flag_does(verb, monkeypatch, run):
+    monkeypatch.setenv("COLUMNS", "80")
+    status, out, _ = run(verb, "--help")
+    assert status == 0
+    assert max(map(len, out.splitlines())) <= 80
+    for argument in cli.app[verb].assemble_argument_collection(parse_docstring=True):
+        assert len(argument.parameter.help or "") > 5 or argument.children, argument.name
+    assert not re.search(r"\[default: *(None|False|\(\))? *\]", out)
+
+
+def test_help_of_train_sorts_its_flags_the_everyday_ones_first(run):
+    titles = panels(run("train", "--help")[1])
+    assert next(iter(titles)) == "Main options"
+    assert {"--aoi", "--scenes", "--lakes", "--epochs", "--device"} <= {*titles["Main options"]}
+    assert max(map(len, titles.values())) <= 15
+    where = {flag: title for title, flags in titles.items() for flag in flags}
+    assert where["--weights"] == where["--model.variant"] == "Model"
+    assert where["--lr"] == "Optimiser" and where["--loss.dice"] == "Loss"
+    assert where["--compile"] == where["--data.workers"] == "Speed, memory and hardware"
 
 
 def test_help_and_usage_errors_import_nothing_heavy():
@@ -384,7 +418,7 @@ def test_ctrl_c_says_how_to_go_on(checkpoint, tmp_path, write_raster):
         if "windows done" in line:
             process.send_signal(signal.SIGINT)
     assert process.wait() == 130
-    assert "stopped" in lines[-1] and "the same command goes on" in lines[-1]
+    assert "stopped" in lines[-1] and "run the same command again" in lines[-1]
     assert not list(tmp_path.glob("maps/*"))
 
 

@@ -14,6 +14,7 @@ from glofgeo.config import DataConfig, MapConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.presets import PRESETS, load_preset
 from glofgeo.settings import Range, SettingError, check, from_dict
+from glofgeo.terminal import told
 
 WRONG = {
     "data": {
@@ -47,10 +48,10 @@ def test_a_setting_that_cannot_be_meant_is_named_with_its_file(section, name, va
     values = {section: {name: value}} if section else {name: value}
     with pytest.raises(GlofgeoError) as raised:
         from_dict(TrainConfig, values, "mine.yaml")
-    told = str(raised.value)
-    assert told.startswith(f"mine.yaml: {section + '.' if section else ''}{name} ")
-    assert "give " in told
-    assert len(told) < 200 and told.isprintable()
+    message = str(raised.value)
+    assert message.startswith(f"mine.yaml: {section + '.' if section else ''}{name} ")
+    assert "give " in message
+    assert len(message) < 200 and message.isprintable()
 
 
 WRONG_MAP = [("min_area", math.nan), ("min_area", -1), ("threshold", 1), ("overlap", -1)]
@@ -59,13 +60,14 @@ WRONG_MAP += [("batch_size", 0), ("batch_size", "some"), ("batch_size", 1.5)]
 
 @pytest.mark.parametrize(("name", "value"), WRONG_MAP)
 def test_how_to_map_is_checked_alike(name, value):
-    with pytest.raises(SettingError, match=f"^--{name.replace('_', '-')} {value}: give "):
+    with pytest.raises(SettingError, match=f"^{name} {value}: give ") as raised:
         MapConfig(**{name: value})
+    assert told(raised.value).endswith(f" (--{name.replace('_', '-')})")
 
 
 def test_what_is_exact_is_converted():
-    told = {"ema": "9e-1", "epochs": 3.0, "clip": 2, "data": {"lake_years": "3", "window": "98"}, "lr": "1e-3"}
-    config = from_dict(TrainConfig, told, "mine.yaml")
+    values = {"ema": "9e-1", "epochs": 3.0, "clip": 2, "data": {"lake_years": "3", "window": "98"}, "lr": "1e-3"}
+    config = from_dict(TrainConfig, values, "mine.yaml")
     assert (config.ema, config.epochs, config.clip, config.data.lake_years, config.data.window, config.lr) == (
         0.9, 3, 2.0, 3.0, 98, 1e-3,
     )  # fmt: skip
@@ -93,7 +95,7 @@ def test_unknown_settings_list_what_may_have_been_meant(values, remedy):
 
 
 def test_shares_and_weights_are_checked_together():
-    with pytest.raises(GlofgeoError, match="shares of one whole"):
+    with pytest.raises(GlofgeoError, match=r"add up to 1\.4"):
         DataConfig(lake_share=0.7, hard_share=0.7)
     with pytest.raises(GlofgeoError, match="all 0"):
         from_dict(TrainConfig, {"loss": {"lovasz": 0, "dice": 0, "bce": 0}}, "")
@@ -122,7 +124,7 @@ def test_a_huge_file_is_not_read(tmp_path):
     path = tmp_path / "mine.yaml"
     with path.open("wb") as file:
         file.truncate(2**31)
-    with pytest.raises(GlofgeoError, match="bytes are no settings"):
+    with pytest.raises(GlofgeoError, match="too large for a file of settings"):
         load_preset(str(path))
 
 
@@ -164,7 +166,7 @@ def test_a_number_is_taken_exactly_where_its_range_says(number):
             taken = getattr(Example(**{name: number}), name)
         except SettingError as error:
             assert not fits
-            assert str(error).startswith(f"--{name} ")
+            assert str(error).startswith(f"{name} ")
         else:
             assert fits and taken == number
 

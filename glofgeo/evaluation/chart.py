@@ -11,7 +11,7 @@ from glofgeo.evaluation.calibration import Calibration
 from glofgeo.evaluation.lakes import IOU_LEVELS
 from glofgeo.evaluation.score import lake_figure
 from glofgeo.evaluation.scorecard import Scorecard
-from glofgeo.inventory.size_classes import SIZE_CLASSES
+from glofgeo.inventory.attributes import SIZE_CLASSES
 from glofgeo.terminal import one_line
 
 # In the order of `Scorecard.methods`; told apart by any two kinds of cones.

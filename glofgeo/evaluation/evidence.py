@@ -9,6 +9,7 @@ import numpy.typing as npt
 from geopandas import GeoDataFrame
 from rasterio.windows import Window
 
+from datasets_def.grid import READ_ROWS
 from datasets_def.indices import NDWI_BANDS, ndwi
 from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation.blocks import Blocks, Counts, cut_blocks
@@ -16,7 +17,7 @@ from glofgeo.evaluation.boundary import HALO, mark_shores
 from glofgeo.evaluation.calibration import PERCENTS, count_percents
 from glofgeo.evaluation.lakes import countable, outline_lakes
 from glofgeo.evaluation.ndwi import why_no_ndwi
-from glofgeo.evaluation.pixels import STRIP_ROWS, Mask, Polygons, bring, burn, mark_pixels, rows_of, strips
+from glofgeo.evaluation.pixels import Mask, Polygons, bring, burn, mark_pixels, rows_of, strips
 from glofgeo.evaluation.prediction import Prediction, open_prediction
 from glofgeo.evaluation.score import PIXEL_SUMS, block_counts
 
@@ -139,7 +140,7 @@ def _look(
     usable, inside = np.zeros(grid.shape, np.bool_), 0
     methods = ("model", *(() if rival is None else ("unet",)), *cuts)
     lakes = {method: np.zeros(grid.shape, np.bool_) for method in methods}
-    for rows in strips(grid, STRIP_ROWS):
+    for rows in strips(grid, READ_ROWS):
         lakes["model"][rows], observed = judged.strip(rows)
         if rival is not None:
             lakes["unet"][rows], seen = rival.strip(rows)
@@ -173,7 +174,7 @@ def _count(
     count = blocks.shape[0] * blocks.shape[1]
     sums = {method: np.zeros((count, PIXEL_SUMS), np.int64) for method in maps.lakes}
     histogram = np.zeros((count, 2, PERCENTS)) if judged.probability else None
-    for rows in strips(grid, STRIP_ROWS):
+    for rows in strips(grid, READ_ROWS):
         wide = slice(max(rows.start - HALO, 0), min(rows.stop + HALO, grid.shape[0]))
         own = slice(rows.start - wide.start, rows.stop - wide.start)
         real, usable = burn(reference, rows_of(grid, wide)), maps.usable[wide]

@@ -27,7 +27,7 @@ from rasterio.windows import Window, from_bounds
 
 from datasets_def.grid import Grid
 from glofgeo.evaluation.pixels import Mask, Polygons, harmonic_mean, pixel_areas, ratio, unit_area
-from glofgeo.inventory.size_classes import SIZE_BOUNDS_KM2
+from glofgeo.inventory.attributes import SIZE_BOUNDS_KM2
 
 IOU_LEVELS = (0.1, 0.5)
 MIN_SHARE = 0.5

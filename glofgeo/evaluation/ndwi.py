@@ -8,10 +8,10 @@ from geopandas import GeoDataFrame
 from rasterio.windows import Window
 from shapely.geometry.base import BaseGeometry
 
-from datasets_def.grid import Grid
+from datasets_def.grid import READ_ROWS, Grid
 from datasets_def.indices import NDWI_BANDS, ndwi
 from glofgeo.errors import GlofgeoError
-from glofgeo.evaluation.pixels import STRIP_ROWS, bring, burn
+from glofgeo.evaluation.pixels import bring, burn
 
 if TYPE_CHECKING:
     from datasets_def.scene import Scene
@@ -64,6 +64,6 @@ def tune_ndwi(regions: "Iterable[tuple[Scene, BaseGeometry]]", lakes: GeoDataFra
 def _strips(scene: "Scene", region: BaseGeometry) -> "Iterable[tuple[Grid, Window]]":
     """Cuts the part of a scene that a region lies in into strips, each with its own grid."""
     part = scene.grid.intersect(region.bounds)
-    for strip in scene.grid.window(part).strips(STRIP_ROWS):
+    for strip in scene.grid.window(part).strips(READ_ROWS):
         window = Window(part.col_off, part.row_off + strip.row_off, strip.width, strip.height)
         yield scene.grid.window(window), window

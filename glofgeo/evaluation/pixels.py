@@ -17,8 +17,6 @@ from datasets_def.reproject import areas_on_grid, lakes_on_grid
 Mask = npt.NDArray[np.bool_]
 Polygons = npt.NDArray[np.object_]
 
-# One row of Sentinel-2's 1024-pixel JPEG 2000 blocks: every block is decoded once.
-STRIP_ROWS = 1024
 # WGS 84 / NSIDC EASE-Grid 2.0 Global.
 _EQUAL_AREA = "EPSG:6933"
 # Once around the Earth there, metres.

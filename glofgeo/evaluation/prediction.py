@@ -15,12 +15,12 @@ from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from datasets_def.grid import Grid
+from datasets_def.grid import READ_ROWS, Grid
 from datasets_def.polygons import read_polygons
 from datasets_def.reproject import to_crs, to_degrees
-from glofgeo.config import NOT_OBSERVED
 from glofgeo.errors import GlofgeoError
-from glofgeo.evaluation.pixels import STRIP_ROWS, Mask, Polygons, bring, burn, rows_of, strips
+from glofgeo.evaluation.pixels import Mask, Polygons, bring, burn, rows_of, strips
+from glofgeo.percent import NOT_OBSERVED, percent_cut
 
 if TYPE_CHECKING:
     from datasets_def.scene import Scene
@@ -120,7 +120,7 @@ def _open_raster(path: Path, scene: "Scene | None", threshold: float) -> Predict
     grid = _grid_of(path)
     offset = _offset(path, grid, scene)
     largest = 0
-    for rows in strips(grid, STRIP_ROWS):
+    for rows in strips(grid, READ_ROWS):
         codes = _read_rows(path, rows)
         largest = max(largest, int(codes.max(where=codes != NOT_OBSERVED, initial=0)))
     # The mapper names its files; in others, what is neither land (0) nor lake (1) is a percentage.
@@ -129,8 +129,7 @@ def _open_raster(path: Path, scene: "Scene | None", threshold: float) -> Predict
     if largest > limit:
         kind = "lake probability in percent (0-100, 255)" if probability else "a lake mask (0, 1, 255)"
         raise GlofgeoError(f"{path}: holds the value {largest}, so it is not {kind}", "give an output of the mapper")
-    # Rounded first, so that 0.07 * 100 does not become 8.
-    cut = max(1, math.ceil(round(threshold * 100, 6))) if probability else 1
+    cut = max(1, percent_cut(threshold)) if probability else 1
     return Prediction(path, grid, path.name, path, cut=cut, probability=probability, offset=offset)
 
 

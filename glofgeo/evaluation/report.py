@@ -15,7 +15,7 @@ from glofgeo.evaluation.blocks import FEWEST_BLOCKS, NEGLIGIBLE, RESAMPLES, TOO_
 from glofgeo.evaluation.chart import draw_scorecard
 from glofgeo.evaluation.score import FIGURES, LAKE_FIGURES, lake_figure
 from glofgeo.evaluation.scorecard import Scorecard
-from glofgeo.inventory.size_classes import SIZE_CLASSES
+from glofgeo.inventory.attributes import SIZE_CLASSES
 from glofgeo.terminal import one_line
 
 UNDEFINED = "–"

@@ -19,7 +19,7 @@ from glofgeo.evaluation.lakes import (
     size_class,
 )
 from glofgeo.evaluation.pixels import Mask, PixelCounts, Polygons, ratio
-from glofgeo.inventory.size_classes import SIZE_CLASSES
+from glofgeo.inventory.attributes import SIZE_CLASSES
 
 FIGURES = ("iou", "dice", "precision", "recall", "accuracy", "area_bias")
 LAKE_FIGURES = ("precision", "recall", "f1")

@@ -1,25 +1,23 @@
 """Read ahead | infer | write behind: a scene's lake probability in memory for a few strips."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from rasterio.windows import Window
 
+from datasets_def.grid import READ_ROWS, Grid
 from datasets_def.scene import Scene
-from glofgeo.config import NOT_OBSERVED
 from glofgeo.inference.blend import RollingBlend
 from glofgeo.inference.windows import WindowPlan, reflect_around
-from glofgeo.models.temperature import percent_steps
+from glofgeo.percent import NOT_OBSERVED, percent_steps, to_percent
 
 if TYPE_CHECKING:
-    from glofgeo.inference.batches import Batch, Batcher
-
-# Rows of one read: the block height of 10 m JPEG 2000 files, so that every block is decoded once.
-_READ_ROWS = 1024
+    from glofgeo.inference.batches import Batcher
+    from glofgeo.models.predictor import Batch
 
 # Bytes for GDAL's blocks while mapping; a row of blocks of four bands takes 92 MiB. Its own default is 5 % of the
 # machine's memory.
@@ -34,7 +32,7 @@ class Strip:
         first: row of the area at which it starts.
         numbers: `(C, rows, cols)`, digital numbers as stored.
         present: `(rows, cols)`, True where they are measurements.
-        valid: `(rows, cols)`, True where the ground was observed and is wanted.
+        valid: `(rows, cols)`, True where the surface was observed and is wanted.
     """
 
     first: int
@@ -53,30 +51,57 @@ class Strip:
         return slice(start - self.first, end - self.first), slice(start - top, end - top)
 
 
+class Mask(Protocol):
+    """Tells which pixels of an area are wanted."""
+
+    def rows(self, first: int, count: int) -> npt.NDArray[np.bool_]:
+        """Gives `(count, cols)` from row `first` of the area on, True where wanted."""
+
+
 @dataclass(frozen=True)
 class Area:
     """The part of a scene that is mapped.
 
     Attributes:
-        window: its rectangle on the scene's grid.
-        mask: rows `(first, count)` of that rectangle -> bool `(count, cols)`, False outside the area of interest.
+        scene: with the bands that the model wants.
+        window: the rectangle on the scene's grid.
+        plan: windows on that rectangle.
+        mask: what of the rectangle is wanted; None for all of it.
     """
 
+    scene: Scene
     window: Window
-    mask: Callable[[int, int], npt.NDArray[np.bool_]] | None = None
+    plan: WindowPlan
+    mask: Mask | None = None
+
+    @property
+    def grid(self) -> Grid:
+        """The grid of the rectangle."""
+        return self.scene.grid.window(self.window)
+
+
+class PercentSink(Protocol):
+    """Takes the probability of an area, strip by strip."""
+
+    def add(self, first_row: int, percent: npt.NDArray[np.uint8], /) -> None:
+        """Takes `(rows, cols)` from a row of the area on: 0-100 percent, 255 not observed; in row order."""
+
+
+class StripSink(Protocol):
+    """Takes what was read of an area, strip by strip."""
+
+    def add(self, first_row: int, strip: Strip, /) -> None:
+        """Takes the strip that starts at a row of the area; in row order."""
 
 
 def stream_probability(
-    scene: Scene,
     area: Area,
-    plan: WindowPlan,
-    infer: "Batcher",
-    write: Callable[[int, npt.NDArray[np.uint8]], None],
-    look: Callable[[Strip], None],
-    advance: Callable[[int], None],
+    batcher: "Batcher",
+    sinks: Sequence[PercentSink],
     *,
+    read: Sequence[StripSink] = (),
+    advance: Callable[[int], None] | None = None,
     worth: Callable[[npt.NDArray[np.float32]], bool] | None = None,
-    temperature: float = 1.0,
 ) -> None:
     """Maps an area strip by strip.
 
@@ -84,36 +109,34 @@ def stream_probability(
     and one more, as digital numbers, whatever the height of the area.
 
     Args:
-        scene: with the bands that `infer` wants.
-        area: part of the scene.
-        plan: windows on the area's rectangle.
-        infer: float32 `(B, C, H, W)` reflectance -> float32 `(B, H, W)` probability.
-        write: receives first row and uint8 `(rows, cols)` percent, 255 not observed; called in row order from one
-            other thread.
-        look: receives everything read, once and in row order, from one other thread.
+        area: what to map.
+        batcher: the model at work.
+        sinks: receive the probability, called from one other thread.
+        read: receive everything read, once, called from one other thread.
         advance: receives the number of windows done since the last call.
         worth: float32 `(C, H, W)` reflectance of a window -> False if it holds no lake; by default all may.
-        temperature: what the logits of the blended probability are divided by.
     """
-    steps = None if temperature == 1 else percent_steps(temperature)
+    plan = area.plan
+    steps = None if batcher.temperature == 1 else percent_steps(batcher.temperature)
     blend = RollingBlend(plan)
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as gatherer, ThreadPoolExecutor(1) as writer:
-        todo = _work(scene, plan, _window_rows(scene, area, plan, reader, look), infer, worth)
+        todo = _work(area, _window_rows(area, reader, read), batcher, worth)
         ahead = gatherer.submit(next, todo, None)
         written: Future[None] | None = None
         try:
             while (work := ahead.result()) is not None:
                 ahead = gatherer.submit(next, todo, None)
                 if work.cols:
-                    for col, probability in zip(work.cols, infer(work.images), strict=True):
+                    for col, probability in zip(work.cols, batcher(work.images), strict=True):
                         blend.add(work.row, col, probability[plan.on_grid])
                 if work.observed is not None:
                     first = blend.next_row
                     probability = blend.finish(work.row)
                     if written is not None:
                         written.result()
-                    written = writer.submit(_write, write, first, probability, work.observed, steps)
-                advance(work.windows)
+                    written = writer.submit(_write, sinks, first, probability, work.observed, steps)
+                if advance:
+                    advance(work.windows)
             if written is not None:
                 written.result()
         finally:
@@ -123,20 +146,16 @@ def stream_probability(
 
 
 def _write(
-    write: Callable[[int, npt.NDArray[np.uint8]], None],
+    sinks: Sequence[PercentSink],
     first: int,
     probability: npt.NDArray[np.float32],
     observed: npt.NDArray[np.bool_],
     steps: npt.NDArray[np.float32] | None,
 ) -> None:
-    if steps is None:
-        probability *= 100
-        probability += 0.5
-        percent = probability.astype(np.uint8)
-    else:
-        percent = np.searchsorted(steps, probability, side="right").astype(np.uint8)
+    percent = to_percent(probability, steps)
     percent[~observed] = NOT_OBSERVED
-    write(first, percent)
+    for sink in sinks:
+        sink.add(first, percent)
 
 
 @dataclass(frozen=True)
@@ -159,14 +178,14 @@ class _Work:
 
 
 def _work(
-    scene: Scene,
-    plan: WindowPlan,
+    area: Area,
     rows: Iterator[list[Strip]],
-    infer: "Batcher",
+    batcher: "Batcher",
     worth: Callable[[npt.NDArray[np.float32]], bool] | None,
 ) -> Iterator[_Work]:
+    scene, plan = area.scene, area.plan
     # Made once and used in turn: the system clears every page of memory that it hands out.
-    buffers = np.empty((2, infer.size, len(scene.bands), plan.window, plan.window), np.float32)
+    buffers = np.empty((2, batcher.size, len(scene.bands), plan.window, plan.window), np.float32)
     turn = 0
     for row, strips in enumerate(rows):
         top = plan.tops[row]
@@ -178,7 +197,7 @@ def _work(
             and (worth is None or worth(_reflectance(scene, strips, plan, top, left, buffers[turn, 0])))
         ]
         # Batches of about equal size: a last one of a single window would leave a GPU idle.
-        batches = np.array_split(wanted, max(1, -(-len(wanted) // infer.size)))
+        batches = np.array_split(wanted, max(1, -(-len(wanted) // batcher.size)))
         skipped = len(plan.lefts) - len(wanted)
         for number, cols in enumerate(batches, 1):
             images = buffers[turn, : len(cols)]
@@ -209,16 +228,11 @@ def _reflectance(scene: Scene, strips: list[Strip], plan: WindowPlan, top: int, 
     return out
 
 
-def _window_rows(
-    scene: Scene,
-    area: Area,
-    plan: WindowPlan,
-    reader: ThreadPoolExecutor,
-    look: Callable[[Strip], None],
-) -> Iterator[list[Strip]]:
+def _window_rows(area: Area, reader: ThreadPoolExecutor, sinks: Sequence[StripSink]) -> Iterator[list[Strip]]:
     """Gives the strips that each row of windows touches, reading the next one meanwhile."""
+    plan = area.plan
     bounds = _read_bounds(int(area.window.row_off), plan.shape[0])
-    ahead = reader.submit(_read, scene, area, bounds[0], bounds[1], look)
+    ahead = reader.submit(_read, area, bounds[0], bounds[1], sinks)
     strips: list[Strip] = []
     block = 0
     for top in plan.tops:
@@ -227,20 +241,21 @@ def _window_rows(
             strips.append(ahead.result())
             block += 1
             if block + 1 < len(bounds):
-                ahead = reader.submit(_read, scene, area, bounds[block], bounds[block + 1], look)
+                ahead = reader.submit(_read, area, bounds[block], bounds[block + 1], sinks)
         yield strips
 
 
 def _read_bounds(offset: int, rows: int) -> list[int]:
     """Row limits of the reads, aligned to the file's blocks."""
-    first = _READ_ROWS - offset % _READ_ROWS
-    return [0, *range(min(first, rows), rows, _READ_ROWS), rows]
+    first = READ_ROWS - offset % READ_ROWS
+    return [0, *range(min(first, rows), rows, READ_ROWS), rows]
 
 
-def _read(scene: Scene, area: Area, start: int, stop: int, look: Callable[[Strip], None]) -> Strip:
+def _read(area: Area, start: int, stop: int, sinks: Sequence[StripSink]) -> Strip:
     window = Window(area.window.col_off, area.window.row_off + start, area.window.width, stop - start)
-    pixels = scene.load_numbers(window)
-    valid = pixels.valid if area.mask is None else pixels.valid & area.mask(start, stop - start)
+    pixels = area.scene.load_numbers(window)
+    valid = pixels.valid if area.mask is None else pixels.valid & area.mask.rows(start, stop - start)
     strip = Strip(start, pixels.numbers, pixels.present, valid)
-    look(strip)
+    for sink in sinks:
+        sink.add(start, strip)
     return strip

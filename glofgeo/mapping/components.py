@@ -4,7 +4,6 @@ A scene has hundreds of millions of pixels but only some ten thousand runs of la
 cleaned and found again without an image of the scene: memory follows the lakes, not the scene.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -15,12 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from glofgeo.config import NOT_OBSERVED
-
-
-def percent_level(threshold: float) -> float:
-    """The threshold (0-1) on the scale of the raster; rounded, for 0.07 * 100 is 7.000000000000001."""
-    return round(threshold * 100, 6)
+from glofgeo.percent import NOT_OBSERVED, is_lake, percent_cut
 
 
 @dataclass(frozen=True)
@@ -97,7 +91,7 @@ class LakeRuns:
             threshold: probability (0-1) from which on a pixel is lake.
         """
         self._shape = shape
-        self._level = math.ceil(percent_level(threshold))
+        self._cut = percent_cut(threshold)
         self._rows = 0
         self._parts: list[Runs] = []
         self._veiled: list[NDArray[np.bool_]] = []
@@ -116,9 +110,9 @@ class LakeRuns:
         if first_row != self._rows or columns != self._shape[1] or first_row + rows > self._shape[0]:
             raise ValueError(f"strip {percent.shape} at row {first_row}: row {self._rows} of {self._shape} comes next")
         self._rows += rows
-        wet = np.flatnonzero(_is_lake(percent, self._level).any(axis=1))
+        wet = np.flatnonzero(is_lake(percent, self._cut).any(axis=1))
         if wet.size:
-            runs = _find_runs(_is_lake(percent[wet], self._level))
+            runs = _find_runs(is_lake(percent[wet], self._cut))
             self._veiled.append(_veiled(runs, percent[wet]))
             self._parts.append(Runs((wet[runs.row] + first_row).astype(np.int32), runs.start, runs.stop))
 
@@ -148,9 +142,7 @@ class LakeRuns:
         enclosed[island[open_water]] = False
         filled = land.take(enclosed[island])
         final = _merge(Runs.concatenate([kept, filled]))
-        return CleanLakes(
-            self._level, found.take(small), filled, Lakes(self._shape, final, final.groups(diagonal=True))
-        )
+        return CleanLakes(self._cut, found.take(small), filled, Lakes(self._shape, final, final.groups(diagonal=True)))
 
     def _land(self, kept: Runs, number: NDArray[np.intp]) -> tuple[Runs, NDArray[np.bool_]]:
         """What lies between the runs of lake, and whether it reaches the border or pixels that were not observed.
@@ -219,14 +211,14 @@ class CleanLakes:
     """What became of a scene's lake pixels.
 
     Attributes:
-        level: percent from which on a pixel was lake at first.
+        cut: percent from which on a pixel was lake at first.
         dropped: pixels of lakes that were too small.
         filled: pixels of islands that were too small.
         lakes: the lakes that are left.
         withdrawn: pixels of lakes that were among them until `withdraw`.
     """
 
-    level: int
+    cut: int
     dropped: Runs
     filled: Runs
     lakes: Lakes
@@ -253,16 +245,11 @@ class CleanLakes:
         Returns:
             `(rows, W)` uint8: 0 land, 1 lake, 255 = not observed, the latter exactly where `percent` has it.
         """
-        mask = _is_lake(percent, self.level).view(np.uint8)
+        mask = is_lake(percent, self.cut).view(np.uint8)
         for runs, value in ((self.dropped, 0), (self.filled, 1), (self.withdrawn, 0)):
             runs.take(runs.between(first_row, first_row + len(mask))).paint(mask, first_row, 0, value)
         mask[percent == NOT_OBSERVED] = NOT_OBSERVED
         return mask
-
-
-def _is_lake(percent: NDArray[np.uint8], level: int) -> NDArray[np.bool_]:
-    """Where the probability is at least `level` and was observed; one comparison, since bytes below zero wrap."""
-    return percent - np.uint8(level) <= 100 - level
 
 
 def _find_runs(lake: NDArray[np.bool_]) -> Runs:

@@ -16,8 +16,8 @@ from rasterio.features import shapes
 from rasterio.windows import Window
 from scipy.ndimage import maximum_filter
 
-from glofgeo.config import NOT_OBSERVED
-from glofgeo.mapping.components import Lakes, percent_level
+from glofgeo.mapping.components import Lakes
+from glofgeo.percent import NOT_OBSERVED, percent_level
 
 # Width in pixels of the ring in which observed pixels are counted; also the margin of the crop a lake is drawn on.
 _RING = 3

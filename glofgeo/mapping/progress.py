@@ -1,5 +1,6 @@
 """One line of progress over all scenes: windows, rate and time left; in a log, a new one now and then."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,16 +61,24 @@ class _Log:
         self.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
+def _ignore(_: object) -> None:
+    """Shows nothing."""
+
+
 @contextmanager
-def windows_progress(windows: int) -> Iterator[tuple[Callable[[str], None], Advance]]:
+def windows_progress(windows: int, *, shown: bool = True) -> Iterator[tuple[Callable[[str], None], Advance]]:
     """Shows a bar on the standard error while scenes are mapped; where that is no terminal, a plain line now and then.
 
     Args:
         windows: number of windows of all scenes.
+        shown: show it at all.
 
     Yields:
         A function that takes what is worked on now, and one that takes the number of windows done since.
     """
+    if not shown:
+        yield _ignore, _ignore
+        return
     console = Console(stderr=True)
     if not console.is_terminal:
         log = _Log(console, windows)
@@ -80,6 +89,7 @@ def windows_progress(windows: int) -> Iterator[tuple[Callable[[str], None], Adva
     column = Column(max_width=33, overflow="ellipsis", no_wrap=True)
     name = TextColumn("{task.description}", markup=False, table_column=column)
     columns = (name, BarColumn(12), count, _Rate(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
+    # Lines for a file or a pipe are not for the terminal that shows the bar.
+    with Progress(*columns, console=console, redirect_stdout=sys.stdout.isatty()) as progress:
         task = progress.add_task("", total=windows)
         yield lambda text: progress.update(task, description=one_line(text)), lambda n: progress.advance(task, n)

@@ -27,7 +27,7 @@ from glofgeo.inventory import require_replaceable as require_replaceable_layer
 from glofgeo.inventory.geopackage import SIDECARS
 
 # What every output says of a scene whose record has no cloud mask.
-CLOUDS_NOT_MASKED = "clouds are not masked (no scene classification), they count as ground"
+CLOUDS_NOT_MASKED = "clouds are not masked (no scene classification), they count as observed"
 
 FILES = (
     "probability.tif", "probability.qml", "mask.tif", "mask.qml", "lakes.gpkg", "layers.qlr", "overview.png",
@@ -40,6 +40,8 @@ _OURS = {*FILES, *(f"{name}.aux.xml" for name in FILES), *(f"lakes.gpkg{ending}"
 # `.<scene id>-<process>` is being made; with `-old` it is the earlier map, on its way out.
 _WORK = re.compile(rf"\.(?P<scene>.+)-(?P<tag>{TAG})(?P<old>-old)?")
 _TRIES = 20
+
+_REMEDY = "move it away, or name another folder"
 
 # What decides how a map is computed but not what it says.
 _PACE = ("batch_size", "compile")
@@ -65,7 +67,7 @@ def writing(out: Path) -> Iterator[None]:
     except _WRITE_ERRORS as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CannotWriteError(
-            f"{out}: cannot write there ({reason}); make room, or name another folder with --out"
+            f"{out}: cannot write there ({reason})", "make room, or name another folder", argument="out"
         ) from error
 
 
@@ -117,15 +119,16 @@ def require_replaceable(folder: Path) -> None:
 
 def _require_map(folder: Path) -> None:
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise GlofgeoError(f"{folder}: is not a folder of its own; move it away, or name another folder with --out")
+        raise GlofgeoError(f"{folder}: is not a folder of its own", _REMEDY, argument="out")
     if not folder.exists() or not any(folder.iterdir()):
         return
     record = read_record(folder)
     versions = record.get("versions")
     if not ("fingerprint" in record and isinstance(versions, dict) and "glofgeo" in versions):
         raise GlofgeoError(
-            f"{folder}: holds something else than a map (its run.json would tell), and nothing there is replaced; "
-            "move it away, or name another folder with --out"
+            f"{folder}: holds something else than a map (its run.json would tell), and nothing there is replaced",
+            _REMEDY,
+            argument="out",
         )
     require_replaceable_layer(folder / "lakes.gpkg")
 

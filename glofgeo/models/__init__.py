@@ -11,30 +11,31 @@ if TYPE_CHECKING:
     from glofgeo.models.checkpoint import LoadedCheckpoint, load_checkpoint, save_checkpoint
     from glofgeo.models.encoder import DinoV2Encoder
     from glofgeo.models.header import Header, read_header
-    from glofgeo.models.onnx import OnnxSegmenter, export_onnx, load_onnx
+    from glofgeo.models.onnx import export_onnx
+    from glofgeo.models.predictor import Predictor, load_model, torch_predictor
     from glofgeo.models.segmenter import LakeSegmenter, build_model
-    from glofgeo.models.temperature import fit_temperature, percent_steps
-    from glofgeo.models.unet import UnetBaseline
+    from glofgeo.models.temperature import fit_temperature
+    from glofgeo.models.unet import ComparisonUnet
     from glofgeo.models.weights import LoadReport, load_pretrained
 
 __all__ = [
+    "ComparisonUnet",
     "DinoV2Encoder",
     "Header",
     "LakeSegmenter",
     "LoadReport",
     "LoadedCheckpoint",
-    "OnnxSegmenter",
-    "UnetBaseline",
+    "Predictor",
     "build_model",
     "export_onnx",
     "fit_temperature",
     "load_checkpoint",
-    "load_onnx",
+    "load_model",
     "load_pretrained",
-    "percent_steps",
     "read_header",
     "require_bands",
     "save_checkpoint",
+    "torch_predictor",
 ]
 
 _HOME = {
@@ -43,18 +44,18 @@ _HOME = {
     "LakeSegmenter": "segmenter",
     "LoadReport": "weights",
     "LoadedCheckpoint": "checkpoint",
-    "OnnxSegmenter": "onnx",
-    "UnetBaseline": "unet",
+    "Predictor": "predictor",
+    "ComparisonUnet": "unet",
     "build_model": "segmenter",
     "export_onnx": "onnx",
     "fit_temperature": "temperature",
     "load_checkpoint": "checkpoint",
-    "load_onnx": "onnx",
+    "load_model": "predictor",
     "load_pretrained": "weights",
-    "percent_steps": "temperature",
     "read_header": "header",
     "require_bands": "bands",
     "save_checkpoint": "checkpoint",
+    "torch_predictor": "predictor",
 }
 
 

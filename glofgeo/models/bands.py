@@ -2,24 +2,24 @@
 
 from collections.abc import Sequence
 
-from glofgeo.config import ModelConfig
 from glofgeo.errors import GlofgeoError
 
 
-def require_bands(config: ModelConfig, scene_bands: Sequence[str], scene: str) -> None:
+def require_bands(bands: Sequence[str], scene_bands: Sequence[str], scene: str) -> None:
     """Refuses a scene that lacks a band the model reads.
 
     Args:
-        config: the model's.
+        bands: names of those that the model reads, in order.
         scene_bands: names of the bands the scene has, in any order.
         scene: its path or id, for the message.
 
     Raises:
         GlofgeoError: If a band is missing.
     """
-    missing = [band for band in config.bands if band not in scene_bands]
+    missing = [band for band in bands if band not in scene_bands]
     if missing:
         raise GlofgeoError(
             f"{scene} has no {', '.join(missing)} (it has {', '.join(scene_bands)}): "
-            f"this model reads {', '.join(config.bands)}; take another scene or a model for its bands"
+            f"this model reads {', '.join(bands)}",
+            "take another scene or a model for its bands",
         )

@@ -1,6 +1,5 @@
 """A trained model as one self-describing file: safetensors with a JSON header. Reading one never unpickles."""
 
-import contextlib
 import dataclasses
 import hashlib
 import json
@@ -13,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from datasets_def.atomic import written_beside
 from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.models.header import FORMAT, HEADER_KEY, Header, read_checkpoint_header
@@ -64,19 +64,16 @@ def save_checkpoint(
         }
     )
     metadata = {HEADER_KEY: header, "sha256": _sha256(header, tensors)}
-    part = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, part, metadata)
-        # safetensors keeps its files to their owner; a checkpoint is made to be passed on.
-        part.chmod(0o644)
-        part.replace(path)
+        with written_beside(path) as part:
+            save_file(tensors, part, metadata)
+            # safetensors keeps its files to their owner; a checkpoint is made to be passed on.
+            part.chmod(0o644)
     # safetensors reports a full disk or a missing right as its own error.
     except (OSError, SafetensorError) as error:
-        raise GlofgeoError(f"{path}: cannot write the checkpoint ({error}): is there space and the right?") from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
+        raise GlofgeoError(
+            f"{path}: cannot write the checkpoint ({error})", "is there space and the right to?"
+        ) from error
 
 
 def load_checkpoint(path: Path) -> LoadedCheckpoint:
@@ -89,14 +86,14 @@ def load_checkpoint(path: Path) -> LoadedCheckpoint:
     header, text = read_checkpoint_header(path)
     tensors = read_safetensors(path)
     if _sha256(text, tensors) != header.sha256:
-        raise GlofgeoError(f"{path}: its bytes changed since it was written (SHA-256 differs): copy it again")
+        raise GlofgeoError(f"{path}: its bytes changed since it was written (SHA-256 differs)", "copy it again")
     # Without memory first: filling 300 million weights with random numbers only to replace them takes seconds.
     with torch.device("meta"):
         model = build_model(header.config.model)
     expected = model.state_dict()
     misfit = _first_misfit(expected, tensors)
     if misfit:
-        raise GlofgeoError(f"{path}: does not fit the network it describes: {misfit}; train it again")
+        raise GlofgeoError(f"{path}: does not fit the network it describes: {misfit}", "train it again")
     # Half of the precision takes half of the disk, but the network computes in float32.
     model.load_state_dict({name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}, assign=True)
     return LoadedCheckpoint(**vars(header), model=model.eval())
@@ -139,7 +136,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, AttributeError, KeyError) as error:
-        raise GlofgeoError(f"{path}: its safetensors header is damaged: copy or download it again") from error
+        raise GlofgeoError(f"{path}: its safetensors header is damaged", "copy or download it again") from error
 
 
 def _sha256(header: str, tensors: dict[str, Tensor]) -> str:

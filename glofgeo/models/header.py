@@ -31,7 +31,7 @@ class Header:
         provenance: where the model comes from, plain JSON values.
         scorecard: how good it is, plain JSON values; None if it was never evaluated.
         sha256: of everything in the file that decides what the model answers: description and tensors.
-        temperature: number that the model's logits are to be divided by, so that its probabilities fit the ground it
+        temperature: number that the model's logits are to be divided by, so that its probabilities fit the area it
             was validated on; 1 if that was not looked at, and in ONNX files, whose graph divides by it.
         pixel_m: side in metres of the pixels it was trained on, on the ground; None if the file is from before that
             was kept.
@@ -56,7 +56,7 @@ def read_header(path: Path) -> Header:
     Its tensors are not read, so damage to them goes unnoticed.
 
     Raises:
-        GlofgeoError: As `load_checkpoint` and `load_onnx`, except for what only the tensors tell.
+        GlofgeoError: As `load_checkpoint`, except for what only the tensors tell.
     """
     return read_onnx_header(path) if path.suffix == ".onnx" else read_checkpoint_header(path)[0]
 
@@ -67,12 +67,12 @@ def read_checkpoint_header(path: Path) -> tuple[Header, str]:
     Raises:
         GlofgeoError: As `load_checkpoint`, except for what only the tensors tell.
     """
-    remedy = "to start a training from it, give it to `glofgeo train --weights`"
+    remedy = "a training can start from it: give it as the weights"
     if container(path) != "safetensors":
-        raise GlofgeoError(f"{path}: is a PyTorch file, not a glofgeo checkpoint (.safetensors): {remedy}")
+        raise GlofgeoError(f"{path}: is a PyTorch file, not a glofgeo checkpoint (.safetensors)", remedy)
     metadata = safetensors_metadata(path)
     if HEADER_KEY not in metadata:
-        raise GlofgeoError(f"{path}: safetensors, but not written by glofgeo: {remedy}")
+        raise GlofgeoError(f"{path}: safetensors, but not written by glofgeo", remedy)
     text = metadata[HEADER_KEY]
     return _parse(text, path, metadata.get("sha256")), text
 
@@ -81,12 +81,13 @@ def read_onnx_header(path: Path) -> Header:
     """Gives the header of an exported model.
 
     Raises:
-        GlofgeoError: As `load_onnx`, except for what only the graph tells.
+        GlofgeoError: If there is no such file, or it is not ONNX, not exported by glofgeo, of a newer format, or cut
+            short.
     """
     _require_file(path)
     metadata = onnx_metadata(path)
     if HEADER_KEY not in metadata:
-        raise GlofgeoError(f"{path}: ONNX, but not exported by glofgeo: write it with `glofgeo export`")
+        raise GlofgeoError(f"{path}: ONNX, but not exported by glofgeo", "export the checkpoint with glofgeo")
     return _parse(metadata[HEADER_KEY], path)
 
 
@@ -96,7 +97,7 @@ def _parse(text: str, path: Path, sha256: str | None = None) -> Header:
         version = int(values["format"])
         if version > FORMAT:
             raise GlofgeoError(
-                f"{path}: checkpoint format {version}, this glofgeo reads up to {FORMAT}: update glofgeo"
+                f"{path}: checkpoint format {version}, this glofgeo reads up to {FORMAT}", "update glofgeo"
             )
         values["sha256"] = sha256 or values["sha256"]
         if not re.fullmatch("[0-9a-f]{64}", values["sha256"]):
@@ -105,7 +106,7 @@ def _parse(text: str, path: Path, sha256: str | None = None) -> Header:
         required = {name: values[name] for name in ("config", "provenance", "scorecard")}
         known = required | {f.name: values[f.name] for f in fields(Header) if f.name in values}
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-        raise GlofgeoError(f"{path}: its glofgeo header is damaged: copy the checkpoint again") from None
+        raise GlofgeoError(f"{path}: its glofgeo header is damaged", "copy the checkpoint again") from None
     return from_dict(Header, known, str(path))
 
 
@@ -120,17 +121,17 @@ def container(path: Path) -> Literal["safetensors", "torch"]:
         with path.open("rb") as file:
             start = file.read(512)
     except OSError as error:
-        raise GlofgeoError(f"{path}: cannot be read ({error.strerror}): give a weight file") from error
+        raise GlofgeoError(f"{path}: cannot be read ({error.strerror})", "give a weight file") from error
     if start.startswith(b"version https://git-lfs"):
-        raise GlofgeoError(f"{path}: a Git LFS pointer, not the file itself: run `git lfs pull` where it comes from")
+        raise GlofgeoError(f"{path}: a Git LFS pointer, not the file itself", "run `git lfs pull` where it comes from")
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise GlofgeoError(f"{path}: a web page saved under this name, not weights: download the file again")
+        raise GlofgeoError(f"{path}: a web page saved under this name, not weights", "download the file again")
     # Zip: torch.save since 1.6; 0x80: the pickle before that.
     if start.startswith((b"PK\x03\x04", b"\x80")) and start[8:9] != b"{":
         return "torch"
     if start[8:9] == b"{":
         return "safetensors"
-    raise GlofgeoError(f"{path}: neither safetensors nor a PyTorch file: give a weight file")
+    raise GlofgeoError(f"{path}: neither safetensors nor a PyTorch file", "give a weight file")
 
 
 def safetensors_metadata(path: Path) -> dict[str, str]:
@@ -142,13 +143,14 @@ def safetensors_metadata(path: Path) -> dict[str, str]:
         GlofgeoError: If the file is damaged or cut short.
     """
     size = path.stat().st_size
-    damaged = f"{path}: its safetensors header is damaged: copy or download it again"
+    remedy = "copy or download it again"
+    damaged = f"{path}: its safetensors header is damaged"
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         if 8 + length > size:
-            raise GlofgeoError(f"{path}: cut short within its header: copy or download it again")
+            raise GlofgeoError(f"{path}: cut short within its header", remedy)
         if length > _LARGEST_HEADER:
-            raise GlofgeoError(damaged)
+            raise GlofgeoError(damaged, remedy)
         try:
             header = _json(file.read(length).decode())
             metadata: dict[str, str] = header.pop("__metadata__", {})
@@ -156,9 +158,9 @@ def safetensors_metadata(path: Path) -> dict[str, str]:
                 raise ValueError
             expected = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
-            raise GlofgeoError(damaged) from None
+            raise GlofgeoError(damaged, remedy) from None
     if size != expected:
-        raise GlofgeoError(f"{path}: {size} bytes where its header says {expected}: copy or download it again")
+        raise GlofgeoError(f"{path}: {size} bytes where its header says {expected}", remedy)
     return metadata
 
 
@@ -181,7 +183,7 @@ def _json(text: str) -> Any:
 def _require_file(path: Path) -> None:
     # Opening a pipe would wait for whoever writes into it.
     if not path.exists():
-        raise GlofgeoError(f"{path}: no such file: check the path")
+        raise GlofgeoError(f"{path}: no such file", "check the path")
     if not path.is_file():
         kind = "a folder" if path.is_dir() else "a pipe or a device"
-        raise GlofgeoError(f"{path}: cannot be read ({kind}): give a weight file")
+        raise GlofgeoError(f"{path}: cannot be read ({kind})", "give a weight file")

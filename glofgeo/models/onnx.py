@@ -5,28 +5,24 @@ layer's numbers (0.6.5, `processing/models/preprocessing_utils.py`). On the stac
 writes, `STACK_OFFSET` and `STACK_SCALE` taken for mean and std make that reflectance, so that one file serves both.
 """
 
-import contextlib
-import hashlib
 import json
 import math
-import mmap
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from datasets_def.atomic import written_beside
 from datasets_def.bands import BANDS
-from glofgeo.config import MapConfig, ModelConfig, TrainConfig
+from glofgeo.config import MapConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.models.checkpoint import LoadedCheckpoint
 from glofgeo.models.encoder import PATCH
-from glofgeo.models.header import DIGEST_KEY, FORMAT, HEADER_KEY, Header, read_onnx_header
-from glofgeo.models.onnx_metadata import onnx_metadata
+from glofgeo.models.header import DIGEST_KEY, FORMAT, HEADER_KEY, Header
+from glofgeo.models.onnx_runtime import DIGEST_LENGTH, file_digest, require_extra
 from glofgeo.models.segmenter import LakeSegmenter, build_model
 
 # A stack's DN = STACK_SCALE * reflectance + STACK_OFFSET, as in products of baseline 04.00 and later; 0 is nodata.
@@ -35,55 +31,6 @@ STACK_OFFSET = 1000
 
 # What a protobuf file, and so an ONNX file without others beside it, can hold.
 _LARGEST = 2**31 - 2**24
-
-_DIGEST_LENGTH = 64
-
-
-@dataclass(frozen=True)
-class OnnxSegmenter:
-    """An exported model in ONNX Runtime.
-
-    Attributes:
-        header: what the checkpoint says of itself; its `config.data.window` and `config.model.image_size` are those
-            of the graph.
-        session: `onnxruntime.InferenceSession`.
-    """
-
-    header: Header
-    session: Any
-
-    @property
-    def config(self) -> ModelConfig:
-        """What the network is; `config.bands` names the input channels in order."""
-        return self.header.config.model
-
-    @property
-    def window(self) -> int:
-        """Height and width in pixels that the graph takes, no other."""
-        return self.header.config.data.window
-
-    @property
-    def sha256(self) -> str:
-        """The checkpoint's, from which the file was exported."""
-        return self.header.sha256
-
-    def __call__(self, reflectance: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Gives the probability of "lake" for every pixel.
-
-        Args:
-            reflectance: float32 `(B, C, H, W)`, 1.0 = 100 %, channels as in `config.bands`, H = W = `window`.
-
-        Returns:
-            float32 `(B, H, W)`, 0-1.
-
-        Raises:
-            ValueError: If it has another shape.
-        """
-        expected = (len(self.config.bands), self.window, self.window)
-        if reflectance.ndim != 4 or reflectance.shape[1:] != expected:
-            raise ValueError(f"{reflectance.shape}: this model takes (B, {', '.join(map(str, expected))})")
-        (probability,) = self.session.run(None, {"reflectance": reflectance})
-        return probability[:, 0]
 
 
 class _Probability(nn.Module):
@@ -116,10 +63,10 @@ def require_replaceable(path: Path) -> None:
         return
     if path.is_file() and not path.is_symlink():
         with path.open("rb") as file:
-            file.seek(max(path.stat().st_size - 2 * _DIGEST_LENGTH, 0))
+            file.seek(max(path.stat().st_size - 2 * DIGEST_LENGTH, 0))
             if DIGEST_KEY.encode() in file.read():  # as `_seal` leaves it
                 return
-    raise GlofgeoError(f"{path}: is no model that glofgeo exported, and stays; name another folder with --out")
+    raise GlofgeoError(f"{path}: is no model that glofgeo exported, and stays", "name another folder", argument="out")
 
 
 def export_onnx(loaded: LoadedCheckpoint, path: Path) -> None:
@@ -137,55 +84,27 @@ def export_onnx(loaded: LoadedCheckpoint, path: Path) -> None:
     Raises:
         GlofgeoError: If the extra `onnx` is not installed, the weights exceed 2 GB, or the file cannot be written.
     """
-    _require_extra("onnx", "onnxscript")
+    require_extra("onnx", "onnxscript")
     require_replaceable(path)
     size = sum(tensor.nbytes for tensor in loaded.model.state_dict().values())
     if size > _LARGEST:
-        raise GlofgeoError(f"{path}: {size / 1e9:.1f} GB of weights, one ONNX file holds 2: export a smaller model")
+        raise GlofgeoError(f"{path}: {size / 1e9:.1f} GB of weights, one ONNX file holds 2", "export a smaller model")
     window = max(loaded.config.data.window // PATCH, 1) * PATCH
     model = _for_window(loaded.model, window)
     config = replace(loaded.config, model=model.config, data=replace(loaded.config.data, window=window))
     header = Header(config, loaded.provenance, loaded.scorecard, loaded.sha256, pixel_m=loaded.pixel_m)
-    part = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Before the minute that tracing takes.
-        part.touch()
-        program = _trace(_Probability(model, loaded.temperature), window)
-        program.model.metadata_props.update(
-            _deepness_metadata(config, loaded.pixel_m) | {HEADER_KEY: _header_text(header)}
-        )
-        program.save(part, external_data=False)
-        _seal(part)
-        part.replace(path)
+        with written_beside(path) as part:
+            # Before the minute that tracing takes.
+            part.touch()
+            program = _trace(_Probability(model, loaded.temperature), window)
+            program.model.metadata_props.update(
+                _deepness_metadata(config, loaded.pixel_m) | {HEADER_KEY: _header_text(header)}
+            )
+            program.save(part, external_data=False)
+            _seal(part)
     except OSError as error:
-        raise GlofgeoError(f"{path}: cannot write the model ({error}): is there space and the right?") from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
-
-
-def load_onnx(path: Path) -> OnnxSegmenter:
-    """Opens an exported model in ONNX Runtime, on the GPU where its GPU package is installed.
-
-    Raises:
-        GlofgeoError: If the extra `onnx` is not installed, there is no such file, or it is no ONNX file, not exported
-            by glofgeo, of a newer format, cut short, or changed since it was written.
-    """
-    _require_extra("onnxruntime")
-    import onnxruntime
-
-    header = read_onnx_header(path)
-    if onnx_metadata(path).get(DIGEST_KEY) != _digest(path):
-        raise GlofgeoError(f"{path}: its bytes changed since it was written (SHA-256 differs): copy it again")
-    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
-    providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
-    try:
-        session = onnxruntime.InferenceSession(path, providers=providers)
-    # onnxruntime's errors share no base of their own.
-    except Exception as error:
-        raise GlofgeoError(f"{path}: ONNX Runtime cannot open it: write it again with `glofgeo export`") from error
-    return OnnxSegmenter(header, session)
+        raise GlofgeoError(f"{path}: cannot write the model ({error})", "is there space and the right to?") from error
 
 
 def _for_window(model: LakeSegmenter, window: int) -> LakeSegmenter:
@@ -204,7 +123,7 @@ def _for_window(model: LakeSegmenter, window: int) -> LakeSegmenter:
 
 
 def _trace(graph: _Probability, window: int) -> Any:
-    """Translates the network; returns torch's ONNXProgram."""
+    """Turns the network into a graph; returns torch's ONNXProgram."""
     # Of two, because a batch of one would be taken for fixed.
     example = torch.zeros(2, len(graph.model.config.bands), window, window)
     program = torch.onnx.export(
@@ -256,27 +175,10 @@ def _seal(path: Path) -> None:
     """
     import onnx
 
-    entry = onnx.StringStringEntryProto(key=DIGEST_KEY, value="0" * _DIGEST_LENGTH)
+    entry = onnx.StringStringEntryProto(key=DIGEST_KEY, value="0" * DIGEST_LENGTH)
     with path.open("ab") as file:
         file.write(onnx.ModelProto(metadata_props=[entry]).SerializeToString())
-    digest = _digest(path)
+    digest = file_digest(path)
     with path.open("r+b") as file:
-        file.seek(-_DIGEST_LENGTH, 2)
+        file.seek(-DIGEST_LENGTH, 2)
         file.write(digest.encode())
-
-
-def _digest(path: Path) -> str:
-    """SHA-256 of a file without the digest at its end."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        view = memoryview(content)
-        digest = hashlib.sha256(view[:-_DIGEST_LENGTH]).hexdigest()
-        view.release()
-    return digest
-
-
-def _require_extra(*packages: str) -> None:
-    from importlib.util import find_spec
-
-    missing = [name for name in packages if find_spec(name) is None]
-    if missing:
-        raise GlofgeoError(f'{", ".join(missing)} is not installed: pip install "glofgeo[onnx]"')

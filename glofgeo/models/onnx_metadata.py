@@ -33,7 +33,7 @@ def onnx_metadata(path: Path) -> dict[str, str]:
         return {pair[1].decode(): pair.get(2, b"").decode() for pair in pairs}
     except (ValueError, KeyError, OSError):
         raise GlofgeoError(
-            f"{path}: not an ONNX file, or cut short: copy it again, or write it with `glofgeo export`"
+            f"{path}: not an ONNX file, or cut short", "copy it again, or export the checkpoint again"
         ) from None
 
 

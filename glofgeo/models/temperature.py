@@ -1,8 +1,7 @@
-"""Temperature: one number that makes a model's probabilities fit what is seen on held-out ground."""
+"""Temperature: one number that makes a model's probabilities fit what is seen in held-out areas."""
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, logit
 
 from glofgeo.errors import GlofgeoError
 
@@ -30,18 +29,18 @@ def fit_temperature(
             or lake or land is missing.
     """
     if labels.dtype != np.bool_:
-        raise GlofgeoError(f"temperature: labels are {labels.dtype}, not bool; leave out what is not known first")
+        raise GlofgeoError(f"temperature: labels are {labels.dtype}, not bool", "leave out what is not known first")
     # Slow to import, and mapping needs none of it.
     from scipy.optimize import minimize_scalar
 
     counts = np.ones(np.shape(logits)) if counts is None else counts
     if not np.shape(logits) == np.shape(labels) == np.shape(counts):
-        raise GlofgeoError("temperature: logits, labels and counts differ in shape; give one of each for every pixel")
+        raise GlofgeoError("temperature: logits, labels and counts differ in shape", "give one of each for every pixel")
     margin = np.where(labels, logits, -logits).astype(np.float64)
     if not (np.isfinite(margin).all() and np.isfinite(counts).all() and (counts >= 0).all()):
-        raise GlofgeoError("temperature: a logit or a count is not a finite number (counts: from 0); leave it out")
+        raise GlofgeoError("temperature: a logit or a count is not a finite number (counts: from 0)", "leave it out")
     if not counts[labels].sum() > 0 or not counts[~labels].sum() > 0:
-        raise GlofgeoError("temperature: needs pixels of lake and of land; validate on ground that has both")
+        raise GlofgeoError("temperature: needs pixels of lake and of land", "validate in an area that has both")
 
     def log_loss(sharpness: float) -> float:
         scaled = sharpness * margin
@@ -51,18 +50,3 @@ def fit_temperature(
     limits = (1 / _HOTTEST, 1 / _COLDEST)
     found = minimize_scalar(log_loss, bounds=limits, method="bounded", options={"xatol": 1e-6}).x
     return float(1 / min((*limits, found), key=log_loss))
-
-
-def percent_steps(temperature: float) -> npt.NDArray[np.float32]:
-    """Gives the probabilities at which the calibrated one, sigmoid(logit / T), rounds to 1, 2, ... 100 percent.
-
-    Half a percent at either end keeps the model's own 0 and 100; a probability of 0.5 stays what it is.
-
-    Args:
-        temperature: T, above 0.
-
-    Returns:
-        float32 `(100,)`, ascending; `numpy.searchsorted(steps, probability, side="right")` is the percentage.
-    """
-    steps: npt.NDArray[np.float32] = expit(temperature * logit((np.arange(100) + 0.5) / 100)).astype(np.float32)
-    return steps

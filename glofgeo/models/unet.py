@@ -11,7 +11,7 @@ from glofgeo.models.normalise import normalise
 _STRIDE = 32
 
 
-class UnetBaseline(nn.Module):
+class ComparisonUnet(nn.Module):
     """segmentation_models_pytorch's U-Net on a ResNet-18 (Ronneberger et al. 2015, arXiv 1505.04597), from scratch.
 
     Attributes:

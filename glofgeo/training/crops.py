@@ -13,8 +13,8 @@ from torch.utils.data import Dataset
 
 from datasets_def import GlacialLakes, Scene
 from datasets_def.sentinel2 import blank, fill
-from glofgeo.config import NOT_OBSERVED
 from glofgeo.inference.windows import reflect_around
+from glofgeo.percent import NOT_OBSERVED
 from glofgeo.training.samplers import Crop
 from glofgeo.training.validation import GroundPlan
 

@@ -29,7 +29,7 @@ from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.inference.batches import choose_device
 from glofgeo.inference.devices import computes_in_bfloat16
-from glofgeo.models import LakeSegmenter, LoadReport, UnetBaseline, build_model, load_pretrained
+from glofgeo.models import ComparisonUnet, LakeSegmenter, LoadReport, build_model, load_pretrained
 from glofgeo.resume import INPUTS, Inputs, config_of, run_folder
 from glofgeo.terminal import one_line
 from glofgeo.training.datamodule import LakeData
@@ -57,7 +57,7 @@ class Trained:
 
     best: Path
     data: LakeData
-    unet: UnetBaseline | None
+    unet: ComparisonUnet | None
 
 
 def train(

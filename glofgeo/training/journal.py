@@ -102,7 +102,7 @@ class Journal(Callback):
                 self.pixel_m,
             )
             if examples := pl_module.examples.ordered():
-                self._write("examples.png", draw_examples(examples, pl_module.config.model.bands))
+                self._write("examples.png", draw_examples(examples, pl_module.config.model.bands, self.pixel_m))
         if trainer.progress_bar_callback is None:
             told = f"epoch {epoch}/{trainer.max_epochs}  loss {losses['train_loss']:.3f}  "
             print(f"{told}lake IoU {figures['val_iou']:.3f}{'  best' if better else ''}", flush=True)

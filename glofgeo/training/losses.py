@@ -4,7 +4,8 @@ import torch.nn.functional as F
 from segmentation_models_pytorch.losses import DiceLoss, LovaszLoss
 from torch import Tensor, nn
 
-from glofgeo.config import NOT_OBSERVED, LossConfig
+from glofgeo.config import LossConfig
+from glofgeo.percent import NOT_OBSERVED
 
 
 class LakeLoss(nn.Module):

@@ -13,10 +13,7 @@ from geopandas import GeoDataFrame
 from shapely.geometry.base import BaseGeometry
 from torch.utils.data import Sampler
 
-from glofgeo.inventory.attributes import geodesic_size
-
-# Upper bounds in km2 of all but the largest size class, so that small lakes get their share of the windows.
-SIZE_CLASSES_KM2 = (0.005, 0.02, 0.1, 1.0)
+from glofgeo.inventory.attributes import SIZE_BOUNDS_KM2, geodesic_size
 
 # The point a window was drawn for lies at this share of its side from the edge at least: a lake cut off is
 # seen without its surroundings.
@@ -123,7 +120,7 @@ class LakeSampler(Sampler[Crop]):
         """Lists, for each size class that occurs, its lakes; for each lake, its views: (ground, shore vertices)."""
         classes: dict[int, dict[int, list[tuple[int, npt.NDArray[np.float64]]]]] = {}
         for number, ground in enumerate(self.grounds):
-            ranks = np.searchsorted(SIZE_CLASSES_KM2, ground.lakes["area_km2"], side="right")
+            ranks = np.searchsorted(SIZE_BOUNDS_KM2, ground.lakes["area_km2"], side="right")
             for lake, rank, shape in zip(ground.lakes.index, ranks, ground.lakes.geometry, strict=True):
                 view = (number, shapely.get_coordinates(shape))
                 classes.setdefault(int(rank), {}).setdefault(int(lake), []).append(view)

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from glofgeo.config import TrainConfig
 from glofgeo.inference.devices import computes_in_bfloat16
-from glofgeo.models import UnetBaseline
+from glofgeo.models import ComparisonUnet
 from glofgeo.training.augment import Augment
 from glofgeo.training.ema import WeightMean
 from glofgeo.training.losses import LakeLoss
@@ -24,7 +24,7 @@ _DECAY = 0.01
 _RISING = 0.05
 
 
-def train_unet(loader: DataLoader[Any], config: TrainConfig, seconds: float, device: torch.device) -> UnetBaseline:
+def train_unet(loader: DataLoader[Any], config: TrainConfig, seconds: float, device: torch.device) -> ComparisonUnet:
     """Trains a U-Net from scratch for a while.
 
     It sees the windows that the model saw, in the same order, from the first epoch on, with the same augmentation and
@@ -41,7 +41,7 @@ def train_unet(loader: DataLoader[Any], config: TrainConfig, seconds: float, dev
         The network in evaluation mode.
     """
     torch.manual_seed(config.seed)
-    model = UnetBaseline(config.model).to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    model = ComparisonUnet(config.model).to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     loss_of, augment = LakeLoss(config.loss), Augment(config.model.bands, config.augment).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), _RATE, weight_decay=_DECAY)
     mean = WeightMean(config.ema)

@@ -7,15 +7,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logit
 
-from glofgeo.config import NOT_OBSERVED, MapConfig
+from glofgeo.config import MapConfig
 from glofgeo.inference.blend import RollingBlend
 from glofgeo.inference.windows import WindowPlan, bounding_slices, plan_windows
+from glofgeo.percent import NOT_OBSERVED, percent_cut, to_percent
 from glofgeo.training.samplers import Ground
 
 # Middles of the bins in which blended logits are counted.
 LOGITS = np.linspace(-14.95, 14.95, 300)
 _STEP = LOGITS[1] - LOGITS[0]
-_CUT = round(100 * MapConfig().threshold)
+_CUT = percent_cut(MapConfig().threshold)
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class BlendedGround:
         observed = truth != NOT_OBSERVED
         probability, lake = probability[observed], truth[observed] == 1
         # Rounded as in probability.tif, from which mask.tif is cut.
-        called = (probability * 100 + 0.5).astype(np.uint8) >= _CUT
+        called = to_percent(probability) >= _CUT
         self.counts += [np.count_nonzero(where) for where in (called & lake, called & ~lake, ~called & lake)] + [
             np.count_nonzero(~called & ~lake)
         ]

@@ -168,7 +168,7 @@ def test_a_map_without_lakes_is_judged(place):
 @pytest.mark.parametrize("height", [1, 7, 59, 60])
 def test_the_height_of_strips_changes_nothing(place, scene, height, monkeypatch):
     whole = evaluate(place / "probability.tif", place / "reference.gpkg", scene=scene)
-    monkeypatch.setattr(evidence, "STRIP_ROWS", height)
+    monkeypatch.setattr(evidence, "READ_ROWS", height)
     assert evaluate(place / "probability.tif", place / "reference.gpkg", scene=scene) == whole
 
 

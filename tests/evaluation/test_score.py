@@ -13,7 +13,7 @@ from glofgeo.evaluation.boundary import mark_shores
 from glofgeo.evaluation.lakes import match_lakes, outline_lakes, size_class
 from glofgeo.evaluation.pixels import burn, count_pixels, mark_pixels, pixel_areas
 from glofgeo.evaluation.score import block_counts, score
-from glofgeo.inventory.size_classes import SIZE_CLASSES
+from glofgeo.inventory.attributes import SIZE_CLASSES
 
 SHAPE = (24, 30)
 GRID = Grid(SHAPE, Affine(20, 0, 500000, 0, -20, 3100000), CRS.from_epsg(32645))

@@ -6,8 +6,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from glofgeo.config import ModelConfig
 from glofgeo.errors import GlofgeoError
-from glofgeo.inference.batches import Batcher, auto_batch, choose_device, symmetric, torch_inference
+from glofgeo.inference.batches import Batcher, auto_batch, choose_device, symmetric
+from glofgeo.models import torch_predictor
 
 FULL = {
     "gpu": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"),
@@ -75,11 +77,13 @@ def test_symmetries_are_averaged_over_each_once():
 
 def test_probabilities_are_those_of_the_logits():
     class Logit(torch.nn.Module):
+        config = ModelConfig("tiny")
+
         def forward(self, x):
             return torch.logit(x[:, :1])
 
     batch = pictures(3)
-    answer = torch_inference(Logit(), torch.device("cpu"))(batch)
+    answer = torch_predictor(Logit()).predict(batch)
     assert answer.dtype == np.float32
     np.testing.assert_allclose(answer, batch[:, 0], atol=1e-5)
 
@@ -88,8 +92,9 @@ def test_a_device_that_is_not_there_is_refused():
     if torch.cuda.is_available():
         assert choose_device("cuda").type == "cuda"
     else:
-        with pytest.raises(GlofgeoError, match="--device cuda"):
+        with pytest.raises(GlofgeoError, match="device cuda") as told:
             choose_device("cuda")
+        assert told.value.argument == "device"
     assert choose_device("auto").type in ("cpu", "cuda")
 
 

@@ -15,19 +15,36 @@ from glofgeo.inference.windows import plan_windows
 from glofgeo.mapping.skip_dry import may_hold_water
 
 
-def collect(scene, area, plan, infer, batch_size=3, **more):
-    strips, seen, done = [], [], []
-    stream_probability(
-        scene, area, plan, Batcher(infer, batch_size), lambda row, strip: strips.append((row, strip)),
-        lambda strip: seen.append((strip.first, strip.numbers.copy())), done.append, **more,
-    )  # fmt: skip
-    return strips, seen, done
+class Sink(list):
+    """Keeps what is added."""
+
+    def add(self, first_row, values):
+        self.append((first_row, values))
+
+
+class Mask:
+    def __init__(self, wanted):
+        self.wanted = wanted
+
+    def rows(self, first, count):
+        return self.wanted[first : first + count]
+
+
+def whole(scene, plan):
+    return Area(scene, Window(0, 0, plan.shape[1], plan.shape[0]), plan)
+
+
+def collect(area, infer, temperature=1.0, **more):
+    strips, seen, done = Sink(), Sink(), []
+    batcher = Batcher(infer, 3, temperature)
+    stream_probability(area, batcher, [strips], read=[seen], advance=done.append, **more)
+    return strips, [(first, strip.numbers) for first, strip in seen], done
 
 
 @settings(max_examples=30)
 @given(st.data())
 def test_a_pointwise_model_gives_its_answer_at_every_observed_pixel(tmp_path, write_raster, monkeypatch, data):
-    monkeypatch.setattr(stream, "_READ_ROWS", data.draw(st.sampled_from([7, 32, 1024])))
+    monkeypatch.setattr(stream, "READ_ROWS", data.draw(st.sampled_from([7, 32, 1024])))
     rows, cols = data.draw(st.integers(1, 90)), data.draw(st.integers(1, 90))
     array = np.random.default_rng(rows * 100 + cols).integers(1, 10000, (4, rows, cols)).astype(np.uint16)
     array[:, : rows // 3, : cols // 2] = 0
@@ -36,7 +53,7 @@ def test_a_pointwise_model_gives_its_answer_at_every_observed_pixel(tmp_path, wr
     shape = data.draw(st.integers(1, rows - row)), data.draw(st.integers(1, cols - col))
     size = data.draw(st.integers(2, 50))
     plan = plan_windows(shape, size, data.draw(st.integers(0, size - 1)))
-    strips, seen, done = collect(scene, Area(Window(col, row, *shape[::-1])), plan, lambda batch: batch[:, 1].copy())
+    strips, seen, done = collect(Area(scene, Window(col, row, *shape[::-1]), plan), lambda batch: batch[:, 1].copy())
 
     part = array[:, row : row + shape[0], col : col + shape[1]]
     expected = np.where((part == 0).any(0), 255, np.rint(part[1] / 100.0)).astype(int)
@@ -61,8 +78,8 @@ def test_windows_without_an_observed_pixel_are_not_inferred(tmp_path, write_rast
 
     mask = np.zeros((40, 120), bool)
     mask[:, :100] = True
-    area = Area(Window(0, 0, 120, 40), lambda first, count: mask[first : first + count])
-    strips, _, _ = collect(scene, area, plan_windows((40, 120), 20, 0), infer)
+    area = Area(scene, Window(0, 0, 120, 40), plan_windows((40, 120), 20, 0), Mask(mask))
+    strips, _, _ = collect(area, infer)
     assert sum(asked) == 2 * 2
     result = np.concatenate([strip for _, strip in strips])
     assert (result[:, :60] == 255).all()
@@ -101,7 +118,7 @@ def scenes_and_plans(draw):
 
 def percent_of(path, array, plan, write_raster):
     scene = open_scene(write_raster(path, array, scale=1e-4))
-    strips, _, _ = collect(scene, Area(Window(0, 0, plan.shape[1], plan.shape[0])), plan, place_dependent)
+    strips, _, _ = collect(whole(scene, plan), place_dependent)
     return np.concatenate([strip for _, strip in strips]).astype(int)
 
 
@@ -139,9 +156,8 @@ def test_a_constant_answer_is_that_constant_everywhere(tmp_path, write_raster, c
         blended.append(blend.finish(row))
     assert np.abs(np.concatenate(blended) - percent / 100).max() <= 1e-5
     strips, _, _ = collect(
-        scene, Area(Window(0, 0, plan.shape[1], plan.shape[0])), plan,
-        lambda batch: np.full((len(batch), *batch.shape[2:]), percent / 100, np.float32),
-    )  # fmt: skip
+        whole(scene, plan), lambda batch: np.full((len(batch), *batch.shape[2:]), percent / 100, np.float32)
+    )
     assert (np.concatenate([strip for _, strip in strips]) == percent).all()
 
 
@@ -149,8 +165,7 @@ def test_a_constant_answer_is_that_constant_everywhere(tmp_path, write_raster, c
 def test_the_blended_probability_is_calibrated(tmp_path, write_raster, case, temperature):
     array, plan = case
     scene = open_scene(write_raster(tmp_path / "scene.tif", array, scale=1e-4))
-    area = Area(Window(0, 0, plan.shape[1], plan.shape[0]))
-    strips, _, _ = collect(scene, area, plan, place_dependent, temperature=temperature)
+    strips, _, _ = collect(whole(scene, plan), place_dependent, temperature)
     blended = whole_image(array.astype(np.float32) / 10000, plan)
     expected = 100 * expit(logit(blended) / temperature)
     assert np.abs(np.concatenate([strip for _, strip in strips]) - expected).max() <= 0.5 + 2e-2
@@ -167,10 +182,8 @@ def test_windows_that_hold_no_water_are_land_and_not_inferred(tmp_path, write_ra
         asked.append(len(batch))
         return np.full((len(batch), *batch.shape[2:]), 0.8, np.float32)
 
-    strips, _, done = collect(
-        scene, Area(Window(0, 0, 120, 40)), plan_windows((40, 120), 40, 0), infer,
-        worth=lambda image: may_hold_water(image, scene.bands),
-    )  # fmt: skip
+    area = whole(scene, plan_windows((40, 120), 40, 0))
+    strips, _, done = collect(area, infer, worth=lambda image: may_hold_water(image, scene.bands))
     result = np.concatenate([strip for _, strip in strips])
     assert (sum(asked), sum(done)) == (1, 3)
     assert (result[:, :80] == 0).all()
@@ -185,7 +198,7 @@ def test_not_a_number_in_a_raster_stays_where_it_is(tmp_path, write_raster):
     def mean_of_the_window(batch):
         return np.broadcast_to(batch.mean((1, 2, 3))[:, None, None], batch[:, 0].shape).copy()
 
-    strips, _, _ = collect(scene, Area(Window(0, 0, 30, 30)), plan_windows((30, 30), 30, 0), mean_of_the_window)
+    strips, _, _ = collect(whole(scene, plan_windows((30, 30), 30, 0)), mean_of_the_window)
     result = np.concatenate([strip for _, strip in strips])
     assert result[10, 10] == 255
     assert np.count_nonzero(result == 255) == 1

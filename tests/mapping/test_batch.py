@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
@@ -17,14 +18,16 @@ import torch
 from datasets_def import open_scene
 from glofgeo.config import DataConfig, MapConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
-from glofgeo.mapping.batch import list_scenes, map_scenes, summary
-from glofgeo.mapping.scene import plan_scene
-from glofgeo.models import Header, load_checkpoint
+from glofgeo.mapping.batch import list_scenes, map_scenes
+from glofgeo.mapping.job import plan_scene
+from glofgeo.mapping.record import summary
+from glofgeo.mapping.scene_folder import read_record
+from glofgeo.models import Header, build_model, load_checkpoint, load_model, save_checkpoint, torch_predictor
 
 
 @pytest.fixture
-def loaded(checkpoint):
-    return load_checkpoint(checkpoint)
+def model(checkpoint):
+    return load_model(checkpoint)
 
 
 @pytest.fixture
@@ -37,6 +40,11 @@ def scenes(tmp_path, write_raster):
         write_raster(folder / f"scene{i}.tif", array, scale=1e-4, origin=(300000 + 900 * i, 3100000),
                      ACQUISITION_DATETIME="2024-10-15T04:57:01+00:00")  # fmt: skip
     return sorted(folder.iterdir())
+
+
+def with_card(model, **changed):
+    """The same model, of which something else is said."""
+    return torch_predictor(load_checkpoint(Path(model.name)).model, dataclasses.replace(model.card, **changed))
 
 
 def names(folder):
@@ -57,8 +65,8 @@ def test_scenes_are_found_by_path_folder_and_list(tmp_path, scenes):
         list_scenes([f"@{listed}"])
 
 
-def test_each_scene_has_its_folder_and_all_share_a_layer(tmp_path, loaded, scenes):
-    report = map_scenes(scenes, loaded.model, loaded, tmp_path / "maps")
+def test_each_scene_has_its_folder_and_all_share_a_layer(tmp_path, model, scenes):
+    report = map_scenes(scenes, model, out=tmp_path / "maps")
     assert names(tmp_path / "maps") == ["lakes.gpkg", "scene0", "scene1", "scene2"]
     assert report.mapped == [tmp_path / "maps" / path.stem for path in scenes]
     assert report.combined == tmp_path / "maps" / "lakes.gpkg"
@@ -69,35 +77,34 @@ def test_each_scene_has_its_folder_and_all_share_a_layer(tmp_path, loaded, scene
     assert len(combined) == sum(map(len, parts)) > 0
 
 
-def test_a_rerun_maps_only_what_is_not_there(tmp_path, loaded, scenes):
+def test_a_rerun_maps_only_what_is_not_there(tmp_path, model, scenes):
     out = tmp_path / "maps"
-    map_scenes(scenes, loaded.model, loaded, out)
+    map_scenes(scenes, model, out=out)
     before = {path: path.stat().st_mtime_ns for path in out.glob("*/*")}
-    report = map_scenes(scenes, loaded.model, loaded, out)
+    report = map_scenes(scenes, model, out=out)
     assert (len(report.kept), report.mapped) == (3, [])
     assert {path: path.stat().st_mtime_ns for path in out.glob("*/*")} == before
 
     shutil.rmtree(out / "scene1")
     (out / "scene2" / "mask.tif").unlink()
-    report = map_scenes(scenes, loaded.model, loaded, out)
+    report = map_scenes(scenes, model, out=out)
     assert [folder.name for folder in report.mapped] == ["scene1", "scene2"]
-    assert len(map_scenes(scenes, loaded.model, loaded, out, overwrite=True).mapped) == 3
+    assert len(map_scenes(scenes, model, out=out, overwrite=True).mapped) == 3
 
 
-def test_what_changes_the_answer_is_mapped_again(tmp_path, loaded, scenes):
+def test_what_changes_the_answer_is_mapped_again(tmp_path, model, scenes):
     out = tmp_path / "maps"
     scene = [scenes[0]]
 
-    def mapped(**words):
-        header = words.pop("header", loaded)
-        return len(map_scenes(scene, loaded.model, header, out, **words).mapped) == 1
+    def mapped(predictor=model, **words):
+        return len(map_scenes(scene, predictor, out=out, **words).mapped) == 1
 
     assert mapped()
     assert not mapped()
     assert not mapped(settings=MapConfig(batch_size=1)), "the size of a batch changes nothing"
     assert mapped(settings=MapConfig(threshold=0.6))
     assert mapped(settings=MapConfig(tta=True))
-    assert mapped(header=dataclasses.replace(loaded, sha256="another"))
+    assert mapped(with_card(model, sha256="another"))
     with rasterio.open(scene[0]) as source:
         left, bottom, right, top = source.bounds
         crs = source.crs
@@ -109,53 +116,53 @@ def test_what_changes_the_answer_is_mapped_again(tmp_path, loaded, scenes):
     assert mapped(aoi=aoi)
 
 
-def test_a_scene_that_fails_does_not_stop_the_others(tmp_path, loaded, scenes):
+def test_a_scene_that_fails_does_not_stop_the_others(tmp_path, model, scenes):
     whole = scenes[1].read_bytes()
     scenes[1].write_bytes(whole[: len(whole) // 2])
     gone = tmp_path / "gone.tif"
-    report = map_scenes([*scenes, gone], loaded.model, loaded, tmp_path / "maps")
+    report = map_scenes([*scenes, gone], model, out=tmp_path / "maps")
     assert [folder.name for folder in report.mapped] == ["scene0", "scene2"]
     assert set(report.failed) == {str(scenes[1]), str(gone)}
     assert names(tmp_path / "maps") == ["lakes.gpkg", "scene0", "scene2"]
 
 
-def test_a_damaged_image_of_a_product_leaves_no_map(tmp_path, loaded, product):
+def test_a_damaged_image_of_a_product_leaves_no_map(tmp_path, model, product):
     """Decoders give wrong pixels for it without an error."""
     path = shutil.copytree(product[0], tmp_path / product[0].name)
     image = next(path.rglob("*_B08_10m.jp2"))
     content = bytearray(image.read_bytes())
     content[len(content) // 2] ^= 16
     image.write_bytes(content)
-    report = map_scenes([path], loaded.model, loaded, tmp_path / "maps")
+    report = map_scenes([path], model, out=tmp_path / "maps")
     assert image.name in str(report.failed[str(path)]) and "manifest.safe" in str(report.failed[str(path)])
     assert names(tmp_path / "maps") == []
 
 
-def test_scenes_off_the_area_are_passed_over(tmp_path, loaded, scenes):
+def test_scenes_off_the_area_are_passed_over(tmp_path, model, scenes):
     with rasterio.open(scenes[1]) as source:
         left, bottom, right, top = source.bounds
         crs = source.crs
     inside = f"POLYGON (({left + 100} {bottom}, {right - 100} {bottom}, {right - 100} {top}, {left + 100} {bottom}))"
     aoi = gpd.GeoDataFrame(geometry=gpd.GeoSeries.from_wkt([inside]), crs=crs)
-    report = map_scenes(scenes, loaded.model, loaded, tmp_path / "maps", aoi=aoi)
+    report = map_scenes(scenes, model, out=tmp_path / "maps", aoi=aoi)
     assert [folder.name for folder in report.mapped] == ["scene1"]
     assert report.outside == [scenes[0], scenes[2]]
     with pytest.raises(GlofgeoError, match="off this scene"):
-        map_scenes([scenes[0], scenes[2]], loaded.model, loaded, tmp_path / "maps", aoi=aoi)
+        map_scenes([scenes[0], scenes[2]], model, out=tmp_path / "maps", aoi=aoi)
 
 
-def test_two_scenes_of_one_name_are_refused(tmp_path, loaded, scenes):
+def test_two_scenes_of_one_name_are_refused(tmp_path, model, scenes):
     twin = tmp_path / "scene0.tif"
     shutil.copy(scenes[0], twin)
     with pytest.raises(GlofgeoError, match="same name"):
-        map_scenes([scenes[0], twin], loaded.model, loaded, tmp_path / "maps")
+        map_scenes([scenes[0], twin], model, out=tmp_path / "maps")
     assert not (tmp_path / "maps").exists()
 
 
-def test_the_record_tells_what_decided_the_map(tmp_path, loaded, scenes):
-    map_scenes(scenes[:1], loaded.model, loaded, tmp_path / "maps", settings=MapConfig(threshold=0.4))
+def test_the_record_tells_what_decided_the_map(tmp_path, model, scenes):
+    map_scenes(scenes[:1], model, out=tmp_path / "maps", settings=MapConfig(threshold=0.4))
     record = json.loads((tmp_path / "maps" / "scene0" / "run.json").read_text())
-    assert record["checkpoint_sha256"] == loaded.sha256
+    assert record["checkpoint_sha256"] == model.sha256
     assert record["settings"]["threshold"] == 0.4
     assert record["settings"]["batch_size"] >= 1
     assert (record["trained_pixel_m"], record["note"]) == ("not known", None)
@@ -182,8 +189,9 @@ def test_a_lake_in_two_overlapping_scenes_of_a_date_occurs_once(tmp_path, produc
         for name, cols in (("whole", slice(0, 300)), ("west", slice(0, 180)), ("east", slice(120, 300)))
     ]  # fmt: skip
     header = Header(TrainConfig(model=DarkInInfrared.config, data=DataConfig(window=126)), {}, None, "known")
-    alone = map_scenes(paths[:1], DarkInInfrared(), header, tmp_path / "alone").mapped[0]
-    report = map_scenes(paths[1:], DarkInInfrared(), header, tmp_path / "maps")
+    dark = torch_predictor(DarkInInfrared(), header)
+    alone = map_scenes(paths[:1], dark, out=tmp_path / "alone").mapped[0]
+    report = map_scenes(paths[1:], dark, out=tmp_path / "maps")
     expected = gpd.read_file(alone / "lakes.gpkg", layer="lakes")
     combined = gpd.read_file(report.combined, layer="lakes")
     parts = [gpd.read_file(folder / "lakes.gpkg", layer="lakes") for folder in report.mapped]
@@ -192,7 +200,7 @@ def test_a_lake_in_two_overlapping_scenes_of_a_date_occurs_once(tmp_path, produc
     np.testing.assert_allclose(sorted(combined.area_m2), sorted(expected.area_m2), rtol=0.02)
 
 
-def test_what_is_not_ours_is_refused_before_any_scene_is_mapped(tmp_path, loaded, scenes):
+def test_what_is_not_ours_is_refused_before_any_scene_is_mapped(tmp_path, model, scenes):
     out = tmp_path / "maps"
     for name in ("lakes.gpkg", "scene2"):
         path = out / name
@@ -201,39 +209,39 @@ def test_what_is_not_ours_is_refused_before_any_scene_is_mapped(tmp_path, loaded
             path.mkdir()
         (path / "thesis.docx" if name == "scene2" else path).write_text("years")
         with pytest.raises(GlofgeoError, match=name) as refusal:
-            map_scenes(scenes, loaded.model, loaded, out)
-        assert "--out" in str(refusal.value)
+            map_scenes(scenes, model, out=out)
+        assert refusal.value.argument == "out"
         assert names(out) == [name]
         shutil.rmtree(out)
 
 
-def test_a_combined_layer_corrected_by_hand_stays(tmp_path, loaded, scenes):
+def test_a_combined_layer_corrected_by_hand_stays(tmp_path, model, scenes):
     out = tmp_path / "maps"
-    combined = map_scenes(scenes[:2], loaded.model, loaded, out).combined
-    map_scenes(scenes[:2], loaded.model, loaded, out)
+    combined = map_scenes(scenes[:2], model, out=out).combined
+    map_scenes(scenes[:2], model, out=out)
     with closing(sqlite3.connect(combined)) as database, database:
         database.execute("CREATE TABLE fieldwork (note TEXT)")
     before = combined.read_bytes()
     with pytest.raises(GlofgeoError, match="fieldwork"):
-        map_scenes(scenes[:2], loaded.model, loaded, out)
+        map_scenes(scenes[:2], model, out=out)
     assert combined.read_bytes() == before
 
 
 @pytest.mark.parametrize("twin", ["SCENE0", "lakes.GPKG"])
-def test_names_that_are_one_on_other_systems_are_refused(tmp_path, loaded, scenes, write_raster, twin):
+def test_names_that_are_one_on_other_systems_are_refused(tmp_path, model, scenes, write_raster, twin):
     other = write_raster(tmp_path / "x.tif", np.full((4, 40, 40), 1500, np.uint16), scale=1e-4, SCENE_ID=twin)
     with pytest.raises(GlofgeoError, match=twin):
-        map_scenes([scenes[0], other], loaded.model, loaded, tmp_path / "maps")
+        map_scenes([scenes[0], other], model, out=tmp_path / "maps")
     assert not (tmp_path / "maps").exists()
 
 
-def test_scenes_without_a_cloud_mask_say_so_wherever_their_lakes_are_shown(tmp_path, loaded, scenes, product):
-    report = map_scenes([product[0], *scenes[:1]], loaded.model, loaded, tmp_path / "maps")
+def test_scenes_without_a_cloud_mask_say_so_wherever_their_lakes_are_shown(tmp_path, model, scenes, product):
+    report = map_scenes([product[0], *scenes[:1]], model, out=tmp_path / "maps")
     masked, bare = sorted(report.mapped)
     assert (masked.name, bare.name) == (product[0].stem, "scene0")
-    assert summary(masked).endswith("% observed")
-    assert summary(bare).endswith(
-        "100% observed; clouds are not masked (no scene classification), they count as ground"
+    assert summary(read_record(masked)).endswith("% observed; clouds masked")
+    assert summary(read_record(bare)).endswith(
+        "100% observed; clouds are not masked (no scene classification), they count as observed"
     )
     for folder, note in ((masked, None), (bare, "clouds are not masked")):
         for name in ("mask.tif", "probability.tif"):
@@ -246,21 +254,22 @@ def test_scenes_without_a_cloud_mask_say_so_wherever_their_lakes_are_shown(tmp_p
     assert "1 of 2 scenes: clouds are not masked" in description
 
 
-def test_pixels_of_another_size_are_refused_or_let_through_with_a_note(tmp_path, loaded, write_raster):
+def test_pixels_of_another_size_are_refused_or_let_through_with_a_note(tmp_path, model, write_raster):
     array = np.random.default_rng(0).integers(1000, 4000, (4, 80, 90)).astype(np.uint16)
-    ten = dataclasses.replace(loaded, pixel_m=10.0)
+    ten = with_card(model, pixel_m=10.0)
     sides = (7.6, 12.4, 7.4, 12.6, 3, 60)
     paths = [write_raster(tmp_path / f"of{side:g}.tif", array, scale=1e-4, pixel=side) for side in sides]
     for path, fits in zip(paths, (True, True, False, False, False, False), strict=True):
         scene = open_scene(path)
-        assert plan_scene(scene, loaded.model, loaded, None, MapConfig()).note is None, "not known, so not judged"
+        assert plan_scene(scene, model).note is None, "not known, so not judged"
         if fits:
-            assert plan_scene(scene, loaded.model, ten, None, MapConfig()).note is None
+            assert plan_scene(scene, ten).note is None
         else:
-            with pytest.raises(GlofgeoError, match=r"m wide, and the model was trained on 10 m.*--any-resolution"):
-                plan_scene(scene, loaded.model, ten, None, MapConfig())
+            with pytest.raises(GlofgeoError, match="m wide, and the model was trained on 10 m") as told:
+                plan_scene(scene, ten)
+            assert told.value.argument == "any_resolution"
 
-    report = map_scenes(paths[-1:], loaded.model, ten, tmp_path / "any", settings=MapConfig(any_resolution=True))
+    report = map_scenes(paths[-1:], ten, out=tmp_path / "any", settings=MapConfig(any_resolution=True))
     record = json.loads((report.mapped[0] / "run.json").read_text())
     assert record["pixel_m"] == pytest.approx(60, rel=2e-3)
     assert (record["trained_pixel_m"], record["settings"]["any_resolution"]) == (10.0, True)
@@ -271,9 +280,12 @@ def test_pixels_of_another_size_are_refused_or_let_through_with_a_note(tmp_path,
     assert record["note"] in description
 
 
-def test_a_model_is_loaded_from_its_file_once_it_is_needed(tmp_path, checkpoint, loaded, scenes):
-    report = map_scenes(scenes[:1], checkpoint, loaded, tmp_path / "maps")
-    assert len(report.mapped) == 1
-    assert len(map_scenes(scenes[:1], loaded.model, loaded, tmp_path / "maps").kept) == 1
+def test_a_model_is_loaded_from_its_file_once_it_is_needed(tmp_path, checkpoint, scenes):
+    copy = Path(shutil.copy(checkpoint, tmp_path / "best.safetensors"))
+    model = load_model(copy)
+    assert len(map_scenes(scenes[:1], model, out=tmp_path / "maps").mapped) == 1
+    other = TrainConfig(model=ModelConfig(variant="tiny", image_size=126), data=DataConfig(window=126))
+    save_checkpoint(copy, build_model(other.model), other, {"note": "another"})
+    assert len(map_scenes(scenes[:1], model, out=tmp_path / "maps").kept) == 1
     with pytest.raises(GlofgeoError, match="written anew"):
-        map_scenes(scenes[:1], checkpoint, dataclasses.replace(loaded, sha256="another"), tmp_path / "maps")
+        map_scenes(scenes[1:2], model, out=tmp_path / "maps")

@@ -22,7 +22,7 @@ from glofgeo.config import DataConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.mapping.batch import map_scenes
 from glofgeo.mapping.scene_folder import FILES
-from glofgeo.models import Header
+from glofgeo.models import Header, torch_predictor
 
 KILLS = 20
 
@@ -47,7 +47,7 @@ def work(scenes, out, most_bytes=None):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
     try:
-        report = map_scenes(scenes, DarkInInfrared(), header, out)
+        report = map_scenes(scenes, torch_predictor(DarkInInfrared(), header), out=out)
     except GlofgeoError as error:
         os._exit(3 if "cannot write" in str(error) else 4)
     except KeyboardInterrupt:

@@ -11,7 +11,7 @@ from datasets_def import GlacialLakes, open_scene
 from glofgeo.config import ModelConfig, TrainConfig
 from glofgeo.inference.windows import plan_windows
 from glofgeo.mapping import map_scene
-from glofgeo.models import build_model, export_onnx, load_checkpoint, load_onnx
+from glofgeo.models import build_model, export_onnx, load_checkpoint, load_model
 from glofgeo.training.crops import LakeCrops, LakeWindows, Reader
 from glofgeo.training.samplers import Crop
 from glofgeo.training.task import LakeTask
@@ -49,10 +49,9 @@ def scenes(product, tmp_path_factory):
 
 
 def test_the_map_is_the_same_to_the_last_pixel(scenes, checkpoint, tmp_path):
-    loaded = load_checkpoint(checkpoint)
     maps = []
     for number, scene in enumerate(scenes[0]):
-        folder = map_scene(scene, loaded.model, tmp_path / str(number), checkpoint=loaded, device="cpu")
+        folder = map_scene(scene, checkpoint, out=tmp_path / str(number), device="cpu").folder
         with rasterio.open(folder / "probability.tif") as source:
             maps.append(source.read(1))
     assert ((maps[0] == 255) == scenes[1]).all()
@@ -89,7 +88,7 @@ def test_an_exported_model_answers_alike_beside_a_hole(checkpoint, tmp_path):
     """Deepness feeds it what the stack holds, in which 0 is no data; the mapper what it feeds every model."""
     loaded = load_checkpoint(checkpoint)
     export_onnx(loaded, tmp_path / "model.onnx")
-    exported = load_onnx(tmp_path / "model.onnx")
+    exported = load_model(tmp_path / "model.onnx").predict
     window = np.random.default_rng(0).uniform(0.01, 0.4, (1, 4, 126, 126)).astype(np.float32)
     means = np.array([0.16, 0.17, 0.17, 0.26], np.float32)
     mapped, stacked = window.copy(), window.copy()

@@ -1,6 +1,7 @@
 """The rasters are Cloud-Optimized GeoTIFFs on the scene's grid, say what they show, and are never half there."""
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from zlib import crc32
 
 import numpy as np
@@ -10,16 +11,16 @@ from affine import Affine
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
-from rasterio.windows import Window
 
+from datasets_def.grid import Grid
 from glofgeo.mapping import rasters
-from glofgeo.mapping.rasters import describe_probability, open_strip_writer, require_pixels
+from glofgeo.mapping.rasters import PercentCounts, StripWriter, WorkingRaster, describe_probability, require_pixels
 
-GRIDS = [
-    (Affine(10, 0, 480_000, 0, -10, 3_100_000), CRS.from_epsg(32645)),
-    (Affine(0.000107, 0, -117.3, 0, -0.000071, 51.6), CRS.from_epsg(4326)),
-]
 SHAPE = (1300, 1100)
+GRIDS = [
+    Grid(SHAPE, Affine(10, 0, 480_000, 0, -10, 3_100_000), CRS.from_epsg(32645)),
+    Grid(SHAPE, Affine(0.000107, 0, -117.3, 0, -0.000071, 51.6), CRS.from_epsg(4326)),
+]
 TAGS = {"SCENE_ID": "S2A_MSIL2A_X", "ACQUISITION_DATETIME": "2023-10-12T04:57:01+00:00", "SOFTWARE": "glofgeo 0"}
 
 
@@ -32,19 +33,19 @@ def percent():
 
 
 def write_strips(folder, percent, grid=GRIDS[0], rows=170):
-    strips = folder / "strips.tif"
-    with open_strip_writer(strips, percent.shape, *grid) as raster:
+    counts = PercentCounts()
+    with StripWriter(folder / "strips.tif", replace(grid, shape=percent.shape)) as writer:
         for row in range(0, percent.shape[0], rows):
-            strip = percent[row : row + rows]
-            raster.write(strip, 1, window=Window(0, row, strip.shape[1], strip.shape[0]))
-    return strips
+            for sink in (writer, counts):
+                sink.add(row, percent[row : row + rows])
+        describe_probability(writer, counts.finish(), TAGS)
+        return writer.finish()
 
 
 def write_probability(folder, percent, grid=GRIDS[0], rows=170):
     strips = write_strips(folder, percent, grid, rows)
-    describe_probability(strips, TAGS)
     rasters.write_probability(folder / "probability.tif", strips)
-    strips.unlink()
+    strips.path.unlink()
     return folder / "probability.tif"
 
 
@@ -53,7 +54,7 @@ def write_mask(folder, percent, grid=GRIDS[0]):
     rasters.write_mask(
         folder / "mask.tif", strips, lambda first, rows: np.where(rows == 255, 255, rows > 50).astype(np.uint8), TAGS
     )
-    strips.unlink()
+    strips.path.unlink()
     return folder / "mask.tif"
 
 
@@ -62,7 +63,7 @@ def assert_cog(raster, grid):
     assert raster.compression.name == "deflate"
     assert raster.block_shapes == [(512, 512)]
     assert raster.overviews(1) == [2, 4]
-    assert (raster.transform, raster.crs) == grid
+    assert Grid(raster.shape, raster.transform, raster.crs) == grid
     assert raster.dtypes == ("uint8",)
     assert raster.nodata == 255
     assert TAGS.items() <= raster.tags().items()
@@ -137,7 +138,7 @@ def test_a_failed_write_leaves_the_earlier_file_and_no_parts(tmp_path, percent):
     broken = tmp_path / "broken.tif"
     broken.write_bytes(before[: len(before) // 2])
     with pytest.raises((rasterio.errors.RasterioError, CPLE_BaseError)):
-        rasters.write_probability(path, broken)
+        rasters.write_probability(path, WorkingRaster(broken, 0))
     broken.unlink()
     assert path.read_bytes() == before
     assert {p.name for p in tmp_path.iterdir()} == {"probability.tif", "probability.qml"}
@@ -145,8 +146,8 @@ def test_a_failed_write_leaves_the_earlier_file_and_no_parts(tmp_path, percent):
 
 def test_pixels_that_did_not_reach_the_disk_are_noticed(tmp_path, percent):
     strips = write_strips(tmp_path, percent)
-    require_pixels(strips, crc32(percent.tobytes()))
+    require_pixels(strips.path, crc32(percent.tobytes()))
     percent[-1, -1] ^= 1
     with pytest.raises(OSError, match=r"strips\.tif"):
-        require_pixels(strips, crc32(percent.tobytes()))
+        require_pixels(strips.path, crc32(percent.tobytes()))
     percent[-1, -1] ^= 1

@@ -17,8 +17,18 @@ from datasets_def import open_scene
 from glofgeo.config import MapConfig, ModelConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.mapping import map_scene
+from glofgeo.models import torch_predictor
 
-FILES = {"probability.tif", "probability.qml", "mask.tif", "mask.qml", "lakes.gpkg", "overview.png", "run.json"}
+FILES = {
+    "probability.tif",
+    "probability.qml",
+    "mask.tif",
+    "mask.qml",
+    "lakes.gpkg",
+    "layers.qlr",
+    "overview.png",
+    "run.json",
+}
 
 
 class DarkInInfrared(torch.nn.Module):
@@ -30,9 +40,14 @@ class DarkInInfrared(torch.nn.Module):
         return (0.05 - reflectance[:, 3:4]) * 400
 
 
+def map_into(out, scene, network=None, **how):
+    """Maps a scene with a known model, and gives its folder."""
+    return map_scene(scene, torch_predictor(network or DarkInInfrared()), out=out, **how).folder
+
+
 @pytest.fixture
 def mapped(product, tmp_path):
-    return map_scene(open_scene(product[0]), DarkInInfrared(), tmp_path)
+    return map_into(tmp_path, open_scene(product[0]))
 
 
 def read(path):
@@ -89,7 +104,7 @@ def test_gdal_and_qgis_both_see_the_style(mapped):
 def test_a_rerun_replaces_the_earlier_map(product, mapped, tmp_path):
     (mapped / "lakes.gpkg-wal").write_text("of a program that had the earlier layer open")
     before = (mapped / "mask.tif").read_bytes()
-    again = map_scene(open_scene(product[0]), DarkInInfrared(), tmp_path)
+    again = map_into(tmp_path, open_scene(product[0]))
     assert again == mapped
     assert {path.name for path in again.iterdir()} == FILES
     assert (again / "mask.tif").read_bytes() == before
@@ -103,7 +118,7 @@ def test_a_failure_keeps_the_earlier_map_and_nothing_half_done(product, mapped, 
 
     before = (mapped / "run.json").read_bytes()
     with pytest.raises(RuntimeError):
-        map_scene(open_scene(product[0]), Broken(), tmp_path)
+        map_into(tmp_path, open_scene(product[0]), Broken())
     assert (mapped / "run.json").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == [mapped.name]
 
@@ -112,7 +127,7 @@ def test_an_area_of_interest_cuts_the_map_on_the_scenes_pixels(product, mapped, 
     scene = open_scene(product[0])
     x, y = scene.transform * (57.3, 101.7)
     aoi = gpd.GeoDataFrame(geometry=[box(x, y - 906, x + 1204, y)], crs=scene.crs)
-    cut = map_scene(scene, DarkInInfrared(), tmp_path / "cut", aoi=aoi.to_crs("EPSG:4326"))
+    cut = map_into(tmp_path / "cut", scene, aoi=aoi.to_crs("EPSG:4326"))
     whole = read(mapped / "mask.tif")
     with rasterio.open(cut / "mask.tif") as source:
         col, row = (round(v) for v in ~scene.transform * (source.transform.c, source.transform.f))
@@ -131,9 +146,7 @@ def test_areas_are_right_on_a_geographic_grid(tmp_path, write_raster):
     array[3, 40:70, 50:90] = 100
     array[:, 0, 0] = 60
     path = write_raster(tmp_path / "degrees.tif", array, crs="EPSG:4326", origin=(-111.9, 57.1), pixel=1e-4)
-    lakes = gpd.read_file(
-        map_scene(open_scene(path), DarkInInfrared(), tmp_path / "maps") / "lakes.gpkg", layer="lakes"
-    )
+    lakes = gpd.read_file(map_into(tmp_path / "maps", open_scene(path)) / "lakes.gpkg", layer="lakes")
     grid = from_origin(-111.9, 57.1, 1e-4, 1e-4)
     corners = [grid * corner for corner in ((50, 40), (90, 40), (90, 70), (50, 70))]
     true_area = abs(Geod(ellps="WGS84").polygon_area_perimeter(*zip(*corners, strict=True))[0])
@@ -148,7 +161,7 @@ def test_lakes_below_the_smallest_area_are_dropped(tmp_path, write_raster):
     array[:, 0, 0] = 60
     scene = open_scene(write_raster(tmp_path / "ponds.tif", array))
     for least, expected in ((500.0, 1), (300.0, 2), (2000.0, 0)):
-        out = map_scene(scene, DarkInInfrared(), tmp_path / "maps", settings=MapConfig(min_area=least))
+        out = map_into(tmp_path / "maps", scene, settings=MapConfig(min_area=least))
         assert len(gpd.read_file(out / "lakes.gpkg", layer="lakes")) == expected
 
 
@@ -161,7 +174,7 @@ def test_no_lake_of_the_layer_is_below_the_smallest_area_and_the_mask_agrees(tmp
     scene = open_scene(write_raster(tmp_path / "ponds.tif", array))
     counts = []
     for least in (0.0, 300.0, 500.0, 1200.0):
-        out = map_scene(scene, DarkInInfrared(), tmp_path / f"{least:g}", settings=MapConfig(min_area=least))
+        out = map_into(tmp_path / f"{least:g}", scene, settings=MapConfig(min_area=least))
         lakes = gpd.read_file(out / "lakes.gpkg", layer="lakes")
         assert (lakes.area_m2 >= least).all()
         assert len(gpd.read_file(out / "lakes.gpkg", layer="lakes_points")) == len(lakes)
@@ -174,7 +187,7 @@ def test_no_lake_of_the_layer_is_below_the_smallest_area_and_the_mask_agrees(tmp
 
 def test_a_scene_opened_with_other_bands_is_refused(product, tmp_path):
     with pytest.raises(GlofgeoError, match="in this order"):
-        map_scene(open_scene(product[0], ("B08", "B04", "B03", "B02")), DarkInInfrared(), tmp_path / "maps")
+        map_into(tmp_path / "maps", open_scene(product[0], ("B08", "B04", "B03", "B02")))
     assert not (tmp_path / "maps").exists()
 
 
@@ -184,6 +197,6 @@ def test_the_smallest_area_is_of_ground_and_not_of_ten_metre_pixels(tmp_path, wr
     array = np.full((4, 60, 60), 2000, np.uint16)
     array[3, 30 : 30 + side, 30 : 30 + side] = 100
     scene = open_scene(write_raster(tmp_path / "pond.tif", array, pixel=pixel, scale=1e-4))
-    out = map_scene(scene, DarkInInfrared(), tmp_path / "maps", settings=MapConfig(min_area=1000))
+    out = map_into(tmp_path / "maps", scene, settings=MapConfig(min_area=1000))
     assert len(gpd.read_file(out / "lakes.gpkg", layer="lakes")) == (pixel == 20)
     assert (read(out / "mask.tif") == 1).sum() == (side**2 if pixel == 20 else 0)

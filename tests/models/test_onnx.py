@@ -27,8 +27,18 @@ from glofgeo.config import DataConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.mapping.batch import map_scenes
 from glofgeo.mapping.deepness_layer import write_stack
-from glofgeo.models import Header, build_model, export_onnx, load_checkpoint, load_onnx, read_header, save_checkpoint
+from glofgeo.models import (
+    Header,
+    build_model,
+    export_onnx,
+    load_checkpoint,
+    load_model,
+    read_header,
+    save_checkpoint,
+    torch_predictor,
+)
 from glofgeo.models.onnx_metadata import onnx_metadata
+from glofgeo.models.onnx_runtime import open_session
 
 # A window that is no multiple of 14, and a position embedding stored for another size than it.
 CONFIG = TrainConfig(model=ModelConfig("tiny", image_size=70), data=DataConfig(window=128))
@@ -80,13 +90,18 @@ def loaded(folder):
 
 
 @pytest.fixture(scope="module")
-def segmenter(path):
-    return load_onnx(path)
+def predictor(path):
+    return load_model(path)
 
 
 @pytest.fixture(scope="module")
-def metadata(segmenter):
-    return segmenter.session.get_modelmeta().custom_metadata_map
+def session(path):
+    return open_session(path)
+
+
+@pytest.fixture(scope="module")
+def metadata(session):
+    return session.get_modelmeta().custom_metadata_map
 
 
 @torch.inference_mode()
@@ -100,47 +115,47 @@ def windows(scene, count):
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_the_same_answer_as_torch(loaded, segmenter, product, count):
+def test_the_same_answer_as_torch(loaded, predictor, product, count):
     reflectance = windows(open_scene(product[0]), count)
     expected = probability(loaded.model, reflectance)
-    answer = segmenter(reflectance)
+    answer = predictor.predict(reflectance)
     assert answer.dtype == np.float32
     assert answer.shape == (count, WINDOW, WINDOW)
     assert expected.std() > 0.05
     np.testing.assert_allclose(answer, expected, atol=1e-3)
 
 
-def test_the_same_answer_as_torch_on_real_pixels(loaded, segmenter, real_data):
+def test_the_same_answer_as_torch_on_real_pixels(loaded, predictor, real_data):
     (path,) = (real_data / "scenes").glob("dolomites*.tif")
     reflectance = windows(open_scene(path, offset=-1000), 1)
-    np.testing.assert_allclose(segmenter(reflectance), probability(loaded.model, reflectance), atol=1e-3)
+    np.testing.assert_allclose(predictor.predict(reflectance), probability(loaded.model, reflectance), atol=1e-3)
 
 
-def as_deepness_does(segmenter, stack):
+def as_deepness_does(session, stack):
     """Reads a window of a layer and answers, with Deepness's own preprocessing in float32."""
-    metadata = segmenter.session.get_modelmeta().custom_metadata_map
+    metadata = session.get_modelmeta().custom_metadata_map
     mean, std = (np.array(json.loads(metadata[f"standardization_{name}"]), np.float32) for name in ("mean", "std"))
     with rasterio.open(stack) as layer:
         digits = layer.read(window=Window(0, 0, WINDOW, WINDOW)).transpose(1, 2, 0)[None]
     tiles = (np.float32(digits * 1.0 / 255.0) - mean) / std
-    (answer,) = segmenter.session.run(None, {segmenter.session.get_inputs()[0].name: tiles.transpose(0, 3, 1, 2)})
+    (answer,) = session.run(None, {session.get_inputs()[0].name: tiles.transpose(0, 3, 1, 2)})
     return answer[:, 0]
 
 
-def test_deepness_gets_the_same_answer_from_the_stack(loaded, segmenter, folder, product):
+def test_deepness_gets_the_same_answer_from_the_stack(loaded, session, folder, product):
     (stack,) = (folder / "out").glob("*.vrt")
     expected = probability(loaded.model, windows(open_scene(product[0]), 1))
-    np.testing.assert_allclose(as_deepness_does(segmenter, stack), expected, atol=1e-3)
+    np.testing.assert_allclose(as_deepness_does(session, stack), expected, atol=1e-3)
 
 
-def test_deepness_gets_the_same_answer_from_a_product_without_offset(loaded, segmenter, tmp_path):
+def test_deepness_gets_the_same_answer_from_a_product_without_offset(loaded, session, tmp_path):
     product, _ = write_product(tmp_path, size=WINDOW + 6, seed=0, baseline="02.12")
     scene = open_scene(product)
     # Where nothing was recorded the numbers differ: Scene.read gives 0 there, a stack's 0 means -0.1.
     assert scene.numbers(None, scene.bands).all()
     expected = probability(loaded.model, windows(scene, 1))
     stack = write_stack(scene, tmp_path, scene.bands)
-    np.testing.assert_allclose(as_deepness_does(segmenter, stack), expected, atol=1e-3)
+    np.testing.assert_allclose(as_deepness_does(session, stack), expected, atol=1e-3)
 
 
 def test_deepness_finds_its_settings(metadata):
@@ -157,9 +172,9 @@ def test_deepness_finds_its_settings(metadata):
     assert len(json.loads(metadata["standardization_std"])) == 4
 
 
-def test_one_file_with_one_square_input_and_any_batch(path, segmenter):
+def test_one_file_with_one_square_input_and_any_batch(path, session):
     assert {file.name for file in path.parent.iterdir() if file.suffix != ".vrt"} == {"best.onnx"}
-    (entry,), (answer,) = segmenter.session.get_inputs(), segmenter.session.get_outputs()
+    (entry,), (answer,) = session.get_inputs(), session.get_outputs()
     assert (entry.type, entry.shape) == ("tensor(float)", ["batch", 4, WINDOW, WINDOW])
     assert (answer.type, answer.shape) == ("tensor(float)", ["batch", 1, WINDOW, WINDOW])
 
@@ -174,18 +189,18 @@ def test_the_file_tells_nothing_of_the_machine_that_wrote_it(path):
     assert str(Path(exporter.__file__).parent).encode() not in path.read_bytes()
 
 
-def test_the_file_says_what_it_was_exported_from(loaded, segmenter):
-    assert segmenter.config == replace(CONFIG.model, image_size=WINDOW)
-    assert segmenter.window == segmenter.header.config.data.window == WINDOW
-    assert segmenter.sha256 == loaded.sha256
-    assert segmenter.header.provenance == {"aoi": "himalaya"}
-    assert segmenter.header.scorecard == {"iou": 0.5}
+def test_the_file_says_what_it_was_exported_from(loaded, predictor):
+    assert predictor.card.config.model == replace(CONFIG.model, image_size=WINDOW)
+    assert (predictor.window, predictor.temperature) == (WINDOW, 1)
+    assert predictor.sha256 == loaded.sha256
+    assert predictor.card.provenance == {"aoi": "himalaya"}
+    assert predictor.card.scorecard == {"iou": 0.5}
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 112, 126), (1, 3, 126, 126), (4, 126, 126)])
-def test_another_shape_is_refused(segmenter, shape):
+def test_another_shape_is_refused(predictor, shape):
     with pytest.raises(ValueError, match=r"this model takes \(B, 4, 126, 126\)"):
-        segmenter(np.zeros(shape, np.float32))
+        predictor.predict(np.zeros(shape, np.float32))
 
 
 def write_anew(path, **changed):
@@ -224,21 +239,22 @@ def test_each_refusal_names_the_file_and_the_remedy(path, tmp_path, damage, mess
     shutil.copy(path, copy)
     damage(copy)
     with pytest.raises(GlofgeoError, match=message) as raised:
-        load_onnx(copy)
+        load_model(copy).on()
     assert str(raised.value).startswith(str(copy))
     assert "\n" not in str(raised.value)
 
 
-def test_a_checkpoint_is_no_onnx_file(folder):
+def test_a_checkpoint_is_no_onnx_file(folder, tmp_path):
+    renamed = shutil.copy(folder / "best.safetensors", tmp_path / "best.onnx")
     with pytest.raises(GlofgeoError, match="not an ONNX file"):
-        load_onnx(folder / "best.safetensors")
+        load_model(renamed)
 
 
 def test_without_the_extra_its_name_is_told(monkeypatch, loaded, path, tmp_path):
     # What Python keeps for a module that cannot be imported.
     for name in ("onnx", "onnxruntime", "onnxscript"):
         monkeypatch.setitem(sys.modules, name, None)
-    for call in (lambda: load_onnx(path), lambda: export_onnx(loaded, tmp_path / "model.onnx")):
+    for call in (lambda: load_model(path).on(), lambda: export_onnx(loaded, tmp_path / "model.onnx")):
         with pytest.raises(GlofgeoError, match=r'pip install "glofgeo\[onnx\]"'):
             call()
     assert not list(tmp_path.iterdir())
@@ -305,11 +321,11 @@ def test_onnxruntime_reads_it_without_glofgeo(path):
     assert session.get_modelmeta().custom_metadata_map["glofgeo"]
 
 
-def test_a_map_through_onnx_runtime_is_that_of_torch(tmp_path, product, loaded, segmenter):
+def test_a_map_through_onnx_runtime_is_that_of_torch(tmp_path, product, loaded, predictor):
     scenes = [product[0]]
-    header = replace(segmenter.header, temperature=TEMPERATURE)
-    map_scenes(scenes, loaded.model, header, tmp_path / "torch")
-    map_scenes(scenes, segmenter, segmenter.header, tmp_path / "onnx")
+    of_torch = torch_predictor(loaded.model, replace(predictor.card, temperature=TEMPERATURE))
+    map_scenes(scenes, of_torch, out=tmp_path / "torch")
+    map_scenes(scenes, predictor, out=tmp_path / "onnx")
     percent = []
     for name in ("torch", "onnx"):
         with rasterio.open(tmp_path / name / product[0].stem / "probability.tif") as source:
@@ -354,4 +370,4 @@ def test_an_exported_header_that_cannot_be_meant_is_refused(path, tmp_path):
         shutil.copy(path, copy)
         write_anew(copy, glofgeo=json.dumps(header | {name: value}))
         with pytest.raises(GlofgeoError, match=r"model\.onnx.*(damaged|temperature|pixel_m|provenance)"):
-            load_onnx(copy)
+            load_model(copy)

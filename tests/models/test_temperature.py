@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 
 from glofgeo.errors import GlofgeoError
-from glofgeo.models import fit_temperature, percent_steps
+from glofgeo.models import fit_temperature
+from glofgeo.percent import percent_steps
 
 
 def log_loss(logits, labels, temperature):

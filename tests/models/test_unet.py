@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from glofgeo.config import ModelConfig
-from glofgeo.models import UnetBaseline
+from glofgeo.models import ComparisonUnet
 
 
 def unet(**settings):
     torch.manual_seed(0)
-    return UnetBaseline(ModelConfig("tiny", image_size=56, **settings)).eval()
+    return ComparisonUnet(ModelConfig("tiny", image_size=56, **settings)).eval()
 
 
 @torch.inference_mode()

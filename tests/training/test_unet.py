@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from glofgeo.config import AugmentConfig, DataConfig, ModelConfig, TrainConfig
-from glofgeo.models import UnetBaseline
+from glofgeo.models import ComparisonUnet
 from glofgeo.training.ema import WeightMean
 from glofgeo.training.unet import _endless, _share, train_unet
 
@@ -41,13 +41,13 @@ class Water(Dataset):
 @torch.inference_mode()
 def test_logarithms_are_those_of_the_model():
     torch.manual_seed(0)
-    logarithms = UnetBaseline(ModelConfig(mean=MEAN, log_input=True)).eval()
-    raw = UnetBaseline(ModelConfig(mean=(0.0,) * 4, std=(1.0,) * 4)).eval()
+    logarithms = ComparisonUnet(ModelConfig(mean=MEAN, log_input=True)).eval()
+    raw = ComparisonUnet(ModelConfig(mean=(0.0,) * 4, std=(1.0,) * 4)).eval()
     raw.net.load_state_dict(logarithms.net.state_dict())
     x = torch.rand(1, 4, 64, 64)
     ratio = (x + 0.01) / (torch.tensor(MEAN).view(4, 1, 1) + 0.01)
     torch.testing.assert_close(logarithms(x), raw(ratio.log() / 0.6))
-    assert not torch.allclose(logarithms(x), UnetBaseline(ModelConfig(mean=MEAN)).eval()(x))
+    assert not torch.allclose(logarithms(x), ComparisonUnet(ModelConfig(mean=MEAN)).eval()(x))
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.9])
@@ -67,7 +67,7 @@ def test_it_ends_with_the_mean_of_its_weights_over_the_steps(decay, monkeypatch)
     )
     loader = DataLoader(Water(), batch_size=2, sampler=Windows())
     torch.manual_seed(config.seed)
-    mean = UnetBaseline(config.model).net.segmentation_head[0].weight.detach().clone()
+    mean = ComparisonUnet(config.model).net.segmentation_head[0].weight.detach().clone()
     unet = train_unet(loader, config, 6.5, torch.device("cpu"))
     assert len(seen) == 6
     for number, weight in enumerate(seen, start=1):

@@ -16,8 +16,9 @@ from datasets_def import open_scene
 from glofgeo.config import DataConfig, MapConfig, ModelConfig, TrainConfig
 from glofgeo.evaluation import evaluate
 from glofgeo.inference.windows import plan_windows
-from glofgeo.mapping.scene import map_scene, plan_scene
-from glofgeo.models import load_checkpoint
+from glofgeo.mapping.job import plan_scene
+from glofgeo.mapping.scene import map_scene
+from glofgeo.models import load_checkpoint, torch_predictor
 from glofgeo.training import train
 from glofgeo.training.samplers import Ground
 from glofgeo.training.validation import LOGITS, BlendedGround, GroundPlan, plan_ground
@@ -58,14 +59,12 @@ def test_validation_figures_are_those_of_the_map(tmp_path, write_raster, monkeyp
     ).best  # fmt: skip
     loaded = load_checkpoint(best)
     assert 0.05 < loaded.temperature < 20 and loaded.temperature != 1
-    plain = dataclasses.replace(loaded, temperature=1.0)
+    plain = torch_predictor(loaded.model, dataclasses.replace(loaded, temperature=1.0))
     specks = MapConfig(min_area=0)  # validation counts those that a map leaves out
     counts = np.zeros(4, int)
     for name, part in (("west", aoi.iloc[1:2]), ("east", aoi.iloc[2:])):
         scene = open_scene(scenes / f"{name}.tif")
-        folder = map_scene(
-            scene, loaded.model, tmp_path / "maps", checkpoint=plain, aoi=part, settings=specks, device="cpu"
-        )
+        folder = map_scene(scene, plain, out=tmp_path / "maps", aoi=part, settings=specks, device="cpu").folder
         pixels = evaluate(folder / "mask.tif", tmp_path / "lakes.gpkg", scene=scene, aoi=part).model.pixels
         counts += [pixels.tp, pixels.fp, pixels.fn, pixels.tn]
     tp, fp, fn, tn = counts
@@ -116,8 +115,8 @@ def test_a_ground_gets_the_very_windows_of_a_map_of_that_area(tmp_path, write_ra
     scene = open_scene(write_raster(tmp_path / "scene.tif", array, origin=(LEFT, TOP), scale=1e-4))
     region = box(LEFT + 213, TOP - 3131, LEFT + 3777, TOP - 95)
     ground = Ground(0, scene.transform, scene.shape, region, gpd.GeoDataFrame())
-    model = SimpleNamespace(config=ModelConfig("tiny", image_size=window))
-    job = plan_scene(scene, model, None, gpd.GeoDataFrame(geometry=[region], crs=CRS), MapConfig())
+    network = SimpleNamespace(config=ModelConfig("tiny", image_size=window), state_dict=dict)
+    job = plan_scene(scene, torch_predictor(network), aoi=gpd.GeoDataFrame(geometry=[region], crs=CRS))
     found = plan_ground(ground, window)
-    assert found.plan == job.plan
+    assert found.plan == job.area.plan
     assert (found.row, found.col) == (job.area.window.row_off, job.area.window.col_off) == (9, 21)

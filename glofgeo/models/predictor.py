@@ -1,0 +1,172 @@
+"""Predictor: everything that mapping needs of a model, in one value.
+
+Its card is read at once and without torch; the network is loaded when it is first asked for an answer.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from glofgeo.errors import GlofgeoError
+from glofgeo.models.header import Header, read_header
+
+if TYPE_CHECKING:
+    from glofgeo.models.torch_runtime import Network
+
+Batch = npt.NDArray[np.float32]
+Predict = Callable[[Batch], Batch]
+
+
+class Start(Protocol):
+    """Puts a network to work: see `Predictor.on`."""
+
+    def __call__(self, device: str, *, half: bool, compiled: bool) -> Predict:
+        """Gives the function that answers."""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model that can be asked, whatever runs it.
+
+    Attributes:
+        name: what to call it: its file, or the class of its network.
+        card: what it says about itself.
+        runtime: what computes. It decides the last bits of an answer.
+        start: loads the network.
+    """
+
+    name: str
+    card: Header
+    runtime: Literal["torch", "onnx"]
+    start: Start = field(repr=False)
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of the input channels, in order."""
+        return self.card.config.model.bands
+
+    @property
+    def window(self) -> int:
+        """Height and width in pixels of what it was trained on; an ONNX file takes no other."""
+        return self.card.config.data.window
+
+    @property
+    def temperature(self) -> float:
+        """What the logits of its answer are to be divided by; `predict` does not."""
+        return self.card.temperature
+
+    @property
+    def sha256(self) -> str:
+        """Of everything that decides what it answers."""
+        return self.card.sha256
+
+    def on(self, device: str = "cpu", *, half: bool = False, compiled: bool = False) -> Predict:
+        """Loads the network onto a device.
+
+        Args:
+            device: as torch calls it: `cpu`, `cuda`, `mps`. ONNX Runtime takes the GPU where its GPU package is
+                installed, whatever this says.
+            half: compute in bfloat16.
+            compiled: compile the network with `torch.compile` first.
+
+        Returns:
+            float32 `(B, C, H, W)` reflectance -> float32 `(B, H, W)` probability, 0-1. A network that was given in
+            memory moves to the device itself.
+
+        Raises:
+            GlofgeoError: If its file is damaged, or was written anew since the card was read.
+        """
+        return self.start(device, half=half, compiled=compiled)
+
+    def predict(self, reflectance: Batch) -> Batch:
+        """Gives the probability of "lake" for every pixel, computed on the CPU; `on` gives other devices.
+
+        Args:
+            reflectance: float32 `(B, C, H, W)`, surface reflectance (1.0 = 100 %), channels as in `bands`.
+
+        Returns:
+            float32 `(B, H, W)`, 0-1, before `temperature`.
+
+        Raises:
+            GlofgeoError: As `on`.
+        """
+        return self._on_cpu(reflectance)
+
+    @cached_property
+    def _on_cpu(self) -> Predict:
+        return self.on()
+
+
+def load_model(model: "Predictor | str | Path | None" = None) -> Predictor:
+    """Opens a model.
+
+    Args:
+        model: a `.safetensors` checkpoint or an exported `.onnx`; by default the newest `runs/*/best.safetensors` below
+            the current folder. A Predictor is given back as it is.
+
+    Raises:
+        GlofgeoError: If there is none, or the file is no model or damaged. Damage to its weights is told when they are
+            first used.
+    """
+    if isinstance(model, Predictor):
+        return model
+    path = newest_model() if model is None else Path(model)
+    card = read_header(path)
+    if path.suffix == ".onnx":
+        return Predictor(str(path), card, "onnx", partial(_start_onnx, path, card.sha256))
+    return Predictor(str(path), card, "torch", partial(_start_checkpoint, path, card.sha256))
+
+
+def torch_predictor(network: "Network", card: Header | None = None) -> Predictor:
+    """Makes a Predictor of a network in memory.
+
+    Args:
+        network: a torch module, reflectance `(B, C, H, W)` -> logits `(B, 1, H, W)`, with the attribute `config`, a
+            `ModelConfig`.
+        card: what is known of it; by default its configuration, for windows of `config.image_size`.
+    """
+    from glofgeo.models.torch_runtime import describe_network, start_network
+
+    card = card or describe_network(network)
+    return Predictor(type(network).__name__, card, "torch", partial(start_network, network))
+
+
+def newest_model() -> Path:
+    """Finds the model that was trained last: the newest `runs/*/best.safetensors` below the current folder.
+
+    Raises:
+        GlofgeoError: If there is none.
+    """
+    found = sorted(Path("runs").glob("*/best.safetensors"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise GlofgeoError(
+            "no checkpoint in runs/*/best.safetensors", "train a model, or name the file of one", argument="checkpoint"
+        )
+    return found[-1]
+
+
+def _start_checkpoint(path: Path, sha256: str, device: str, *, half: bool, compiled: bool) -> Predict:
+    from glofgeo.models.checkpoint import load_checkpoint
+    from glofgeo.models.torch_runtime import start_network
+
+    loaded = load_checkpoint(path)
+    _require_same(path, sha256, loaded.sha256)
+    return start_network(loaded.model, device, half=half, compiled=compiled)
+
+
+def _start_onnx(path: Path, sha256: str, device: str, *, half: bool, compiled: bool) -> Predict:
+    from glofgeo.models.onnx_runtime import start_onnx
+
+    found, predict = start_onnx(path)
+    _require_same(path, sha256, found.sha256)
+    return predict
+
+
+def _require_same(path: Path, expected: str, found: str) -> None:
+    if found != expected:
+        raise GlofgeoError(f"{path}: was written anew since its card was read", "open it again")
