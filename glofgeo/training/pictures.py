@@ -119,7 +119,7 @@ def draw_examples(examples: Sequence[Example], bands: Sequence[str], pixel_m: fl
             axes[0].add_artist(ScaleBar(pixel_m, location="lower left", box_alpha=0.8, font_properties={"size": 8}))
     for axes, title in zip(grid[0], (names, "reference lakes", "lake probability", "errors"), strict=True):
         axes.set_title(title, parse_math=False)
-    figure.colorbar(probability, ax=grid[:, 2], location="bottom", aspect=30, shrink=0.9, ticks=[0, 0.25, 0.5, 0.75, 1])
+    figure.colorbar(probability, ax=grid[:, 2], location="bottom", aspect=30, shrink=0.9, pad=0.01)
     figure.legend(
         handles=[Patch(facecolor=colour, edgecolor="#777777", label=name) for name, colour in _ERRORS.items()],
         loc="outside lower center", ncols=len(_ERRORS),
