@@ -95,7 +95,7 @@ def _two_figures(card: Scorecard, validated: float | None, lakes: int) -> list[s
     if validated is None or mapped is None:
         return []
     return [
-        f"Lake IoU {validated:.2f} on validation, which chose the epoch: {lakes} lakes, so few that one moves the figure.",
+        f"Lake IoU {validated:.2f} on validation, which chose the epoch: {lakes} lakes, so few that one moves it.",
         f"Lake IoU {mapped:.2f} on the second place: {judged} lakes that no training saw; this is the figure to quote.",
     ]
 
