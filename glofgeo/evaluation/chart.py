@@ -32,6 +32,7 @@ def draw_scorecard(card: Scorecard) -> bytes:
         _draw_sizes(axes[index], card, index)
     if card.calibration is not None:
         _draw_reliability(axes[-1], card.calibration)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(card.methods), fontsize=8)
     # Names may hold what Matplotlib takes for a formula.
     figure.suptitle(one_line(f"{card.prediction} against {card.reference}"), fontsize=11, parse_math=False)
     picture = BytesIO()
@@ -56,7 +57,6 @@ def _draw_sizes(axes: Axes, card: Scorecard, index: int) -> None:
     labels = [f"{size}\n{count} lakes" for size, count in zip(SIZE_CLASSES, judged, strict=True)]
     axes.set_xticks(np.arange(len(SIZE_CLASSES)), labels, fontsize=8)
     axes.set(ylim=(0, 1.02), xlabel="lake area, km² (×: undefined)", ylabel="F1", title=f"Lakes, IoU ≥ {iou:g}")
-    axes.legend(fontsize=8)
 
 
 def _draw_reliability(axes: Axes, calibration: Calibration) -> None:
