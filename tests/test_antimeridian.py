@@ -83,14 +83,14 @@ def test_every_lake_is_judged_on_both_sides(ground, tmp_path):
     sides = [there.intersects(side).sum() for side in (EAST, WEST)]
     assert min(sides) > 0
     card = evaluate(folder / "mask.tif", lakes, scene=scene)
-    assert card.true_lakes == len(there)
+    assert card.reference_lakes == len(there)
     assert card.model.pixels.recall > 0.2
     east = evaluate(folder / "mask.tif", lakes, scene=scene, aoi=area(EAST))
     assert 0.4 < east.aoi_share < 0.6
     (folder / "mask.tif").unlink()
     (folder / "probability.tif").unlink()
     alone = evaluate(folder / "lakes.gpkg", lakes)
-    assert alone.crs == "EPSG:32601" and alone.true_lakes == len(there)
+    assert alone.crs == "EPSG:32601" and alone.reference_lakes == len(there)
 
 
 @pytest.mark.parametrize("split", [None, ["train", "val"]])

@@ -110,7 +110,7 @@ def run_job(job: Job, batcher: "Batcher", out: Path, advance: Callable[[int], No
             describe_probability(writer, statistics, tags(job))
             probability = writer.finish()
         streamed = time.perf_counter()
-        lakes = write_outputs(folder, job, probability, runs, picture.finish(area.grid.transform))
+        lakes = write_outputs(folder, job, probability, runs, picture.finish(area.grid))
         pace = Pace(batcher.size, streamed - started, time.perf_counter() - streamed)
         record = make_record(job, lakes, statistics.observed, pace)
         (folder / "run.json").write_text(json.dumps(record, indent=2) + "\n")

@@ -112,7 +112,7 @@ class Journal(Callback):
                 self.pixel_m,
             )
             if examples := task.examples.ordered():
-                self._write("examples.png", draw_examples(examples, task.config.model.bands))
+                self._write("examples.png", draw_examples(examples, task.config.model.bands, self.pixel_m))
         text = f"epoch {epoch}/{trainer.max_epochs}  loss {losses['train_loss']:.3f}  "
         self.console.print(f"{text}lake IoU {figures['val_iou']:.3f}{'  best' if better else ''}", highlight=False)
 
