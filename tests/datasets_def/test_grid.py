@@ -50,6 +50,13 @@ def test_intersect_gives_what_bounds_touch_whatever_lies_beyond(grid, window):
     assert pixels(grid, grid.intersect(grid.window(window).bounds)) == pixels(grid, window)
 
 
+@given(GRIDS, WINDOWS, st.sampled_from([-1e-6, 1e-6]))
+def test_bounds_that_went_through_another_crs_touch_no_further_pixel(grid, window, off):
+    left, bottom, right, top = grid.window(window).bounds
+    off *= grid.transform.a
+    assert pixels(grid, grid.intersect((left - off, bottom - off, right + off, top + off))) == pixels(grid, window)
+
+
 @given(GRIDS, WINDOWS, st.integers(0, 30))
 def test_a_margin_is_added_as_far_as_the_grid_goes(grid, window, margin):
     inside = grid.clip(window)
