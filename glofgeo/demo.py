@@ -77,7 +77,7 @@ def _run(out: Path, console: Console) -> None:
     print_scorecard(card, console)
     write_scorecard(card, folder=out)
     validated = _count_lakes(out / "data" / "lakes.gpkg", aoi)
-    for line in ("", *_two_figures(card, predictor.card.scorecard.get("iou"), validated)):
+    for line in ("", *_two_figures(card, (predictor.card.scorecard or {}).get("iou"), validated)):
         console.print(Text(line))
     console.print("These lakes and their terrain are simulated: the figures say that the parts work together,")
     console.print("nothing about skill in the Himalaya. Look at")

@@ -52,8 +52,7 @@ class Thumbnail:
 
     def image(self) -> npt.NDArray[np.float32]:
         """Means, `(C, H, W)`."""
-        means: npt.NDArray[np.float32] = self._sum / np.maximum(self._count, 1).astype(np.float32)
-        return means
+        return (self._sum / np.maximum(self._count, 1)).astype(np.float32)
 
     def not_observed(self) -> npt.NDArray[np.bool_]:
         """Blocks of which most was not observed, bool `(H, W)`."""
