@@ -238,9 +238,7 @@ def test_a_checkpoint_for_other_bands_is_refused(map_refused, product, tmp_path)
     assert product[0].name in message
 
 
-def test_of_a_batch_each_scene_is_told_as_it_goes(
-    run, product, checkpoint, tmp_path, write_raster
-):
+def test_of_a_batch_each_scene_is_told_as_it_goes(run, product, checkpoint, tmp_path, write_raster):
     good = write_raster(tmp_path / "good.tif", np.full((4, 40, 40), 1800, np.uint16), scale=1e-4)
     listed = tmp_path / "list.txt"
     listed.write_text(f"{good}\n{tmp_path / 'gone.SAFE'}\n")
