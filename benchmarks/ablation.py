@@ -21,12 +21,13 @@ import torch
 from rasterio.windows import Window
 
 from datasets_def.bands import DEFAULT_BANDS
+from datasets_def.grid import Grid
 from datasets_def.polygons import read_polygons
 from datasets_def.scene import Image, Mask, Scene, open_scene
 from datasets_def.synthetic.product import write_product
 from glofgeo.config import LossConfig, ModelConfig
 from glofgeo.evaluation.lakes import countable, match_lakes, outline_lakes
-from glofgeo.evaluation.pixels import Grid, PixelCounts, Polygons, count_pixels
+from glofgeo.evaluation.pixels import PixelCounts, Polygons, bring, burn, count_pixels
 from glofgeo.inference.batches import Batcher
 from glofgeo.inference.stream import Area, stream_probability
 from glofgeo.inference.windows import plan_windows
@@ -105,9 +106,8 @@ def open_place(folder: Path, size: int, seed: int) -> Place:
     product, layer = write_product(folder, size=size, seed=seed)
     scene = open_scene(product)
     image, valid = scene.load()
-    grid = Grid(scene.crs, scene.transform, scene.shape)
-    lakes = grid.bring(read_polygons(layer))
-    return Place(scene, image, valid, grid.burn(lakes, slice(0, size)), lakes, grid)
+    lakes = bring(read_polygons(layer), scene.grid)
+    return Place(scene, image, valid, burn(lakes, scene.grid), lakes, scene.grid)
 
 
 def start(arm: str, config: ModelConfig, seed: int) -> LakeSegmenter:

@@ -53,12 +53,12 @@ def asked(monkeypatch, tmp_path_factory):
     monkeypatch.chdir(here)
     seen = []
 
-    def train(**words):
-        seen.append(words)
-        return SimpleNamespace(best=Path("run/best.safetensors"))
+    def train(sources, config, *words, **more):
+        seen.append({"aoi": sources.aoi, "config": config})
+        return SimpleNamespace(best=Path("run/best.safetensors"), iou=0.5)
 
-    monkeypatch.setattr("glofgeo.training.fit.train", train)
-    monkeypatch.setattr("glofgeo.score_run.judge", lambda *words, **more: None)
+    monkeypatch.setattr("glofgeo.training.train_model", train)
+    monkeypatch.setattr("glofgeo.train_and_score.score", lambda *words: None)
     return seen
 
 
@@ -285,7 +285,7 @@ def test_info_verifies_a_product_on_request(run, product, tmp_path):
     assert len(out.splitlines()) == 2
     assert all(image.name in line for image, line in zip(images, out.splitlines(), strict=True))
     (damaged / "manifest.safe").unlink()
-    assert "none: damage to the pixels is not noticed" in run("info", damaged)[1]
+    assert "none: damaged pixels would go unnoticed" in run("info", damaged)[1]
 
 
 def test_training_refuses_what_it_cannot_learn_from(refused, product, tmp_path):
@@ -296,7 +296,7 @@ def test_training_refuses_what_it_cannot_learn_from(refused, product, tmp_path):
     words = ["--config", "demo", "--out", tmp_path / "run", "--data.window", "64"]
     base = ["train", *words, "--scenes", product[0]]
     assert "away.gpkg" in refused(*base, "--aoi", tmp_path / "here.geojson", "--lakes", tmp_path / "away.gpkg")
-    assert "off" in refused(*base, "--aoi", tmp_path / "away.gpkg", "--lakes", product[1])
+    assert "outside" in refused(*base, "--aoi", tmp_path / "away.gpkg", "--lakes", product[1])
     assert "nolakes.gpkg" in refused(*base, "--aoi", tmp_path / "here.geojson", "--lakes", tmp_path / "nolakes.gpkg")
     empty = tmp_path / "scenes"
     empty.mkdir()

@@ -1,9 +1,13 @@
-"""What the demo removes before it begins anew."""
+"""What the demo removes before it begins anew, and how it explains its figures."""
 
+import geopandas as gpd
+import numpy as np
 import pytest
+import shapely
 
-from glofgeo.demo import _clear, _note_files
+from glofgeo.demo import _clear, _count_lakes, _note_files, _two_figures
 from glofgeo.errors import GlofgeoError
+from glofgeo.evaluation import evaluate
 
 
 def earlier(out):
@@ -36,7 +40,7 @@ def test_what_no_demo_wrote_stays_with_all_beside_it(tmp_path, name):
     before = sorted(out.rglob("*"))
     with pytest.raises(GlofgeoError, match=name) as refusal:
         _clear(out)
-    assert "--out" in str(refusal.value)
+    assert refusal.value.argument == "out"
     assert sorted(out.rglob("*")) == before and (elsewhere / "thesis.docx").exists()
 
 
@@ -46,3 +50,19 @@ def test_a_folder_with_another_mark_is_not_ours(tmp_path, mark):
     with pytest.raises(GlofgeoError, match="no earlier demo"):
         _clear(tmp_path)
     assert (tmp_path / "demo.json").read_text() == mark
+
+
+def test_two_figures_say_how_many_lakes_stand_behind_each(tmp_path, write_raster):
+    mask = np.zeros((1, 40, 40), np.uint8)
+    mask[0, 5:15, 5:13] = 1
+    path = write_raster(tmp_path / "mask.tif", mask, bands=("mask",), nodata=255)
+    lakes = [shapely.box(300050, 3099850, 300150, 3099950), shapely.box(300200, 3099850, 300300, 3099950)]
+    frame = gpd.GeoDataFrame(geometry=lakes, crs="EPSG:32645")
+    frame.to_file(tmp_path / "lakes.gpkg")
+    areas = [shapely.box(300000, 3099600, 300170, 3100000), shapely.box(300190, 3099600, 300400, 3100000)]
+    aoi = gpd.GeoDataFrame({"split": ["train", "val"]}, geometry=areas, crs="EPSG:32645").to_crs("EPSG:4326")
+    aoi.to_file(tmp_path / "aoi.geojson")
+    count = _count_lakes(tmp_path / "lakes.gpkg", tmp_path / "aoi.geojson")
+    validation, place = _two_figures(evaluate(path, tmp_path / "lakes.gpkg"), 0.604, count)
+    assert validation.startswith("Lake IoU 0.60 on validation, which chose the epoch: 1 lakes")
+    assert place.startswith("Lake IoU 0.40 on the second place: 2 lakes")

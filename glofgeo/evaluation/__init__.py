@@ -1,6 +1,7 @@
-"""The verb `evaluate`: a lake map against known lakes, pixel by pixel and lake by lake."""
+"""The verb `evaluate`: a lake map against reference lakes, pixel by pixel and lake by lake."""
 
-from glofgeo.evaluation.cases import Case, evaluate, evaluate_all
+from glofgeo.evaluation.cases import evaluate, evaluate_all
+from glofgeo.evaluation.evidence import Case
 from glofgeo.evaluation.ndwi import tune_ndwi
 from glofgeo.evaluation.report import print_scorecard, require_place, write_scorecard
 from glofgeo.evaluation.scorecard import Scorecard

@@ -1,4 +1,4 @@
-"""Blocks of ground, and how far a figure would move had others been seen: the block bootstrap."""
+"""Blocks of a map, and how far a figure would move had others been seen: the block bootstrap."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,8 @@ from rasterio.transform import xy as pixel_to_xy
 from scipy.stats import norm as normal
 from scipy.stats import t as student
 
-from glofgeo.evaluation.pixels import Grid, Mask, Polygons
+from datasets_def.grid import Grid
+from glofgeo.evaluation.pixels import Mask, Polygons, pixel_areas
 
 BLOCK_METRES = 2500.0
 RESAMPLES = 1000
@@ -29,7 +30,7 @@ Counts = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Blocks:
-    """Squares of ground that cover a grid, numbered row by row.
+    """Squares that cover a grid, numbered row by row.
 
     Attributes:
         grid: what they cover.
@@ -78,19 +79,16 @@ class Blocks:
         ]
         return number[0] * self.shape[1] + number[1]
 
-    def pixel_ground(self) -> npt.NDArray[np.float64]:
-        """Ground of a pixel in the middle of each block, square metres, `(blocks,)`."""
+    def pixel_areas(self) -> npt.NDArray[np.float64]:
+        """Area of a pixel in the middle of each block, square metres, `(blocks,)`."""
         row, col = np.indices(self.shape).reshape(2, -1) + 0.5
         x, y = pixel_to_xy(self.grid.transform, row * self.side, col * self.side, offset="ul")
-        return self.grid.pixel_ground(x, y)
+        return pixel_areas(self.grid, x, y)
 
 
 def cut_blocks(grid: Grid) -> Blocks:
     """Cuts a grid into blocks of `BLOCK_METRES`, to the nearest pixel."""
-    row, col = grid.shape
-    x, y = pixel_to_xy(grid.transform, [row / 2], [col / 2], offset="ul")
-    pixel = math.sqrt(grid.pixel_ground(x, y).item())
-    return Blocks(grid, max(round(BLOCK_METRES / pixel), 1))
+    return Blocks(grid, max(round(BLOCK_METRES / grid.pixel_side), 1))
 
 
 @dataclass(frozen=True)
@@ -183,12 +181,12 @@ def bootstrap(
     joined: Joined = AS_CUT,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """Gives 95 % intervals of figures by drawing whole blocks of ground with replacement.
+    """Gives 95 % intervals of figures by drawing whole blocks with replacement.
 
     Neighbouring pixels err together, so that single pixels would make intervals far too narrow. The interval tells how
-    far a figure would move had other ground of the same kind been seen, with the same model and the same truth. It
-    knows nothing of other regions, seasons or mappers. Efron & Tibshirani 1993, An Introduction to the Bootstrap,
-    chapters 8 and 13.
+    far a figure would move had another area of the same kind been mapped, with the same model and the same reference
+    lakes. It knows nothing of other regions, seasons or mappers. Efron & Tibshirani 1993, An Introduction to the
+    Bootstrap, chapters 8 and 13.
 
     The percentiles of the `RESAMPLES` draws lie further out than 2.5 and 97.5: by Student's t for the number of blocks
     (Hesterberg 2015, The American Statistician 69:371, "expanded percentile interval"), and by the root of 1 + 4 r for

@@ -1,4 +1,4 @@
-"""Shores: how many of the predicted ones lie where the true ones are, to a pixel."""
+"""Shores: how many of the predicted ones lie where the reference has them, to a pixel."""
 
 from dataclasses import dataclass
 
@@ -16,15 +16,15 @@ class ShoreCounts:
 
     Attributes:
         predicted: of the prediction.
-        predicted_near: those of them near a true one.
-        true: of the truth.
-        true_near: those of them near a predicted one.
+        predicted_near: those of them near one of the reference.
+        reference: of the reference lakes.
+        reference_near: those of them near a predicted one.
     """
 
     predicted: int = 0
     predicted_near: int = 0
-    true: int = 0
-    true_near: int = 0
+    reference: int = 0
+    reference_near: int = 0
 
     @property
     def precision(self) -> float | None:
@@ -33,8 +33,8 @@ class ShoreCounts:
 
     @property
     def recall(self) -> float | None:
-        """Share of the true shore that was drawn; None if there is none."""
-        return ratio(self.true_near, self.true)
+        """Share of the reference shore that was drawn; None if there is none."""
+        return ratio(self.reference_near, self.reference)
 
     @property
     def f1(self) -> float | None:
@@ -42,7 +42,7 @@ class ShoreCounts:
         return harmonic_mean(self.precision, self.recall)
 
 
-def mark_shores(predicted: Mask, truth: Mask, usable: Mask) -> tuple[Mask, Mask, Mask, Mask]:
+def mark_shores(predicted: Mask, reference: Mask, usable: Mask) -> tuple[Mask, Mask, Mask, Mask]:
     """Marks the shores of two masks.
 
     A shore pixel is a usable lake pixel that shares an edge with usable land: neither the edge of a cloud nor that of
@@ -50,14 +50,14 @@ def mark_shores(predicted: Mask, truth: Mask, usable: Mask) -> tuple[Mask, Mask,
 
     Args:
         predicted: `(rows, cols)`, True = lake.
-        truth: same shape.
+        reference: same shape.
         usable: same shape.
 
     Returns:
         What `ShoreCounts` counts, in its order.
     """
-    drawn, true = _shore(predicted, usable), _shore(truth, usable)
-    return drawn, drawn & _widen(true), true, true & _widen(drawn)
+    drawn, real = _shore(predicted, usable), _shore(reference, usable)
+    return drawn, drawn & _widen(real), real, real & _widen(drawn)
 
 
 def _shore(lake: Mask, usable: Mask) -> Mask:

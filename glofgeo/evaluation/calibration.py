@@ -1,4 +1,4 @@
-"""Calibration: whether of the ground called 70 % lake, 70 % is lake."""
+"""Calibration: whether of the pixels called 70 % lake, 70 % are lake."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -52,12 +52,14 @@ class Calibration:
         return {"ece": self.ece, "interval": interval, "bins": [asdict(one) for one in self.bins]}
 
 
-def count_percents(percent: npt.NDArray[np.uint8], truth: Mask, usable: Mask, blocks: Blocks, rows: slice) -> Counts:
-    """Counts pixels by block, truth and probability.
+def count_percents(
+    percent: npt.NDArray[np.uint8], reference: Mask, usable: Mask, blocks: Blocks, rows: slice
+) -> Counts:
+    """Counts pixels by block, reference and probability.
 
     Args:
         percent: `(rows, cols)` of a strip, lake probability 0-100.
-        truth: same shape.
+        reference: same shape, True = lake.
         usable: same shape; other pixels may hold any value.
         blocks: of the grid.
         rows: where the strip lies on it.
@@ -66,7 +68,7 @@ def count_percents(percent: npt.NDArray[np.uint8], truth: Mask, usable: Mask, bl
         `(blocks, 2, 101)`: land and lake at each percentage.
     """
     count = blocks.shape[0] * blocks.shape[1]
-    code = (blocks.numbers(rows)[usable] * 2 + truth[usable]) * PERCENTS + percent[usable]
+    code = (blocks.numbers(rows)[usable] * 2 + reference[usable]) * PERCENTS + percent[usable]
     return np.bincount(code, minlength=count * 2 * PERCENTS).reshape(count, 2, PERCENTS).astype(np.float64)
 
 
@@ -74,7 +76,7 @@ def calibrate(histogram: Counts, joined: Joined = AS_CUT) -> Calibration:
     """Judges the probabilities of a map.
 
     The expected calibration error is the mean over pixels of the distance between a bin's mean probability and its
-    share of lake (Guo et al. 2017, ICML, for the lake class). Nearly all ground is land that is told apart with ease,
+    share of lake (Guo et al. 2017, ICML, for the lake class). Nearly all pixels are land that is easy to tell,
     which makes it small: look at the bins.
 
     Args:

@@ -8,12 +8,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from glofgeo.evaluation.calibration import Calibration
-from glofgeo.evaluation.lakes import IOU_LEVELS, SIZE_CLASSES
+from glofgeo.evaluation.lakes import IOU_LEVELS
 from glofgeo.evaluation.score import lake_figure
 from glofgeo.evaluation.scorecard import Scorecard
+from glofgeo.inventory.attributes import SIZE_CLASSES
 from glofgeo.terminal import one_line
 
-_COLOURS = ("#0b6fa4", "#d98e04", "#8a8a8f", "#4f9d69")
+# In the order of `Scorecard.methods`; told apart by any two kinds of cones.
+_COLOURS = {"model": "#0b6fa4", "U-Net": "#e69f00", "NDWI > 0": "#b5b5ba"}
+_NDWI_AT = "#4d4d52"
 
 
 def draw_scorecard(card: Scorecard) -> bytes:
@@ -29,8 +32,9 @@ def draw_scorecard(card: Scorecard) -> bytes:
         _draw_sizes(axes[index], card, index)
     if card.calibration is not None:
         _draw_reliability(axes[-1], card.calibration)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(card.methods), fontsize=8)
     # Names may hold what Matplotlib takes for a formula.
-    figure.suptitle(one_line(f"{card.prediction} against {card.truth}"), fontsize=11, parse_math=False)
+    figure.suptitle(one_line(f"{card.prediction} against {card.reference}"), fontsize=11, parse_math=False)
     picture = BytesIO()
     FigureCanvasAgg(figure).print_png(picture)
     return picture.getvalue()
@@ -42,24 +46,23 @@ def _draw_sizes(axes: Axes, card: Scorecard, index: int) -> None:
     for number, (method, score) in enumerate(card.methods.items()):
         places = np.arange(len(SIZE_CLASSES)) + (number - (len(card.methods) - 1) / 2) * width
         values = [counts.f1 for counts in score.by_size[index]]
-        axes.bar(places, [value or 0 for value in values], width, label=method, color=_COLOURS[number])
+        axes.bar(places, [value or 0 for value in values], width, label=method, color=_COLOURS.get(method, _NDWI_AT))
         for place, size, value in zip(places, SIZE_CLASSES, values, strict=True):
             interval = score.intervals.get(lake_figure(iou, size, "f1"))
             if value is None:
                 axes.plot(place, 0.02, "x", color="#999999", markersize=5)
             elif interval is not None:
                 axes.vlines(place, *interval, colors="black", linewidth=1)
-    true = [counts.found + counts.missed for counts in card.model.by_size[index]]
-    labels = [f"{size}\n{count} true" for size, count in zip(SIZE_CLASSES, true, strict=True)]
+    judged = [counts.found + counts.missed for counts in card.model.by_size[index]]
+    labels = [f"{size}\n{count} lakes" for size, count in zip(SIZE_CLASSES, judged, strict=True)]
     axes.set_xticks(np.arange(len(SIZE_CLASSES)), labels, fontsize=8)
     axes.set(ylim=(0, 1.02), xlabel="lake area, km² (×: undefined)", ylabel="F1", title=f"Lakes, IoU ≥ {iou:g}")
-    axes.legend(fontsize=8)
 
 
 def _draw_reliability(axes: Axes, calibration: Calibration) -> None:
     filled = [(b.probability, b.lake_share) for b in calibration.bins if b.pixels]
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=1, linestyle="--")
-    axes.plot(*np.array(filled, np.float64).reshape(-1, 2).T, "o-", color=_COLOURS[0])
+    axes.plot(*np.array(filled, np.float64).reshape(-1, 2).T, "o-", color=_COLOURS["model"])
     error = "" if calibration.ece is None else f", calibration error {calibration.ece:.3f}"
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="mean lake probability", ylabel="share of lake")
     axes.set_title(f"Reliability{error}")

@@ -2,13 +2,16 @@
 
 The rule, for a given IoU t (0.1: was the lake noticed; 0.5: was it drawn):
 
-- A true lake is found if its IoU with the union of all predicted lakes that overlap it is at least t, else missed.
-- A predicted lake is false unless its own IoU with the union of all true lakes that overlap it is at least t, or it
-  overlaps a lake that was found. So neither a lake drawn in pieces nor two lakes drawn as one are punished twice.
+- A reference lake is found if its IoU with the union of all predicted lakes that overlap it is at least t, else missed.
+- A predicted lake is false unless its own IoU with the union of all reference lakes that overlap it is at least t, or
+  it overlaps a lake that was found. So neither a lake drawn in pieces nor two lakes drawn as one are punished twice.
 - A lake of which less than half lies on usable pixels (observed, inside the area of interest) is not counted, nor is
-  one smaller than 5 pixels; a predicted lake that overlaps such a true lake is not false.
+  one smaller than 5 pixels; a predicted lake that overlaps such a reference lake is not false.
 - A predicted lake is right if it overlaps a counted lake and is not false on its own account: that lake was found, or
   the IoU above is reached. Precision is the share of right among right and false; recall that of found among counted.
+- By size, precision and recall speak of the same lakes: a predicted lake that is right belongs to the class of the
+  reference lake it shows (to each, if it shows several), whatever its own size. Only false ones, which show none, go by
+  their own.
 
 Sizes and overlaps are those of whole polygons.
 """
@@ -20,15 +23,16 @@ import numpy.typing as npt
 import shapely
 from affine import Affine
 from rasterio.features import rasterize, shapes, sieve
+from rasterio.windows import Window, from_bounds
 
-from glofgeo.evaluation.pixels import Grid, Mask, Polygons, harmonic_mean, ratio
+from datasets_def.grid import Grid
+from glofgeo.evaluation.pixels import Mask, Polygons, harmonic_mean, pixel_areas, ratio, unit_area
 from glofgeo.inventory.attributes import SIZE_BOUNDS_KM2
 
 IOU_LEVELS = (0.1, 0.5)
 MIN_SHARE = 0.5
 # Minimum mapping unit of glacial-lake inventories: Lesi et al. 2022, ESSD 14:5489 (500 m2 on Sentinel-2).
 MIN_PIXELS = 5
-SIZE_CLASSES = ("< 0.005", "0.005-0.02", "0.02-0.1", "0.1-1", "> 1")
 
 Indices = npt.NDArray[np.intp]
 
@@ -39,8 +43,8 @@ class LakeCounts:
 
     Attributes:
         iou: from which a lake counts as found.
-        found: true lakes that are.
-        missed: true lakes that are not.
+        found: reference lakes that are.
+        missed: reference lakes that are not.
         false: predicted lakes where there is none, or none like it.
         right: predicted lakes that are neither false nor of a lake that is not counted.
     """
@@ -58,7 +62,7 @@ class LakeCounts:
 
     @property
     def recall(self) -> float | None:
-        """Share of the counted true lakes that is found; None if there is none."""
+        """Share of the counted reference lakes that is found; None if there is none."""
         return ratio(self.found, self.found + self.missed)
 
     @property
@@ -102,25 +106,26 @@ def countable(lakes: Polygons, usable: Mask, grid: Grid) -> tuple[Mask, Mask]:
     """
     seen = np.array([_usable_share(lake, usable, grid) >= MIN_SHARE for lake in lakes], np.bool_)
     # A lake of exactly the minimum must not fall to rounding.
-    large = shapely.area(lakes) >= MIN_PIXELS * grid.pixel_area * (1 - 1e-6)
+    large = shapely.area(lakes) >= MIN_PIXELS * unit_area(grid) * (1 - 1e-6)
     return seen, np.asarray(large, np.bool_)
 
 
 @dataclass(frozen=True)
 class Overlaps:
-    """Which true and predicted lakes overlap, and how well.
+    """Which reference and predicted lakes overlap, and how well.
 
     Attributes:
-        true: number of the true lake of each overlap, `(K,)`.
-        guess: number of the predicted one, `(K,)`.
-        true_iou: of each true lake with the union of the predicted lakes that overlap it, `(N,)`; 0 where none does.
-        guess_iou: of each predicted lake with the union of the true ones, `(M,)`.
+        reference: number of the reference lake of each overlap, `(K,)`.
+        predicted: number of the predicted one, `(K,)`.
+        reference_iou: of each reference lake with the union of the predicted lakes that overlap it, `(N,)`; 0 where
+            none does.
+        predicted_iou: of each predicted lake with the union of the reference lakes, `(M,)`.
     """
 
-    true: Indices
-    guess: Indices
-    true_iou: npt.NDArray[np.float64]
-    guess_iou: npt.NDArray[np.float64]
+    reference: Indices
+    predicted: Indices
+    reference_iou: npt.NDArray[np.float64]
+    predicted_iou: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -128,26 +133,29 @@ class Verdicts:
     """What became of each lake at one IoU.
 
     Attributes:
-        found: of the true lakes, `(N,)`, whether they can be judged or not.
+        found: of the reference lakes, `(N,)`, whether they can be judged or not.
         right: of the predicted lakes, `(M,)`.
         false: likewise; neither of the two if nothing can be said, because it shows a lake that is not counted.
+        shown: of the overlaps, `(K,)`: those of a right lake with the counted ones it shows, which are the found ones
+            where it overlaps any.
     """
 
     found: Mask
     right: Mask
     false: Mask
+    shown: Mask
 
 
-def overlap_lakes(truth: Polygons, predicted: Polygons) -> Overlaps:
-    """Finds the overlaps of true lakes `(N,)` and predicted ones `(M,)` of the same CRS, with a spatial index."""
-    true, guess = shapely.STRtree(predicted).query(truth, predicate="intersects")
-    common = shapely.area(shapely.intersection(truth[true], predicted[guess]))
-    true, guess, common = true[common > 0], guess[common > 0], common[common > 0]
+def overlap_lakes(reference: Polygons, predicted: Polygons) -> Overlaps:
+    """Finds the overlaps of reference lakes `(N,)` and predicted ones `(M,)` of the same CRS, with a spatial index."""
+    real, drawn = shapely.STRtree(predicted).query(reference, predicate="intersects")
+    common = shapely.area(shapely.intersection(reference[real], predicted[drawn]))
+    real, drawn, common = real[common > 0], drawn[common > 0], common[common > 0]
     return Overlaps(
-        true,
-        guess,
-        _union_iou(truth, predicted, true, guess, common),
-        _union_iou(predicted, truth, guess, true, common),
+        real,
+        drawn,
+        _union_iou(reference, predicted, real, drawn, common),
+        _union_iou(predicted, reference, drawn, real, common),
     )
 
 
@@ -155,28 +163,35 @@ def judge_lakes(overlaps: Overlaps, counted: Mask, iou: float) -> Verdicts:
     """Tells found, right and false lakes.
 
     Args:
-        overlaps: of true lakes with predicted lakes that can be judged.
-        counted: which true lakes can be judged, `(N,)`.
+        overlaps: of reference lakes with predicted lakes that can be judged.
+        counted: which reference lakes can be judged, `(N,)`.
         iou: from which a lake counts as found.
     """
-    found, drawn = overlaps.true_iou >= iou, overlaps.guess_iou >= iou
-    shows = {}
-    for name, lakes in (("excuse", found | ~counted), ("found", found & counted), ("counted", counted)):
-        shows[name] = np.zeros(len(drawn), np.bool_)
-        shows[name][overlaps.guess[lakes[overlaps.true]]] = True
-    return Verdicts(found, shows["found"] | (drawn & shows["counted"]), ~drawn & ~shows["excuse"])
+    found, drawn = overlaps.reference_iou >= iou, overlaps.predicted_iou >= iou
+
+    def over(lakes: Mask) -> Mask:
+        """Which predicted lakes overlap one of these reference lakes."""
+        them = np.zeros(len(drawn), np.bool_)
+        them[overlaps.predicted[lakes[overlaps.reference]]] = True
+        return them
+
+    over_found = over(found & counted)
+    right = over_found | (drawn & over(counted))
+    shown = counted[overlaps.reference] & right[overlaps.predicted]
+    shown &= found[overlaps.reference] | ~over_found[overlaps.predicted]
+    return Verdicts(found, right, ~drawn & ~over(found | ~counted), shown)
 
 
-def match_lakes(truth: Polygons, predicted: Polygons, counted: Mask, iou: float) -> LakeCounts:
+def match_lakes(reference: Polygons, predicted: Polygons, counted: Mask, iou: float) -> LakeCounts:
     """Matches lakes by overlap.
 
     Args:
-        truth: true lakes, `(N,)`.
+        reference: reference lakes, `(N,)`.
         predicted: predicted lakes that can be judged, `(M,)`, same CRS.
-        counted: which true lakes can be judged, `(N,)`.
+        counted: which reference lakes can be judged, `(N,)`.
         iou: from which a lake counts as found.
     """
-    verdicts = judge_lakes(overlap_lakes(truth, predicted), counted, iou)
+    verdicts = judge_lakes(overlap_lakes(reference, predicted), counted, iou)
     return LakeCounts(
         iou=iou,
         found=int(np.count_nonzero(verdicts.found & counted)),
@@ -189,8 +204,10 @@ def match_lakes(truth: Polygons, predicted: Polygons, counted: Mask, iou: float)
 def size_class(lakes: Polygons, grid: Grid) -> Indices:
     """Numbers of the size classes of lakes in the grid's CRS, `(N,)`; a lake of just a bound is in the upper class."""
     centres = shapely.centroid(lakes)
-    ground = grid.pixel_ground(shapely.get_x(centres), shapely.get_y(centres)) / grid.pixel_area
-    return np.digitize(shapely.area(lakes) * ground / 1e6, SIZE_BOUNDS_KM2)
+    pixels = shapely.area(lakes) / unit_area(grid)
+    return np.digitize(
+        pixels * pixel_areas(grid, shapely.get_x(centres), shapely.get_y(centres)) / 1e6, SIZE_BOUNDS_KM2
+    )
 
 
 def _union_iou(
@@ -214,16 +231,17 @@ def _union_iou(
 
 def _usable_share(lake: shapely.Polygon, usable: Mask, grid: Grid) -> float:
     """Share of the pixels a lake touches that are usable; those off the grid are not."""
-    west, south, east, north = shapely.bounds(lake)
-    corners = [~grid.transform * corner for corner in ((west, south), (west, north), (east, south), (east, north))]
-    left, top = (int(np.floor(min(c[axis] for c in corners))) for axis in (0, 1))
-    right, bottom = (int(np.ceil(max(c[axis] for c in corners))) for axis in (0, 1))
+    window = from_bounds(*shapely.bounds(lake), grid.transform)
+    (top, left), (bottom, right) = (
+        (int(corner(window.row_off + rows)), int(corner(window.col_off + cols)))
+        for corner, rows, cols in ((np.floor, 0, 0), (np.ceil, window.height, window.width))
+    )
     shape = (max(bottom - top, 1), max(right - left, 1))
     rows, cols = slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0))
     part = usable[rows, cols]
     if part.shape == shape and part.all():
         return 1.0
-    transform = grid.transform * Affine.translation(left, top)
+    transform = grid.window(Window(left, top, shape[1], shape[0])).transform
     touched = rasterize([lake], shape, transform=transform, all_touched=True, dtype="uint8").astype(np.bool_)
     on_grid = touched[rows.start - top :, cols.start - left :][: part.shape[0], : part.shape[1]]
     return int(np.count_nonzero(on_grid & part)) / max(int(np.count_nonzero(touched)), 1)

@@ -1,4 +1,4 @@
-"""NDWI, the classical method that a model has to beat."""
+"""NDWI, the classical method that a model is compared with."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -8,10 +8,10 @@ from geopandas import GeoDataFrame
 from rasterio.windows import Window
 from shapely.geometry.base import BaseGeometry
 
+from datasets_def.grid import READ_ROWS, Grid
 from datasets_def.indices import NDWI_BANDS, ndwi
 from glofgeo.errors import GlofgeoError
-from glofgeo.evaluation.pixels import STRIP_ROWS, Grid
-from glofgeo.inference.windows import bounding_slices
+from glofgeo.evaluation.pixels import bring, burn
 
 if TYPE_CHECKING:
     from datasets_def.scene import Scene
@@ -28,29 +28,28 @@ def why_no_ndwi(scene: "Scene") -> str | None:
     return None
 
 
-def tune_ndwi(ground: "Iterable[tuple[Scene, BaseGeometry]]", lakes: GeoDataFrame) -> float | None:
-    """Finds the threshold above which NDWI has the best lake IoU, pooled over ground.
+def tune_ndwi(regions: "Iterable[tuple[Scene, BaseGeometry]]", lakes: GeoDataFrame) -> float | None:
+    """Finds the threshold above which NDWI has the best lake IoU, pooled over regions of scenes.
 
     Every observed pixel counts as it does where the threshold is judged: an index beyond -1 or 1 too, and one that is
     undefined as land.
 
     Args:
-        ground: scenes, and polygons in each one's CRS within which its observed pixels count.
-        lakes: true lakes, any CRS.
+        regions: scenes, and polygons in each one's CRS within which its observed pixels count.
+        lakes: reference lakes, any CRS.
 
     Returns:
         -0.995 to 0.995 in steps of 0.005; None if a scene has no NDWI, or no lake was observed.
     """
     counts = np.zeros((2, _BINS))
-    for scene, region in ground:
+    for scene, region in regions:
         if why_no_ndwi(scene) is not None:
             return None
         for grid, window in _strips(scene, region):
-            rows = slice(0, grid.shape[0])
             image, valid = scene.load(window, NDWI_BANDS)
-            observed = valid & grid.burn(np.array([region], dtype=object), rows)
+            observed = valid & burn(np.array([region], dtype=object), grid)
             index = np.nan_to_num(ndwi(*image), nan=-1).clip(-1, 1)
-            lake = grid.burn(grid.bring(lakes), rows)
+            lake = burn(bring(lakes, grid), grid)
             for row, which in enumerate((~lake & observed, lake & observed)):
                 # Mirrored, so that an index on a bin's edge counts below it: it is not above that threshold.
                 counts[row] += np.histogram(-index[which], _BINS, (-1, 1))[0][::-1]
@@ -64,8 +63,7 @@ def tune_ndwi(ground: "Iterable[tuple[Scene, BaseGeometry]]", lakes: GeoDataFram
 
 def _strips(scene: "Scene", region: BaseGeometry) -> "Iterable[tuple[Grid, Window]]":
     """Cuts the part of a scene that a region lies in into strips, each with its own grid."""
-    rows, cols = bounding_slices(scene.transform, scene.shape, region.bounds)
-    for row in range(rows.start, rows.stop, STRIP_ROWS):
-        shape = (min(STRIP_ROWS, rows.stop - row), cols.stop - cols.start)
-        window = Window(cols.start, row, shape[1], shape[0])
-        yield Grid(scene.crs, scene.transform * scene.transform.translation(cols.start, row), shape), window
+    part = scene.grid.intersect(region.bounds)
+    for strip in scene.grid.window(part).strips(READ_ROWS):
+        window = Window(part.col_off, part.row_off + strip.row_off, strip.width, strip.height)
+        yield scene.grid.window(window), window

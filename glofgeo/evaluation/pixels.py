@@ -6,114 +6,87 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import shapely
-from affine import Affine
 from geopandas import GeoDataFrame
 from pyproj import Transformer
-from rasterio.crs import CRS
 from rasterio.features import rasterize
+from rasterio.windows import Window
 
+from datasets_def.grid import Grid
 from datasets_def.reproject import areas_on_grid, lakes_on_grid
 
 Mask = npt.NDArray[np.bool_]
 Polygons = npt.NDArray[np.object_]
 
-# One row of Sentinel-2's 1024-pixel JPEG 2000 blocks: every block is decoded once.
-STRIP_ROWS = 1024
 # WGS 84 / NSIDC EASE-Grid 2.0 Global.
 _EQUAL_AREA = "EPSG:6933"
 # Once around the Earth there, metres.
 _AROUND = 2 * 17367530.445161377
 
 
-@dataclass(frozen=True)
-class Grid:
-    """Where pixels lie.
+def unit_area(grid: Grid) -> float:
+    """Area of a pixel in squared units of the grid's CRS, in which overlays of polygons are measured."""
+    return abs(grid.transform.determinant)
 
-    Attributes:
-        crs: of the coordinates below.
-        transform: pixel corner to CRS.
-        shape: (rows, cols).
+
+def pixel_areas(grid: Grid, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Area in square metres that a pixel covers at places of the grid's CRS.
+
+    Measured in an equal-area projection, so that degrees and stretched projections give true areas.
     """
+    project = Transformer.from_crs(grid.crs.to_wkt(), _EQUAL_AREA, always_xy=True).transform
+    steps = ((0.0, 0.0), (grid.transform.a, grid.transform.d), (grid.transform.b, grid.transform.e))
+    here, right, down = (np.stack(project(x + across, y + along)) for across, along in steps)
+    (ax, ay), (bx, by) = right - here, down - here
+    # Across 180 degrees the way around the Earth is no way at all.
+    ax, bx = (across - _AROUND * np.round(across / _AROUND) for across in (ax, bx))
+    return np.abs(ax * by - ay * bx)
 
-    crs: CRS
-    transform: Affine
-    shape: tuple[int, int]
 
-    @property
-    def outline(self) -> shapely.Polygon:
-        """The ground it covers, in its CRS."""
-        return self._ground(0, self.shape[0])
+def bring(frame: GeoDataFrame, grid: Grid, *, clip: bool = False) -> Polygons:
+    """Brings polygons to a grid's CRS.
 
-    @property
-    def pixel_area(self) -> float:
-        """Area of a pixel in squared units of the CRS."""
-        return abs(self.transform.determinant)
+    Args:
+        frame: polygons in any CRS.
+        grid: where to.
+        clip: cut them at the grid's edge. For areas of interest, which reach far beyond a UTM zone; lakes stay
+            whole.
 
-    def pixel_ground(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Ground that a pixel would cover at places of the grid's CRS, square metres.
+    Returns:
+        Those that touch the grid, `(N,)`.
 
-        Measured in an equal-area projection, so that degrees and stretched projections give true areas.
-        """
-        project = Transformer.from_crs(self.crs.to_wkt(), _EQUAL_AREA, always_xy=True).transform
-        steps = ((0.0, 0.0), (self.transform.a, self.transform.d), (self.transform.b, self.transform.e))
-        here, right, down = (np.stack(project(x + across, y + along)) for across, along in steps)
-        (ax, ay), (bx, by) = right - here, down - here
-        # Across 180 degrees the way around the Earth is no way at all.
-        ax, bx = (across - _AROUND * np.round(across / _AROUND) for across in (ax, bx))
-        return np.abs(ax * by - ay * bx)
+    Raises:
+        GlofgeoError: If one lies off the Earth.
+    """
+    reproject = areas_on_grid if clip else lakes_on_grid
+    return reproject(frame.geometry, grid.crs, grid.outline)
 
-    def bring(self, frame: GeoDataFrame, *, clip: bool = False) -> Polygons:
-        """Brings polygons to this grid's CRS.
 
-        Args:
-            frame: polygons in any CRS.
-            clip: cut them at the grid's edge. For areas of interest, which reach far beyond a UTM zone; lakes stay
-                whole.
+def burn(polygons: Polygons, grid: Grid) -> Mask:
+    """Rasterises polygons in a grid's CRS: a pixel is inside if its centre is; bool `(rows, cols)`."""
+    near = polygons[shapely.intersects(polygons, grid.outline)]
+    if near.size == 0:
+        return np.zeros(grid.shape, np.bool_)
+    return rasterize(near, grid.shape, transform=grid.transform, dtype="uint8").astype(np.bool_)
 
-        Returns:
-            Those that touch the grid, `(N,)`.
 
-        Raises:
-            GlofgeoError: If one lies off the Earth.
-        """
-        bring = areas_on_grid if clip else lakes_on_grid
-        return bring(frame.geometry, self.crs, self.outline)
+def rows_of(grid: Grid, rows: slice) -> Grid:
+    """Gives the grid of some of its rows."""
+    return grid.window(Window(0, rows.start, grid.shape[1], rows.stop - rows.start))
 
-    def strips(self, height: int) -> Iterator[slice]:
-        """Cuts the rows into strips, top to bottom."""
-        rows = self.shape[0]
-        return (slice(top, min(top + height, rows)) for top in range(0, rows, height))
 
-    def burn(self, polygons: Polygons, rows: slice) -> Mask:
-        """Rasterises polygons on a strip: a pixel is inside if its centre is.
-
-        Args:
-            polygons: in this grid's CRS.
-            rows: the strip.
-
-        Returns:
-            `(rows, cols)`.
-        """
-        shape = (rows.stop - rows.start, self.shape[1])
-        near = polygons[shapely.intersects(polygons, self._ground(rows.start, rows.stop))]
-        if near.size == 0:
-            return np.zeros(shape, np.bool_)
-        transform = self.transform * Affine.translation(0, rows.start)
-        return rasterize(near, shape, transform=transform, dtype="uint8").astype(np.bool_)
-
-    def _ground(self, top: int, bottom: int) -> shapely.Polygon:
-        corners = [(0, top), (self.shape[1], top), (self.shape[1], bottom), (0, bottom)]
-        return shapely.Polygon([self.transform * corner for corner in corners])
+def strips(grid: Grid, height: int) -> Iterator[slice]:
+    """Gives the rows of strips of so many, top to bottom; the last may be lower."""
+    return (window.toslices()[0] for window in grid.strips(height))
 
 
 @dataclass(frozen=True)
 class PixelCounts:
-    """Confusion of a lake mask with the truth, pooled over pixels.
+    """Confusion of a lake mask with the reference lakes, pooled over pixels.
 
     Attributes:
         tp: lake in both.
         fp: lake in the prediction only.
-        fn: lake in the truth only.
+        fn: lake in the reference only.
         tn: lake in neither.
     """
 
@@ -143,29 +116,29 @@ class PixelCounts:
 
     @property
     def recall(self) -> float | None:
-        """Share of the true lake pixels that are predicted; None if there is none."""
+        """Share of the reference lake pixels that are predicted; None if there is none."""
         return ratio(self.tp, self.tp + self.fn)
 
     @property
     def area_bias(self) -> float | None:
-        """Predicted less true lake area, as a share of the true one; None if there is none."""
+        """Predicted less reference lake area, as a share of the latter; None if there is none."""
         return ratio(self.fp - self.fn, self.tp + self.fn)
 
     @property
     def accuracy(self) -> float | None:
-        """Share of all pixels that are right; None if there is none. Flatters: nearly all ground is land."""
+        """Share of all pixels that are right; None if there is none. Flatters: nearly all pixels are land."""
         return ratio(self.tp + self.tn, self.tp + self.fp + self.fn + self.tn)
 
 
-def mark_pixels(predicted: Mask, truth: Mask, usable: Mask) -> tuple[Mask, Mask, Mask, Mask]:
+def mark_pixels(predicted: Mask, reference: Mask, usable: Mask) -> tuple[Mask, Mask, Mask, Mask]:
     """Marks the confusion over the usable pixels in the order of `PixelCounts`; all arguments have one shape."""
-    lake, land = truth & usable, usable & ~truth
+    lake, land = reference & usable, usable & ~reference
     return predicted & lake, predicted & land, lake & ~predicted, land & ~predicted
 
 
-def count_pixels(predicted: Mask, truth: Mask, usable: Mask) -> PixelCounts:
+def count_pixels(predicted: Mask, reference: Mask, usable: Mask) -> PixelCounts:
     """Counts the confusion over the usable pixels; all arguments have one shape."""
-    return PixelCounts(*(int(np.count_nonzero(mark)) for mark in mark_pixels(predicted, truth, usable)))
+    return PixelCounts(*(int(np.count_nonzero(mark)) for mark in mark_pixels(predicted, reference, usable)))
 
 
 def ratio(part: float, whole: float) -> float | None:

@@ -15,10 +15,11 @@ from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from datasets_def.grid import READ_ROWS, Grid
 from datasets_def.polygons import read_polygons
 from datasets_def.reproject import to_crs, to_degrees
 from glofgeo.errors import GlofgeoError
-from glofgeo.evaluation.pixels import STRIP_ROWS, Grid, Mask, Polygons
+from glofgeo.evaluation.pixels import Mask, Polygons, bring, burn, rows_of, strips
 from glofgeo.percent import NOT_OBSERVED, percent_cut
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Prediction:
         shape = (rows.stop - rows.start, self.grid.shape[1])
         codes = np.zeros(shape, np.uint8) if self.raster is None else _read_rows(self.raster, rows)
         observed = codes != NOT_OBSERVED
-        lake = codes >= self.cut if self.lakes is None else self.grid.burn(self.lakes, rows)
+        lake = codes >= self.cut if self.lakes is None else burn(self.lakes, rows_of(self.grid, rows))
         return lake & observed, observed
 
     def percent(self, rows: slice) -> npt.NDArray[np.uint8]:
@@ -79,17 +80,17 @@ class Prediction:
 
 
 def open_prediction(
-    path: Path, truth: GeoDataFrame, scene: "Scene | None", aoi: GeoDataFrame | None, threshold: float
+    path: Path, reference: GeoDataFrame, scene: "Scene | None", aoi: GeoDataFrame | None, threshold: float
 ) -> Prediction:
     """Opens `probability.tif`, `mask.tif` or a lake layer.
 
     A layer is judged on the grid of the `mask.tif` or `probability.tif` beside it, which also tells what was not
     observed; else on the scene's grid; else on a 10 m grid in its own metric CRS or the UTM zone it lies in, which
-    covers the area of interest, or where there is none all polygons of prediction and truth.
+    covers the area of interest, or where there is none all polygons of prediction and reference.
 
     Args:
         path: the file.
-        truth: true lakes, any CRS.
+        reference: reference lakes, any CRS.
         scene: what was mapped, if known.
         aoi: area of interest, any CRS, if there is one.
         threshold: probability from which on a pixel is lake, 0-1.
@@ -98,7 +99,7 @@ def open_prediction(
         GlofgeoError: If the file is missing, unreadable, of the wrong kind, or not on the scene's grid.
     """
     if not path.is_file():
-        raise GlofgeoError(f"{path}: no such prediction; give lakes.gpkg, mask.tif or probability.tif")
+        raise GlofgeoError(f"{path}: no such prediction", "give lakes.gpkg, mask.tif or probability.tif")
     if path.suffix.lower() in RASTERS:
         return _open_raster(path, scene, threshold)
     lakes = read_polygons(path, "predicted lakes", empty_ok=True)
@@ -106,20 +107,20 @@ def open_prediction(
         if beside.is_file():
             grid = _grid_of(beside)
             offset = _offset(beside, grid, scene)
-            return Prediction(path, grid, beside.name, beside, lakes=grid.bring(lakes), offset=offset)
+            return Prediction(path, grid, beside.name, beside, lakes=bring(lakes, grid), offset=offset)
     if scene is not None:
-        grid, origin = Grid(scene.crs, scene.transform, scene.shape), "scene"
+        grid, origin = scene.grid, "scene"
     else:
-        grid = _make_grid(path, lakes, truth, aoi)
+        grid = _make_grid(path, lakes, reference, aoi)
         origin = f"{_GRID_METRES:g} m grid around {'the polygons' if aoi is None else 'the area of interest'}"
-    return Prediction(path, grid, origin, None, lakes=grid.bring(lakes))
+    return Prediction(path, grid, origin, None, lakes=bring(lakes, grid))
 
 
 def _open_raster(path: Path, scene: "Scene | None", threshold: float) -> Prediction:
     grid = _grid_of(path)
     offset = _offset(path, grid, scene)
     largest = 0
-    for rows in grid.strips(STRIP_ROWS):
+    for rows in strips(grid, READ_ROWS):
         codes = _read_rows(path, rows)
         largest = max(largest, int(codes.max(where=codes != NOT_OBSERVED, initial=0)))
     # The mapper names its files; in others, what is neither land (0) nor lake (1) is a percentage.
@@ -127,7 +128,7 @@ def _open_raster(path: Path, scene: "Scene | None", threshold: float) -> Predict
     limit = 100 if probability else 1
     if largest > limit:
         kind = "lake probability in percent (0-100, 255)" if probability else "a lake mask (0, 1, 255)"
-        raise GlofgeoError(f"{path}: holds the value {largest}, so it is not {kind}; give one of the mapper's outputs")
+        raise GlofgeoError(f"{path}: holds the value {largest}, so it is not {kind}", "give an output of the mapper")
     cut = max(1, percent_cut(threshold)) if probability else 1
     return Prediction(path, grid, path.name, path, cut=cut, probability=probability, offset=offset)
 
@@ -142,20 +143,22 @@ def _grid_of(path: Path) -> Grid:
     if kind != "1 band of uint8":
         raise GlofgeoError(f"{path}: has {kind}, where a mask or probability has 1 band of uint8")
     if crs is None:
-        raise GlofgeoError(f"{path}: has no CRS; give the mapper's mask.tif or probability.tif")
-    return Grid(crs, transform, shape)
+        raise GlofgeoError(f"{path}: has no CRS", "give the mapper's mask.tif or probability.tif")
+    if transform.b or transform.d or transform.a < 0 or transform.e > 0:
+        raise GlofgeoError(f"{path}: is turned or flipped", "give the mapper's mask.tif or probability.tif")
+    return Grid(shape, transform, crs)
 
 
 def _offset(path: Path, grid: Grid, scene: "Scene | None") -> tuple[int, int]:
     """Finds the grid's first pixel (row, col) on the scene's grid, of which it may be a part."""
     if scene is None:
         return 0, 0
-    col, row = (round(v) for v in ~scene.transform * (grid.transform.c, grid.transform.f))
-    expected = scene.transform * Affine.translation(col, row)
-    inside = row >= 0 and col >= 0 and row + grid.shape[0] <= scene.shape[0] and col + grid.shape[1] <= scene.shape[1]
-    if not (grid.crs == scene.crs and inside and grid.transform.almost_equals(expected, 1e-6)):
-        raise GlofgeoError(f"{path}: is not on the grid of {scene.id}; give the scene it was mapped from")
-    return row, col
+    window = scene.grid.intersect(grid.bounds)
+    part = scene.grid.window(window)
+    agrees = part.shape == grid.shape and part.transform.almost_equals(grid.transform, 1e-6)
+    if not (grid.crs == scene.crs and agrees):
+        raise GlofgeoError(f"{path}: is not on the grid of {scene.id}", "give the scene it was mapped from")
+    return window.row_off, window.col_off
 
 
 def _read_rows(path: Path, rows: slice) -> npt.NDArray[np.uint8]:
@@ -164,24 +167,30 @@ def _read_rows(path: Path, rows: slice) -> npt.NDArray[np.uint8]:
             return source.read(1, window=Window(0, rows.start, source.width, rows.stop - rows.start))
     except RasterioError as error:
         reason = str(error.__cause__ or error).splitlines()[0]
-        raise GlofgeoError(f"{path}: cannot be read ({reason}); map the scene again") from None
+        raise GlofgeoError(f"{path}: cannot be read ({reason})", "map the scene again") from None
 
 
-def _make_grid(path: Path, lakes: GeoDataFrame, truth: GeoDataFrame, aoi: GeoDataFrame | None) -> Grid:
+def _make_grid(path: Path, lakes: GeoDataFrame, reference: GeoDataFrame, aoi: GeoDataFrame | None) -> Grid:
     """Makes a 10 m grid, in multiples of 10 m."""
-    home = truth if lakes.empty else lakes
+    home = reference if lakes.empty else lakes
     metric = home.crs.is_projected and {axis.unit_name for axis in home.crs.axis_info} == {"metre"}
     crs = CRS.from_user_input(home.crs if metric else _utm_zone(to_degrees(home.geometry)))
-    frames = [lakes, truth] if aoi is None else [aoi]
+    frames = [lakes, reference] if aoi is None else [aoi]
     outlines = [shapely.box(*to_crs(frame.geometry, crs).total_bounds) for frame in frames if not frame.empty]
     west, south, east, north = shapely.total_bounds(outlines) / _GRID_METRES
     cols, rows = max(east - west, 0) + 2, max(north - south, 0) + 2
     if not rows * cols < _MOST_PIXELS:
-        what = "prediction and truth cover too much ground" if aoi is None else "the area of interest is too large"
-        raise GlofgeoError(f"{path}: {what} to compare pixel by pixel; give --scene or a smaller --aoi")
+        what = (
+            "prediction and reference lakes lie too far apart" if aoi is None else "the area of interest is too large"
+        )
+        raise GlofgeoError(
+            f"{path}: {what} to compare pixel by pixel",
+            "give the scene or a smaller area of interest",
+            argument="scene",
+        )
     left, top = math.floor(west) * _GRID_METRES, math.ceil(north) * _GRID_METRES
     shape = (math.ceil(north) - math.floor(south), math.ceil(east) - math.floor(west))
-    return Grid(crs, Affine(_GRID_METRES, 0, left, 0, -_GRID_METRES, top), shape)
+    return Grid(shape, Affine(_GRID_METRES, 0, left, 0, -_GRID_METRES, top), crs)
 
 
 def _utm_zone(polygons: GeoSeries) -> int:

@@ -1,6 +1,5 @@
 """The scorecard for people and for files: terminal, JSON, Markdown and a picture."""
 
-import contextlib
 import json
 import os
 import re
@@ -10,12 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from datasets_def.atomic import written_beside
 from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation.blocks import FEWEST_BLOCKS, NEGLIGIBLE, RESAMPLES, TOO_MUCH, Interval
 from glofgeo.evaluation.chart import draw_scorecard
-from glofgeo.evaluation.lakes import SIZE_CLASSES
 from glofgeo.evaluation.score import FIGURES, LAKE_FIGURES, lake_figure
 from glofgeo.evaluation.scorecard import Scorecard
+from glofgeo.inventory.attributes import SIZE_CLASSES
 from glofgeo.terminal import one_line
 
 UNDEFINED = "–"
@@ -23,16 +23,18 @@ _LABELS = {
     "iou": "IoU",
     "dice": "Dice",
     "area_bias": "area bias",
-    "boundary_f1": "boundary F1 (1 pixel)",
-    "false_per_100_km2": "false lakes per 100 km²",
+    "boundary_f1": "boundary F1 (1 px)",
+    "false_per_100_km2": "false per 100 km²",
     "f1": "F1",
 }
 
 Row = tuple[str, ...]
+# Columns of a terminal that hold all intervals of four methods.
+_WIDE = 120
 
 _FILES = ("scorecard.json", "scorecard.md", "scorecard.png")
 # What tells a scorecard from any other JSON.
-_MARKS = {"prediction", "truth", "grid", "model", "by_scene"}
+_MARKS = {"prediction", "grid", "model", "by_scene"}
 
 
 def require_place(path: Path | None = None, *, folder: Path | None = None) -> None:
@@ -46,12 +48,14 @@ def require_place(path: Path | None = None, *, folder: Path | None = None) -> No
         GlofgeoError: If something else is there.
     """
     if path is not None and os.path.lexists(path) and not _is_scorecard(path):
-        raise GlofgeoError(f"{path}: is no scorecard, and stays; name another file with --json")
+        raise GlofgeoError(f"{path}: is no scorecard, and stays", "name another file", argument="json")
     if folder is None or _is_scorecard(folder / "scorecard.json"):
         return
     for name in _FILES:
         if os.path.lexists(folder / name):
-            raise GlofgeoError(f"{folder / name}: is no scorecard of glofgeo's; name another folder with --out")
+            raise GlofgeoError(
+                f"{folder / name}: is no scorecard of glofgeo's, and stays", "name another folder", argument="out"
+            )
 
 
 def _is_scorecard(path: Path) -> bool:
@@ -86,16 +90,22 @@ def write_scorecard(card: Scorecard, path: str | Path | None = None, *, folder: 
 
 
 def print_scorecard(card: Scorecard, console: Console | None = None) -> None:
-    """Prints a scorecard as a table, one column a method; by default on standard output."""
+    """Prints a scorecard as a table, one column a method; by default on standard output.
+
+    It fits 80 columns: where it else would not, only the first method's figures have their intervals.
+    """
     console = console or Console()
+    brief = len(card.methods) > 2 and console.width < _WIDE
     # As text, since brackets in names would be taken for colours.
     table = Table(title=Text(_title(card), style="table.title"))
-    table.add_column("")
-    for method in card.methods:
-        table.add_column(Text(method), justify="right")
-    for section in (_pixel_rows(card), *_lake_rows(card)):
-        for row in section:
-            table.add_row(*map(Text, row))
+    table.add_column("", no_wrap=True)
+    for number, method in enumerate(card.methods):
+        table.add_column(Text(method), justify="right", no_wrap=brief and number == 0)
+    for title, rows in _sections(card, brief=brief):
+        if title:
+            table.add_row(Text(title, style="italic"))
+        for label, *figures in rows:
+            table.add_row(*map(Text, (f"  {label}" if title else label, *figures)))
         table.add_section()
     console.print(table)
     for line in _remarks(card):
@@ -105,8 +115,8 @@ def print_scorecard(card: Scorecard, console: Console | None = None) -> None:
 def _markdown(card: Scorecard) -> str:
     head = ("", *map(_escaped, card.methods))
     lines = [f"# {_escaped(_title(card))}", "", _line(head), _line(("---", *["---:"] * len(card.methods)))]
-    for section in (_pixel_rows(card), *_lake_rows(card)):
-        lines += map(_line, section)
+    for title, rows in _sections(card):
+        lines += [_line((f"{title}: {label}" if title else label, *figures)) for label, *figures in rows]
     lines += ["", "## Lakes by size", "", _line(("km²", "IoU ≥", *head[1:])), _line(("---",) * (len(head) + 1))]
     lines += map(_line, _size_rows(card))
     if card.calibration is not None:
@@ -118,28 +128,29 @@ def _markdown(card: Scorecard) -> str:
     return "\n".join([*lines, "", *(f"- {_escaped(line)}" for line in _remarks(card)), "", "![](scorecard.png)", ""])
 
 
-def _pixel_rows(card: Scorecard) -> list[Row]:
+def _sections(card: Scorecard, *, brief: bool = False) -> list[tuple[str, list[Row]]]:
+    """Titles and rows: first the figures of pixels, without a title, then those of lakes for each IoU.
+
+    Args:
+        card: what to tell.
+        brief: only the first method gets intervals.
+    """
     names = (*FIGURES, "boundary_f1", "false_per_100_km2")
-    rows = [_figure_row(card, name, _LABELS.get(name, name)) for name in names]
+    pixels = [_figure_row(card, name, _LABELS.get(name, name), brief) for name in names]
     if card.calibration is not None:
         error = _with_interval(card.calibration.ece, card.calibration.interval)
-        rows.append(("calibration error", error, *[UNDEFINED] * (len(card.methods) - 1)))
-    return rows
-
-
-def _lake_rows(card: Scorecard) -> list[list[Row]]:
-    """One section for each IoU."""
-    sections = []
+        pixels.append(("calibration error", error, *[UNDEFINED] * (len(card.methods) - 1)))
+    sections = [("", pixels)]
     for index, level in enumerate(card.model.lakes):
-        at = f"(IoU ≥ {level.iou:g})"
-        section: list[Row] = [
-            (f"lakes {name} {at}", *(str(getattr(score.lakes[index], name)) for score in card.methods.values()))
+        rows: list[Row] = [
+            (name, *(str(getattr(score.lakes[index], name)) for score in card.methods.values()))
             for name in ("found", "missed", "false")
         ]
-        for name in LAKE_FIGURES:
-            label = f"lake {_LABELS.get(name, name)} {at}"
-            section.append(_figure_row(card, lake_figure(level.iou, "all", name), label))
-        sections.append(section)
+        rows += [
+            _figure_row(card, lake_figure(level.iou, "all", name), _LABELS.get(name, name), brief)
+            for name in LAKE_FIGURES
+        ]
+        sections.append((f"lakes at IoU ≥ {level.iou:g}", rows))
     return sections
 
 
@@ -157,15 +168,15 @@ def _size_rows(card: Scorecard) -> list[Row]:
 
 
 def _remarks(card: Scorecard) -> list[str]:
-    judged = card.true_lakes - card.not_observed - card.too_small
+    judged = card.reference_lakes - card.not_observed - card.too_small
     observed = UNDEFINED if card.observed_share is None else f"{card.observed_share:.1%}"
     threshold = "" if card.threshold is None else f"; lake from probability {card.threshold:g}"
     lines = [
-        f"{card.true_lakes} true lakes: {judged} judged, {card.not_observed} mostly not observed or outside the area, "
-        f"{card.too_small} too small",
+        f"{card.reference_lakes} reference lakes: {judged} judged, {card.not_observed} mostly not observed or outside "
+        f"the area, {card.too_small} too small",
         f"{observed} of the area observed (grid: {card.grid}, {card.aoi_share:.1%} of it in the area){threshold}",
         f"In brackets: 95 % interval, {RESAMPLES} draws from {card.blocks} blocks of {card.block_km:g} km; "
-        "for other ground like this, not for other regions",
+        "for other areas like this one, not for other regions",
     ]
     if card.blocks < FEWEST_BLOCKS:
         lines.append(f"Note: fewer than {FEWEST_BLOCKS} blocks: no intervals")
@@ -178,13 +189,16 @@ def _remarks(card: Scorecard) -> list[str]:
     return [one_line(line) for line in (*lines, *(f"Note: {note}" for note in card.notes))]
 
 
-def _figure_row(card: Scorecard, name: str, label: str) -> Row:
-    scores = card.methods.values()
-    return label, *(_with_interval(score.figures()[name], score.intervals.get(name)) for score in scores)
+def _figure_row(card: Scorecard, name: str, label: str, brief: bool) -> Row:
+    cells = [
+        _with_interval(score.figures()[name], None if brief and number else score.intervals.get(name))
+        for number, score in enumerate(card.methods.values())
+    ]
+    return label, *cells
 
 
 def _title(card: Scorecard) -> str:
-    return one_line(f"{card.prediction} against {card.truth}")
+    return one_line(f"{card.prediction} against {card.reference}")
 
 
 def _escaped(text: str) -> str:
@@ -208,12 +222,8 @@ def _line(cells: Row) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    half = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        half.write_bytes(content)
-        half.replace(path)
+        with written_beside(path) as part:
+            part.write_bytes(content)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            half.unlink()
-        raise GlofgeoError(f"{path}: cannot be written ({error.strerror}); name another place") from None
+        raise GlofgeoError(f"{path}: cannot be written ({error.strerror})", "name another place") from None

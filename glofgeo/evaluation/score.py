@@ -1,4 +1,4 @@
-"""Score: all figures of one method, from sums over blocks of ground."""
+"""Score: all figures of one method, from sums over blocks."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -12,7 +12,6 @@ from glofgeo.evaluation.blocks import AS_CUT, Blocks, Counts, Interval, Joined, 
 from glofgeo.evaluation.boundary import ShoreCounts
 from glofgeo.evaluation.lakes import (
     IOU_LEVELS,
-    SIZE_CLASSES,
     LakeCounts,
     countable,
     judge_lakes,
@@ -20,12 +19,15 @@ from glofgeo.evaluation.lakes import (
     size_class,
 )
 from glofgeo.evaluation.pixels import Mask, PixelCounts, Polygons, ratio
+from glofgeo.inventory.attributes import SIZE_CLASSES
 
 FIGURES = ("iou", "dice", "precision", "recall", "accuracy", "area_bias")
 LAKE_FIGURES = ("precision", "recall", "f1")
 # Sums of a block: confusion and shores, then what is said of lakes.
 PIXEL_SUMS = 8
-_LAKES = (len(IOU_LEVELS), len(SIZE_CLASSES), 4)
+# For each IoU, of all lakes and of those of each size: found, missed, false, right.
+_LAKES = (len(IOU_LEVELS), 1 + len(SIZE_CLASSES), 4)
+_FOUND, _MISSED, _FALSE, _RIGHT = range(4)
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,10 @@ class Score:
         pixels: confusion over the usable pixels.
         shores: agreement of the shores over the usable pixels.
         lakes: found, missed, false and right lakes, one entry for each IoU.
-        by_size: the same for each of `SIZE_CLASSES`; true lakes by their own size, predicted ones by theirs.
-        stray: predicted lakes that overlap no true lake.
-        land_km2: usable ground without lake.
+        by_size: the same for each of `SIZE_CLASSES`, as `glofgeo.evaluation.lakes` tells; a predicted lake that shows
+            several reference lakes may be right in several classes.
+        stray: predicted lakes that overlap no reference lake.
+        land_km2: usable area without lake.
         intervals: 95 % interval of each of `figures`, as `glofgeo.evaluation.blocks.bootstrap` says.
     """
 
@@ -52,7 +55,7 @@ class Score:
 
     @property
     def false_per_100_km2(self) -> float | None:
-        """Lakes that overlap no true one on 100 km2 of usable ground without lake; None if there is none."""
+        """Lakes that overlap no reference lake, on 100 km2 of usable area without lake; None if there is none."""
         return ratio(100 * self.stray, self.land_km2)
 
     def figures(self) -> dict[str, float | None]:
@@ -99,15 +102,15 @@ def lake_figure(iou: float, where: str, name: str) -> str:
 
 
 def block_counts(
-    sums: npt.NDArray[np.int64], predicted: Polygons, truth: Polygons, counted: Mask, usable: Mask, blocks: Blocks
+    sums: npt.NDArray[np.int64], predicted: Polygons, reference: Polygons, counted: Mask, usable: Mask, blocks: Blocks
 ) -> Counts:
     """Counts all that a score is made of, block by block; counts of several grids may be stacked.
 
     Args:
         sums: of the pixels, `(blocks, 8)`: tp, fp, fn, tn, then those of `ShoreCounts` in its order.
         predicted: lakes in the grid's CRS, whether they can be judged or not.
-        truth: likewise.
-        counted: which true lakes can be judged.
+        reference: likewise.
+        counted: which reference lakes can be judged.
         usable: `(rows, cols)` of the grid.
         blocks: of the grid; a lake belongs to the one that holds its centroid.
 
@@ -116,8 +119,8 @@ def block_counts(
     """
     seen, large = countable(predicted, usable, blocks.grid)
     judged = predicted[seen & large]
-    land = (sums[:, 1] + sums[:, 3]) * blocks.pixel_ground() / 1e6
-    return np.column_stack([sums, land, _lake_sums(judged, truth, counted, blocks)])
+    land = (sums[:, 1] + sums[:, 3]) * blocks.pixel_areas() / 1e6
+    return np.column_stack([sums, land, _lake_sums(judged, reference, counted, blocks)])
 
 
 def score(counts: Counts, joined: Joined = AS_CUT) -> Score:
@@ -131,21 +134,29 @@ def pixel_counts(counts: Counts) -> PixelCounts:
     return PixelCounts(*(round(value) for value in counts[:, :4].sum(axis=0).tolist()))
 
 
-def _lake_sums(judged: Polygons, truth: Polygons, counted: Mask, blocks: Blocks) -> Counts:
-    """Counts lakes by block: stray ones, then found, missed, false and right by IoU and size, `(blocks, 41)`."""
-    overlaps = overlap_lakes(truth, judged)
-    true_home, home = blocks.home(truth), blocks.home(judged)
-    true_size, size = size_class(truth, blocks.grid), size_class(judged, blocks.grid)
+def _lake_sums(judged: Polygons, reference: Polygons, counted: Mask, blocks: Blocks) -> Counts:
+    """Counts lakes by block: stray ones, then what `_LAKES` tells, `(blocks, 49)`."""
+    overlaps = overlap_lakes(reference, judged)
+    reference_home, home = blocks.home(reference), blocks.home(judged)
+    reference_size, size = size_class(reference, blocks.grid), size_class(judged, blocks.grid)
     count = blocks.shape[0] * blocks.shape[1]
     stray = np.ones(len(judged), np.bool_)
-    stray[overlaps.guess] = False
+    stray[overlaps.predicted] = False
     sums = np.zeros((count, *_LAKES))
     for level, iou in enumerate(IOU_LEVELS):
         verdicts = judge_lakes(overlaps, counted, iou)
-        true_sides = (verdicts.found & counted, ~verdicts.found & counted)
-        for kind, which in enumerate((*true_sides, verdicts.false, verdicts.right)):
-            place, bulk = (true_home, true_size) if kind < len(true_sides) else (home, size)
-            np.add.at(sums, (place[which], level, bulk[which], kind), 1)
+        of_all, of_size = sums[:, level, 0], sums[:, level, 1:]
+        for kind, which, place, bulk in (
+            (_FOUND, verdicts.found & counted, reference_home, reference_size),
+            (_MISSED, ~verdicts.found & counted, reference_home, reference_size),
+            (_FALSE, verdicts.false, home, size),
+        ):
+            np.add.at(of_all[..., kind], place[which], 1)
+            np.add.at(of_size[..., kind], (place[which], bulk[which]), 1)
+        np.add.at(of_all[..., _RIGHT], home[verdicts.right], 1)
+        shown = np.column_stack([overlaps.predicted, reference_size[overlaps.reference]])[verdicts.shown]
+        lake, shown_size = np.unique(shown, axis=0).T
+        np.add.at(of_size[..., _RIGHT], (home[lake], shown_size), 1)
     strays = np.bincount(home[stray], minlength=count)
     return np.column_stack([strays, sums.reshape(count, -1)])
 
@@ -158,9 +169,9 @@ def _from_sums(total: Counts) -> Score:
     return Score(
         PixelCounts(tp, fp, fn, tn),
         ShoreCounts(*shores),
-        lakes=tuple(_lake_counts(iou, part.sum(axis=0)) for iou, part in zip(IOU_LEVELS, lakes, strict=True)),
+        lakes=tuple(_lake_counts(iou, rows[0]) for iou, rows in zip(IOU_LEVELS, lakes, strict=True)),
         by_size=tuple(
-            tuple(_lake_counts(iou, row) for row in part) for iou, part in zip(IOU_LEVELS, lakes, strict=True)
+            tuple(_lake_counts(iou, row) for row in rows[1:]) for iou, rows in zip(IOU_LEVELS, lakes, strict=True)
         ),
         stray=round(stray),
         land_km2=land,

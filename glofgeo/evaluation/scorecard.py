@@ -13,18 +13,18 @@ from glofgeo.evaluation.score import Score
 
 @dataclass(frozen=True)
 class Scorecard:
-    """A prediction, or several pooled, against the truth, with baselines on the same pixels beside it.
+    """A prediction, or several pooled, against reference lakes, beside other methods on the same pixels.
 
     Attributes:
         prediction: name of the predicted file, or how many maps were judged.
-        truth: name of the file of true lakes.
+        reference: name of the file of reference lakes.
         scene: id of the scene, if one was given and no more than one.
         grid: where the grid comes from.
         crs: of the grid.
         threshold: probability from which on a pixel counted as lake; None for masks and layers.
         aoi_share: share of the grid's pixels inside the area of interest (1 without one), 0-1.
         observed_share: share of those that were observed, 0-1; None if there are none. Only these enter the figures.
-        true_lakes: lakes of the truth that touch the grid.
+        reference_lakes: those that touch the grid.
         not_observed: those of them mostly not observed or outside the area of interest; neither found nor missed.
         too_small: those of them observed but below the minimum size; neither found nor missed.
         model: how the prediction did.
@@ -35,21 +35,21 @@ class Scorecard:
         ndwi_at: how that did; None where it cannot be had.
         unet: how a U-Net did that was trained on the same windows for the same time, if there was one.
         calibration: how far the probabilities can be trusted; None for masks and layers.
-        blocks: blocks of ground that the intervals are drawn from.
-        block_km: their side: as large as the errors' own correlation asks for and the ground allows.
+        blocks: that the intervals are drawn from.
+        block_km: their side: as large as the errors' own correlation asks for and the area allows.
         neighbours: correlation of the errors of neighbouring blocks, 0-1; above 0.3 there are no intervals.
         by_scene: pixels of every scene and method, where several scenes were judged.
     """
 
     prediction: str
-    truth: str
+    reference: str
     scene: str | None
     grid: str
     crs: str
     threshold: float | None
     aoi_share: float
     observed_share: float | None
-    true_lakes: int
+    reference_lakes: int
     not_observed: int
     too_small: int
     model: Score
@@ -68,12 +68,12 @@ class Scorecard:
     @property
     def methods(self) -> dict[str, Score]:
         """What is compared, by the name it is shown under."""
-        baselines = {
+        others = {
             "U-Net": self.unet,
             "NDWI > 0": self.ndwi,
             f"NDWI > {self.ndwi_threshold or 0:.4g} ({self.ndwi_origin})": self.ndwi_at,
         }
-        return {"model": self.model} | {name: score for name, score in baselines.items() if score is not None}
+        return {"model": self.model} | {name: score for name, score in others.items() if score is not None}
 
     def to_dict(self) -> dict[str, Any]:
         """Gives plain values that survive JSON unchanged."""

@@ -1,14 +1,9 @@
 """A plan of overlapping windows that covers a grid exactly."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from affine import Affine
-
-# Bounds that went through another CRS are off by micrometres, and would touch one more row: other windows.
-_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -62,29 +57,6 @@ def plan_windows(shape: tuple[int, int], window: int, overlap: int) -> WindowPla
     height, width = (min(window, side) for side in shape)
     tops, lefts = (_starts(side, window, overlap) for side in shape)
     return WindowPlan(shape, window, height, width, tops, lefts)
-
-
-def bounding_slices(
-    transform: Affine, shape: tuple[int, int], bounds: tuple[float, float, float, float], margin: int = 0
-) -> tuple[slice, slice]:
-    """Gives the rows and columns of a grid that bounds touch by more than a thousandth of a pixel.
-
-    Args:
-        transform: of the grid, north-up.
-        shape: (rows, cols) of the grid.
-        bounds: (left, bottom, right, top) in its CRS.
-        margin: pixels to add on each side, as far as the grid goes.
-
-    Returns:
-        Rows and columns, empty where the bounds lie off the grid.
-    """
-    left, bottom, right, top = bounds
-    (col0, row0), (col1, row1) = ~transform * (left, top), ~transform * (right, bottom)
-    rows, cols = (
-        (max(math.floor(first + _ROUNDING) - margin, 0), min(math.ceil(last - _ROUNDING) + margin, side))
-        for first, last, side in ((row0, row1, shape[0]), (col0, col1, shape[1]))
-    )
-    return slice(rows[0], max(rows)), slice(cols[0], max(cols))
 
 
 def reflect_around(plan: WindowPlan, out: npt.NDArray[np.float32]) -> None:

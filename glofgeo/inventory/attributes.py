@@ -27,8 +27,11 @@ COLUMNS = {
     "touches_edge": "bool",
 }
 
-# Size classes of lakes: upper bounds in km2 of all but the largest.
+# Size classes of lakes: upper bounds in km2 of all but the largest, and their names. A lake of just a bound is in the
+# upper class. From 0.02 km2 on, ICIMOD's inventory of 2020 deems a lake large enough for a harmful outburst; the
+# smallest lakes of Wang et al. 2020 (ESSD 12:2169) have 0.0054 km2.
 SIZE_BOUNDS_KM2 = (0.005, 0.02, 0.1, 1.0)
+SIZE_CLASSES = ("< 0.005", "0.005-0.02", "0.02-0.1", "0.1-1", "> 1")
 
 # 1 sigma of an area outlined on pixels of side G with perimeter P: P / G pixels lie on the shore, and the area of
 # 0.6872 of them (one sigma) is known to half a pixel, 0.6872 * G^2 / 2 each: Hanshaw & Bookhagen 2014,

@@ -1,7 +1,6 @@
 """The lake layers of many scenes as one, in which no lake is counted twice."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import count
 from string import ascii_lowercase
 from typing import Any
@@ -16,6 +15,7 @@ from shapely.geometry.base import BaseGeometry
 from datasets_def.reproject import to_degrees
 from glofgeo.errors import GlofgeoError
 from glofgeo.inventory.attributes import COLUMNS, geodesic_size, lake_ids, name_suffix
+from glofgeo.inventory.overlaps import Outlines, Overlaps, find_overlaps, groups_of, neighbours
 
 # Two outlines show the same lake where they share more than this part of the smaller one. A pixel of disagreement
 # between two grids leaves more than that of the smallest lakes, and gives less to neighbours that merely touch.
@@ -24,48 +24,30 @@ _SAME_LAKE = 0.1
 # Two outlines show the same lake, and one of them can stand for both, from this part on.
 _HALF = 0.5
 
-# Outlines that merely touch share a rounding of this part of the smaller one.
-_TOUCH = 1e-9
-
 _WGS84 = "EPSG:4326"
-
-Outlines = npt.NDArray[np.object_]
-
-
-@dataclass(frozen=True)
-class Overlaps:
-    """Pairs of outlines that share ground, by number, and the area they share."""
-
-    first: npt.NDArray[np.intp]
-    second: npt.NDArray[np.intp]
-    common: npt.NDArray[np.float64]
-
-    def take(self, which: npt.NDArray[np.bool_]) -> "Overlaps":
-        """Some of the pairs."""
-        return Overlaps(self.first[which], self.second[which], self.common[which])
 
 
 def combine_lakes(layers: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
     """Combines the lake layers of scenes; a lake that several scenes of one date show occurs once.
 
     Scenes of one UTC day are of one date; a scene of unknown time is a date of its own. Lakes of different dates are
-    different observations and all stay. Within a date the ground is given out, and none of it twice:
+    different observations and all stay. Within a date every spot is given to one lake, and none twice:
 
     1. An outline is whole if it touches neither its scene's border nor unobserved pixels, unless another scene has an
        outline over half of it or more, of which its own scene shows less than half: then it is a bay of that. The
-       whole outlines take their ground one after the other: the greatest `valid_frac` first, then the most pixels,
-       then the first scene by name. One that finds half of its ground taken is another view of what took it, and goes;
+       whole outlines take their area one after the other: the greatest `valid_frac` first, then the most pixels,
+       then the first scene by name. One that finds half of its area taken is another view of what took it, and goes;
        the others stay, without what was taken.
     2. The same holds for what is left of partial outlines. Those of different scenes that overlap by more than a tenth
-       of the smaller one then become one lake, their union; the largest union takes its ground first.
+       of the smaller one then become one lake, their union; the largest union takes its area first.
 
-    So a whole outline stays with more than half of its ground, or half of its ground or more lies in whole outlines
+    So a whole outline stays with more than half of its area, or half of its area or more lies in whole outlines
     that stay, or it is a bay. What is cut off a lake but nowhere wider than a pixel is dropped: scenes differ by that
     much along a shore.
 
     A union's `scene_id` and `proc_baseline` list those of its parts, `acq_datetime` and `prob_p10` are the least,
-    `valid_frac` is the greatest, `prob_mean` is weighted by area, and `touches_edge` is true if it is for one part. Of
-    unions and of lakes that lost ground, area and perimeter are measured anew; `n_px` is the area times the parts'
+    `valid_frac` is the greatest, `prob_mean` is weighted by area, and `touches_edge` is true if it is for one part.
+    Area and perimeter of unions, and of lakes that lost a part, are measured anew; `n_px` is the area times the parts'
     pixels per area, `area_unc_m2` the perimeter times the parts' uncertainty per length of shore, which is the same
     formula with the same pixel.
 
@@ -96,13 +78,11 @@ def _check(layers: list[gpd.GeoDataFrame]) -> None:
     for layer in layers:
         missing = [name for name in COLUMNS if name not in layer.columns]
         if missing or layer.crs is None:
-            raise GlofgeoError(
-                f"a lake layer lacks {', '.join(missing) or 'a coordinate reference system'}; "
-                "combine layers that `glofgeo map` wrote"
-            )
+            lacking = ", ".join(missing) or "a coordinate reference system"
+            raise GlofgeoError(f"a lake layer lacks {lacking}", "combine layers that glofgeo wrote")
         own = {scene for name in layer["scene_id"].unique() for scene in name.split(" + ")}
         if own & scenes:
-            raise GlofgeoError(f"scene {min(own & scenes)} occurs in two lake layers; combine each scene once")
+            raise GlofgeoError(f"scene {min(own & scenes)} occurs in two lake layers", "combine each scene once")
         scenes |= own
 
 
@@ -131,22 +111,22 @@ def _combine_date(lakes: gpd.GeoDataFrame, agree: bool) -> gpd.GeoDataFrame:
     planar = lakes.geometry if agree else _project(lakes.geometry)
     outlines = _repaired(planar.to_numpy())
     layer = lakes["layer"].to_numpy()
-    overlaps = _find_overlaps(outlines, layer)
+    overlaps = find_overlaps(outlines, layer)
     whole = ~lakes["touches_edge"].to_numpy() & ~_is_bay(overlaps, outlines, layer)
     pixel = np.sqrt(shapely.area(outlines) / lakes["n_px"].clip(lower=1).to_numpy())
     best_first = np.lexsort((-lakes["n_px"].to_numpy(), -lakes["valid_frac"].to_numpy(), ~whole))
     first_partial = int(np.count_nonzero(whole))
-    near = _neighbours(overlaps, len(outlines))
+    near = neighbours(overlaps, len(outlines))
     kept = _give_out(best_first[:first_partial].tolist(), outlines, near, pixel)
     partial = best_first[first_partial:].tolist()
     rests = {i: rest for i in partial if (rest := _rest(outlines[i], near[i], kept, pixel[i])) is not None}
     stay = [i for i, rest in kept.items() if rest is outlines[i]]
     changed = [_union(lakes.iloc[[i]], rest) for i, rest in kept.items() if rest is not outlines[i]]
-    for group, ground in _join(rests, layer, pixel):
-        if len(group) == 1 and ground is outlines[group[0]]:
+    for group, outline in _join(rests, layer, pixel):
+        if len(group) == 1 and outline is outlines[group[0]]:
             stay += group
         else:
-            changed.append(_union(lakes.iloc[group], ground))
+            changed.append(_union(lakes.iloc[group], outline))
     found = [lakes.iloc[sorted(stay)]]
     if changed:
         joined = _measured(gpd.GeoDataFrame(changed, crs=planar.crs))
@@ -168,17 +148,6 @@ def _repaired(outlines: Outlines) -> Outlines:
     return repaired
 
 
-def _find_overlaps(outlines: Outlines, layer: npt.NDArray[np.int64]) -> Overlaps:
-    """Finds the pairs of outlines of different scenes that share ground, each once, and how much."""
-    first, second = shapely.STRtree(outlines).query(outlines, predicate="intersects")
-    ours = (first < second) & (layer[first] != layer[second])
-    first, second = first[ours], second[ours]
-    common = shapely.area(shapely.intersection(outlines[first], outlines[second]))
-    area = shapely.area(outlines)
-    shared = common > _TOUCH * np.minimum(area[first], area[second])
-    return Overlaps(first[shared], second[shared], common[shared])
-
-
 def _is_bay(overlaps: Overlaps, outlines: Outlines, layer: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """Tells which outlines lie by half or more in one of another scene that their own shows less than half of."""
     area = shapely.area(outlines)
@@ -194,19 +163,10 @@ def _is_bay(overlaps: Overlaps, outlines: Outlines, layer: npt.NDArray[np.int64]
     return bay
 
 
-def _neighbours(overlaps: Overlaps, count: int) -> list[list[int]]:
-    """Lists for each outline those that it shares ground with."""
-    near: list[list[int]] = [[] for _ in range(count)]
-    for one, other in zip(overlaps.first.tolist(), overlaps.second.tolist(), strict=True):
-        near[one].append(other)
-        near[other].append(one)
-    return near
-
-
 def _give_out(
     order: Sequence[int], outlines: Outlines, near: list[list[int]], pixel: npt.NDArray[np.float64]
 ) -> dict[int, BaseGeometry]:
-    """Gives ground to outlines in this order; the ground of those that get more than half of theirs."""
+    """Gives area to outlines in this order; what those get that get more than half of theirs."""
     kept: dict[int, BaseGeometry] = {}
     for i in order:
         rest = _rest(outlines[i], near[i], kept, pixel[i])
@@ -237,42 +197,27 @@ def _without_ribbons(rest: BaseGeometry, pixel: float) -> BaseGeometry:
 def _join(
     rests: dict[int, BaseGeometry], layer: npt.NDArray[np.int64], pixel: npt.NDArray[np.float64]
 ) -> Iterator[tuple[list[int], BaseGeometry]]:
-    """Joins what is left of partial outlines to lakes: the outlines of each, and its ground."""
+    """Joins what is left of partial outlines to lakes: the outlines of each, and what it is left with."""
     number = sorted(rests)
     outlines = np.array([rests[i] for i in number], dtype=object)
-    overlaps = _find_overlaps(outlines, layer[number])
+    overlaps = find_overlaps(outlines, layer[number])
     area = shapely.area(outlines)
     same = overlaps.common > _SAME_LAKE * np.minimum(area[overlaps.first], area[overlaps.second])
-    groups = list(_groups(_neighbours(overlaps.take(same), len(outlines))))
-    grounds = np.array(
+    groups = list(groups_of(neighbours(overlaps.take(same), len(outlines))))
+    unions = np.array(
         [outlines[group[0]] if len(group) == 1 else shapely.union_all(outlines[group]) for group in groups],
         dtype=object,
     )
     side = np.array([pixel[number[group[0]]] for group in groups])
     # A lake of one scene is not held against the others of that scene.
     of_scene = [layer[number[group[0]]] if len(group) == 1 else -1 - i for i, group in enumerate(groups)]
-    between = _find_overlaps(grounds, np.array(of_scene, dtype=np.int64))
-    order = np.argsort(-shapely.area(grounds), kind="stable").tolist()
-    for i, ground in _give_out(order, grounds, _neighbours(between, len(grounds)), side).items():
-        yield [number[member] for member in groups[i]], ground
+    between = find_overlaps(unions, np.array(of_scene, dtype=np.int64))
+    order = np.argsort(-shapely.area(unions), kind="stable").tolist()
+    for i, rest in _give_out(order, unions, neighbours(between, len(unions)), side).items():
+        yield [number[member] for member in groups[i]], rest
 
 
-def _groups(links: list[list[int]]) -> Iterator[list[int]]:
-    """Gathers the outlines that are linked, directly or through others."""
-    seen: set[int] = set()
-    for start in range(len(links)):
-        if start in seen:
-            continue
-        group, ahead = {start}, [start]
-        while ahead:
-            new = set(links[ahead.pop()]) - group
-            group |= new
-            ahead += new
-        seen |= group
-        yield sorted(group)
-
-
-def _union(parts: gpd.GeoDataFrame, ground: BaseGeometry) -> dict[str, Any]:
+def _union(parts: gpd.GeoDataFrame, outline: BaseGeometry) -> dict[str, Any]:
     """One lake of one or several outlines, but for what `_measured` adds; `n_px` and `area_unc_m2` are sums as yet."""
     return {
         "scene_id": _listed(parts["scene_id"]),
@@ -287,7 +232,7 @@ def _union(parts: gpd.GeoDataFrame, ground: BaseGeometry) -> dict[str, Any]:
         "n_px": parts["n_px"].sum(),
         "valid_frac": parts["valid_frac"].max(),
         "touches_edge": parts["touches_edge"].any(),
-        "geometry": shapely.multipolygons(shapely.get_parts(ground)),
+        "geometry": shapely.multipolygons(shapely.get_parts(outline)),
     }
 
 

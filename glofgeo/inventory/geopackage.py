@@ -10,6 +10,7 @@ import pandas as pd
 import pyogrio
 import shapely
 
+from datasets_def.atomic import written_beside
 from glofgeo.errors import GlofgeoError
 from glofgeo.inventory.attributes import COLUMNS
 from glofgeo.inventory.styles import lake_points_qml, lakes_qml
@@ -44,7 +45,9 @@ def require_replaceable(path: Path) -> None:
         GlofgeoError: If something else is here, or somebody has changed the lakes or styles or added a layer.
     """
     if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise GlofgeoError(f"{path}: is not a file of its own; move it away, or name another folder with --out")
+        raise GlofgeoError(
+            f"{path}: is not a file of its own, and stays", "move it away, or name another folder", argument="out"
+        )
     if not path.exists():
         return
     try:
@@ -54,7 +57,7 @@ def require_replaceable(path: Path) -> None:
     except sqlite3.Error:
         reason = "is no layer of lakes that glofgeo wrote"
     if reason:
-        raise GlofgeoError(f"{path}: {reason}, and stays; move it away, or name another folder with --out")
+        raise GlofgeoError(f"{path}: {reason}, and stays", "move it away, or name another folder", argument="out")
 
 
 def _foreign(database: sqlite3.Connection) -> str | None:
@@ -104,27 +107,26 @@ def write_lakes(path: Path, lakes: gpd.GeoDataFrame, note: str = "") -> None:
         GlofgeoError: If a file is there that `write_lakes` did not write, or that was changed since.
     """
     require_replaceable(path)
-    part = path.with_name(f".{path.stem}.part.gpkg")
-    part.unlink(missing_ok=True)
-    try:
-        outlines = lakes[[*COLUMNS, lakes.geometry.name]]
-        inside = shapely.point_on_surface(lakes.geometry.to_numpy())
-        points = gpd.GeoDataFrame(lakes[["lake_id", "acq_datetime", "area_m2"]], geometry=inside, crs=lakes.crs)
-        stamp = _stamp(lakes["acq_datetime"])
-        # Left to the clock, GDAL notes one change more in the header when a millisecond ends while it writes.
-        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": stamp})
-        _write_layer(part, outlines, "lakes", "MultiPolygon", _joined("glacial lakes", note))
-        _write_layer(part, points, "lakes_points", "Point", _joined("a point inside each glacial lake", note))
+    outlines = lakes[[*COLUMNS, lakes.geometry.name]]
+    inside = shapely.point_on_surface(lakes.geometry.to_numpy())
+    points = gpd.GeoDataFrame(lakes[["lake_id", "acq_datetime", "area_m2"]], geometry=inside, crs=lakes.crs)
+    stamp = _stamp(lakes["acq_datetime"])
+    date = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
+    with written_beside(path) as part:
+        part.unlink(missing_ok=True)
+        try:
+            # Left to the clock, GDAL notes one change more in the header when a millisecond ends while it writes.
+            pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": stamp})
+            _write_layer(part, outlines, "lakes", "MultiPolygon", _joined("glacial lakes", note))
+            _write_layer(part, points, "lakes_points", "Point", _joined("a point inside each glacial lake", note))
+        finally:
+            pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": date})
         with closing(sqlite3.connect(part)) as database, database:
             _add_styles(database, stamp)
             database.execute(f"CREATE TABLE {_MARK} (digest TEXT NOT NULL)")
             database.execute(f"INSERT INTO {_MARK} VALUES (?)", (_digest(database),))
         for ending in SIDECARS:
             path.with_name(path.name + ending).unlink(missing_ok=True)
-        part.replace(path)
-    finally:
-        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
-        part.unlink(missing_ok=True)
 
 
 def _write_layer(path: Path, frame: gpd.GeoDataFrame, name: str, geometry_type: str, description: str) -> None:

@@ -1,4 +1,4 @@
-"""How QGIS shows what the mapper writes: style documents (QML) for the lake layers and for the two rasters.
+"""How QGIS shows what glofgeo writes: style documents (QML) for the lake layers.
 
 The documents hold only what differs from QGIS's defaults; the reader fills in the rest. Element and attribute names
 are those that QGIS 3.22 writes and later versions still read.
@@ -8,7 +8,9 @@ from xml.sax.saxutils import quoteattr
 
 # Below this scale (1 : 100 000) the smallest lakes are under a pixel of the screen, and points stand in for them.
 POINT_SCALE = 100_000
-_LABEL_SCALE = 25_000
+# A label would cover a lake that is narrower than this on the screen; below this scale it says nothing.
+_LABEL_WIDTH_MM = 4
+_LABEL_SCALE = 250_000
 
 _OUTLINE = "0,114,255,255"
 _FILL = "40,170,255,60"
@@ -30,29 +32,37 @@ _ALIASES = {
     "touches_edge": "Cut by scene edge or cloud",
 }
 
+# How a form shows a field: decimals and unit. What was measured is not there to be typed over.
+_MEASURED = {
+    "area_m2": (0, " m²"),
+    "perim_m": (0, " m"),
+    "area_unc_m2": (0, " m²"),
+    "prob_mean": (2, ""),
+    "prob_p10": (2, ""),
+    "n_px": (0, " px"),
+    "valid_frac": (2, ""),
+}
+
 _AREA = "format_number(\"area_m2\" / 1e6, 4) || ' ± ' || format_number(\"area_unc_m2\" / 1e6, 4) || ' km²'"
-_LABEL = f"\"lake_id\" || '\\n' || {_AREA}"
+_SEVERAL_DATES = 'to_date(minimum("acq_datetime")) <> to_date(maximum("acq_datetime"))'
+_DATE = f"CASE WHEN {_SEVERAL_DATES} THEN '\\n' || format_date(\"acq_datetime\", 'yyyy-MM-dd') ELSE '' END"
+_LABEL = f"\"lake_id\" || '\\n' || {_AREA} || {_DATE}"
+_LABEL_SHOWN = f'sqrt("area_m2") * 1000 >= {_LABEL_WIDTH_MM} * @map_scale'
 _MAP_TIP = (
     f"<b>[% lake_id %]</b><br>[% {_AREA} %]<br>probability [% format_number(prob_mean, 2) %]"
     "<br>[% format_date(acq_datetime, 'yyyy-MM-dd HH:mm') %] UTC"
 )
 
-# Lake probability in percent -> red, green, blue, opacity. Unlikely is invisible, doubtful is warm, certain is blue.
-_RAMP = {
-    0: (255, 247, 188, 0),
-    5: (255, 247, 188, 0),
-    25: (254, 217, 118, 150),
-    50: (253, 141, 60, 190),
-    75: (65, 160, 220, 205),
-    100: (8, 64, 156, 220),
-}
+# Marks a style that may be replaced: QGIS drops it from those that a user saves.
+STYLE_MARK = "<!-- written by glofgeo -->"
 
 
 def lakes_qml() -> str:
     """Style of the polygon layer `lakes`.
 
-    Blue outline over a translucent fill; dashed where the scene's edge or a cloud cuts the lake. Labels with name
-    and area from 1 : 25 000 on. Each lake appears at its time of acquisition when QGIS plays the layer over time.
+    Blue outline over a translucent fill; dashed where the scene's edge or a cloud cuts the lake. A lake that is wide
+    enough on the screen is labelled with name and area, and with the date where the layer has several. The form gives
+    rounded numbers with their units. Each lake appears at its time of acquisition when QGIS plays the layer over time.
     """
     whole = _symbol("0", "fill", _fill_layer("solid"))
     cut = _symbol("1", "fill", _fill_layer("dash"))
@@ -68,14 +78,28 @@ def lakes_qml() -> str:
   <labeling type="simple">
     <settings>
       <text-style fieldName={quoteattr(_LABEL)} isExpression="1"
-          fontSize="9" fontSizeUnit="Point" textColor="0,40,100,255" textOpacity="1">
-        <text-buffer bufferDraw="1" bufferNoFill="1" bufferSize="0.6" bufferSizeUnits="MM" bufferColor="{_HALO}"/>
+          fontSize="9" fontSizeUnit="Point" textColor="0,24,64,255" textOpacity="1">
+        <text-buffer bufferDraw="1" bufferNoFill="0" bufferSize="1.5" bufferSizeUnits="MM" bufferJoinStyle="128"
+            bufferColor="{_HALO}"/>
       </text-style>
       <placement placement="8" dist="1" distUnits="MM"/>
       <rendering scaleVisibility="1" scaleMax="{_LABEL_SCALE}" scaleMin="0" drawLabels="1"/>
+      <dd_properties>
+        <Option type="Map">
+          <Option name="name" type="QString" value=""/>
+          <Option name="properties" type="Map">
+            <Option name="Show" type="Map">
+              <Option name="active" type="bool" value="true"/>
+              <Option name="expression" type="QString" value={quoteattr(_LABEL_SHOWN)}/>
+              <Option name="type" type="int" value="3"/>
+            </Option>
+          </Option>
+          <Option name="type" type="QString" value="collection"/>
+        </Option>
+      </dd_properties>
     </settings>
   </labeling>
-  {_aliases(list(_ALIASES))}
+  {_fields(list(_ALIASES))}
   <mapTip>{_escaped(_MAP_TIP)}</mapTip>""",
         'labelsEnabled="1"',
     )
@@ -99,45 +123,9 @@ def lake_points_qml() -> str:
   <renderer-v2 type="singleSymbol">
     <symbols>{_symbol("0", "marker", marker)}</symbols>
   </renderer-v2>
-  {_aliases(["lake_id", "acq_datetime", "area_m2"])}""",
+  {_fields(["lake_id", "acq_datetime", "area_m2"])}""",
         # QGIS calls the larger denominator "minimum scale"; 0 leaves that side open.
         f'hasScaleBasedVisibilityFlag="1" maxScale="{POINT_SCALE}" minScale="0"',
-    )
-
-
-def mask_qml() -> str:
-    """Style of `mask.tif`: lakes in translucent blue, land invisible.
-
-    Without it QGIS takes the file's colour table, whose land is opaque black: GeoTIFF keeps no opacity there.
-    """
-    return _raster_document(
-        """
-    <rasterrenderer type="paletted" band="1" opacity="1" alphaBand="-1">
-      <colorPalette>
-        <paletteEntry value="0" color="#000000" alpha="0" label="land"/>
-        <paletteEntry value="1" color="#1e90ff" alpha="110" label="lake"/>
-      </colorPalette>
-    </rasterrenderer>"""
-    )
-
-
-def probability_qml() -> str:
-    """Style of `probability.tif`: nothing up to 5 %, then yellow, orange at 50 %, and blue where certain."""
-    items = "".join(
-        f"""
-            <item value="{value}" label="{value} %" color="#{r:02x}{g:02x}{b:02x}" alpha="{alpha}"/>"""
-        for value, (r, g, b, alpha) in _RAMP.items()
-    )
-    return _raster_document(
-        f"""
-    <rasterrenderer type="singlebandpseudocolor" band="1" opacity="1" alphaBand="-1"
-        classificationMin="0" classificationMax="100">
-      <rastershader>
-        <colorrampshader colorRampType="INTERPOLATED" classificationMode="1" clip="0"
-            minimumValue="0" maximumValue="100">{items}
-        </colorrampshader>
-      </rastershader>
-    </rasterrenderer>"""
     )
 
 
@@ -157,17 +145,52 @@ def _fill_layer(outline_style: str) -> str:
 
 
 def _layer(kind: str, options: dict[str, str]) -> str:
-    inner = "".join(f'<Option name="{name}" type="QString" value="{value}"/>' for name, value in options.items())
-    return f'<layer class="{kind}" enabled="1" locked="0" pass="0"><Option type="Map">{inner}</Option></layer>'
+    texts = {name: ("QString", value) for name, value in options.items()}
+    return f'<layer class="{kind}" enabled="1" locked="0" pass="0">{_options(texts)}</layer>'
 
 
 def _symbol(name: str, kind: str, layer: str) -> str:
     return f'<symbol name="{name}" type="{kind}" alpha="1" clip_to_extent="1">{layer}</symbol>'
 
 
-def _aliases(fields: list[str]) -> str:
-    inner = "".join(f'<alias field="{field}" name={quoteattr(_ALIASES[field])}/>' for field in fields)
-    return f"<aliases>{inner}</aliases>"
+def _fields(fields: list[str]) -> str:
+    """Names of the fields, how the form shows them, and which may be edited there."""
+    widgets = "".join(
+        f'<field name="{field}"><editWidget type="{kind}"><config>{_options(config)}</config></editWidget></field>'
+        for field in fields
+        for kind, config in [_widget(field)]
+    )
+    aliases = "".join(f'<alias field="{field}" name={quoteattr(_ALIASES[field])}/>' for field in fields)
+    editable = "".join(f'<field name="{field}" editable="{int(field not in _MEASURED)}"/>' for field in fields)
+    return (
+        f"<fieldConfiguration>{widgets}</fieldConfiguration><aliases>{aliases}</aliases><editable>{editable}</editable>"
+    )
+
+
+def _widget(field: str) -> tuple[str, dict[str, tuple[str, str]]]:
+    """Kind of a field's widget, and its options: name -> type and value."""
+    if field in _MEASURED:
+        decimals, unit = _MEASURED[field]
+        # The widget of whole numbers has 32 bits.
+        kind, most = ("int", "2147483647") if field == "n_px" else ("double", "1e15")
+        return "Range", {
+            "AllowNull": ("bool", "true"),
+            "Min": (kind, "0"),
+            "Max": (kind, most),
+            "Precision": ("int", str(decimals)),
+            "Style": ("QString", "SpinBox"),
+            "Suffix": ("QString", unit),
+        }
+    if field == "acq_datetime":
+        return "DateTime", {"display_format": ("QString", "yyyy-MM-dd HH:mm"), "allow_null": ("bool", "true")}
+    return ("CheckBox" if field == "touches_edge" else "TextEdit"), {}
+
+
+def _options(options: dict[str, tuple[str, str]]) -> str:
+    inner = "".join(
+        f'<Option name="{name}" type="{kind}" value={quoteattr(value)}/>' for name, (kind, value) in options.items()
+    )
+    return f'<Option type="Map">{inner}</Option>'
 
 
 def _escaped(text: str) -> str:
@@ -176,18 +199,10 @@ def _escaped(text: str) -> str:
 
 def _vector_document(body: str, attributes: str) -> str:
     return f"""<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
+{STYLE_MARK}
 <qgis version="3.22" styleCategories="AllStyleCategories" {attributes}>
   <temporal enabled="1" mode="1" startField="acq_datetime" endField="" durationField=""
       fixedDuration="0" durationUnit="min" limitMode="0" accumulate="0"/>{body}
   <previewExpression>"lake_id"</previewExpression>
-</qgis>
-"""
-
-
-def _raster_document(renderer: str) -> str:
-    return f"""<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
-<qgis version="3.22" styleCategories="AllStyleCategories">
-  <pipe>{renderer}
-  </pipe>
 </qgis>
 """

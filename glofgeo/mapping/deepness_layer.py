@@ -8,11 +8,18 @@ from xml.etree import ElementTree
 
 from rasterio.windows import Window
 
+from datasets_def.atomic import written_beside
 from datasets_def.files import Layer
 from datasets_def.scene import Scene
 from glofgeo import __version__
 from glofgeo.errors import GlofgeoError
+from glofgeo.inventory.raster_styles import true_colour_qml
+from glofgeo.inventory.styles import STYLE_MARK
 from glofgeo.models.onnx import STACK_OFFSET, STACK_SCALE
+
+_COLOURS = {"B04": "Red", "B03": "Green", "B02": "Blue"}
+# Reflectance that is shown white: fresh snow is brighter, and everything else has room below.
+_WHITE = 0.5
 
 
 def write_stack(scene: Scene, out: Path, bands: Sequence[str]) -> Path:
@@ -23,8 +30,11 @@ def write_stack(scene: Scene, out: Path, bands: Sequence[str]) -> Path:
     ones raised by 1000, so that dark water and shadow, which can be below zero, keep their values. Coarser bands are
     replicated. The bands carry no scale, because QGIS would apply it and give Deepness other numbers.
 
+    Beside it lies a style with which QGIS shows red as red; one that somebody saved there stays.
+
     Args:
-        scene: stays where it is: the VRT refers to its files, by relative path where they lie below `out`.
+        scene: stays where it is: the VRT refers to its files by their relative path, so that both can be moved
+            together (not to what is inside a zipped product).
         out: folder; made if need be.
         bands: names, in the order the model reads them; they become the band descriptions.
 
@@ -38,18 +48,26 @@ def write_stack(scene: Scene, out: Path, bands: Sequence[str]) -> Path:
     scene.read(Window(0, 0, 1, 1), bands)
     path = out / f"{scene.id}_stack.vrt"
     _require_replaceable(path)
-    part = path.with_name(path.name + ".part")
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        ElementTree.ElementTree(_dataset(scene, out, bands)).write(part, encoding="utf-8")
-        part.replace(path)
+        with written_beside(path) as part:
+            ElementTree.ElementTree(_dataset(scene, out, bands)).write(part, encoding="utf-8")
+        _write_style(path.with_suffix(".qml"), bands)
     except OSError as error:
         reason = error.strerror or error
-        raise GlofgeoError(f"{path}: cannot write there ({reason}); name another folder with --out") from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
+        raise GlofgeoError(f"{path}: cannot write there ({reason})", "name another folder", argument="out") from error
     return path
+
+
+def _write_style(path: Path, bands: Sequence[str]) -> None:
+    """Writes how QGIS shows the stack, or removes what shows another, unless somebody else wrote it."""
+    if os.path.lexists(path) and STYLE_MARK not in path.read_text(encoding="utf-8", errors="replace"):
+        return
+    style = true_colour_qml(bands, STACK_OFFSET, STACK_OFFSET + _WHITE * STACK_SCALE)
+    if style is None:
+        path.unlink(missing_ok=True)
+    else:
+        with written_beside(path) as part:
+            part.write_text(style, encoding="utf-8")
 
 
 def _require_replaceable(path: Path) -> None:
@@ -60,7 +78,7 @@ def _require_replaceable(path: Path) -> None:
             software = ElementTree.parse(path).find("Metadata/MDI[@key='SOFTWARE']")
             if software is not None and (software.text or "").startswith("glofgeo "):
                 return
-    raise GlofgeoError(f"{path}: was not written by glofgeo, and stays; name another folder with --out")
+    raise GlofgeoError(f"{path}: was not written by glofgeo, and stays", "name another folder", argument="out")
 
 
 def _dataset(scene: Scene, out: Path, bands: Sequence[str]) -> ElementTree.Element:
@@ -78,6 +96,8 @@ def _dataset(scene: Scene, out: Path, bands: Sequence[str]) -> ElementTree.Eleme
         element = ElementTree.SubElement(root, "VRTRasterBand", dataType="UInt16", band=str(number))
         ElementTree.SubElement(element, "Description").text = band
         ElementTree.SubElement(element, "NoDataValue").text = "0"
+        if band in _COLOURS:
+            ElementTree.SubElement(element, "ColorInterp").text = _COLOURS[band]
         element.append(_source(scene, scene.layers[band], out))
     return root
 
@@ -106,6 +126,7 @@ def _reference(path: str, out: Path) -> tuple[str, bool]:
     if path.startswith("/vsi"):
         return path, False
     file = Path(path).resolve()
-    if file.is_relative_to(out.resolve()):
-        return file.relative_to(out.resolve()).as_posix(), True
-    return str(file), False
+    try:
+        return Path(os.path.relpath(file, out.resolve())).as_posix(), True
+    except ValueError:  # on another drive of Windows
+        return str(file), False

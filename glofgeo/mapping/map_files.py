@@ -1,41 +1,24 @@
 """From what was gathered of a scene to everything that lies in its folder, but for `run.json`."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import geopandas as gpd
-import numpy as np
-import numpy.typing as npt
 import rasterio
-from affine import Affine
 
+from datasets_def.grid import Grid
 from datasets_def.scene import Scene
 from glofgeo import __version__
 from glofgeo.inference.stream import Strip
 from glofgeo.inventory import describe_lakes, write_lakes
+from glofgeo.inventory.layer_definition import layer_definition
 from glofgeo.mapping.components import LakeRuns
 from glofgeo.mapping.job import Job
-from glofgeo.mapping.overview import true_colour, write_overview
+from glofgeo.mapping.overview import Backdrop, caption, true_colour, write_overview
 from glofgeo.mapping.polygons import lake_polygons
 from glofgeo.mapping.rasters import WorkingRaster, write_mask, write_probability
 from glofgeo.mapping.scene_folder import CLOUDS_NOT_MASKED
 from glofgeo.mapping.thumbnail import Thumbnail
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A scene at the size of a screen.
-
-    Attributes:
-        rgb: `(H, W, 3)` uint8, true colour.
-        not_observed: bool `(H, W)`.
-        transform: from (column, row) of the picture to the CRS.
-    """
-
-    rgb: npt.NDArray[np.uint8]
-    not_observed: npt.NDArray[np.bool_]
-    transform: Affine
 
 
 class PictureSink:
@@ -54,19 +37,17 @@ class PictureSink:
 
     def add(self, first_row: int, strip: Strip) -> None:
         """Takes the next strip."""
-        planes = [strip.numbers[self._scene.bands.index(band)] for band in self._bands]
+        planes = [strip.dn[self._scene.bands.index(band)] for band in self._bands]
         self._thumbnail.add(first_row, planes, strip.valid)
 
-    def finish(self, transform: Affine) -> Picture:
-        """Gives the picture of what was added, whose `transform` is given."""
+    def finish(self, grid: Grid) -> Backdrop:
+        """Gives the picture of what was added, an area with this grid."""
         reflectance = self._scene.reflectance(self._thumbnail.image(), self._bands)
-        return Picture(
-            true_colour(reflectance), self._thumbnail.not_observed(), self._thumbnail.transform(transform)
-        )  # fmt: skip
+        return Backdrop(true_colour(reflectance), self._thumbnail.not_observed(), self._thumbnail.grid(grid))
 
 
 def write_outputs(
-    folder: Path, job: Job, probability: WorkingRaster, runs: LakeRuns, picture: Picture
+    folder: Path, job: Job, probability: WorkingRaster, runs: LakeRuns, picture: Backdrop
 ) -> gpd.GeoDataFrame:
     """Writes rasters, lake layer and picture.
 
@@ -101,10 +82,9 @@ def write_outputs(
         lakes, cleaned = lakes[~small].reset_index(drop=True), cleaned.withdraw(small)
         rasters.append(pool.submit(write_mask, folder / "mask.tif", probability, cleaned.mask, tags(job)))
         write_lakes(folder / "lakes.gpkg", lakes, note(job))
-        write_overview(
-            folder / "overview.png", picture.rgb, lakes, picture.transform, scene.crs, scene.id, picture.not_observed,
-            note(job),
-        )  # fmt: skip
+        write_overview(folder / "overview.png", picture, lakes, scene.id, caption(scene), note(job))
+        layers = layer_definition(scene.id, scene.datetime, scene.crs)
+        (folder / "layers.qlr").write_text(layers, encoding="utf-8")
         for raster in rasters:
             raster.result()
     probability.path.unlink()

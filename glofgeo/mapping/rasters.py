@@ -16,7 +16,7 @@ from rasterio.windows import Window
 
 from datasets_def.atomic import written_beside
 from datasets_def.grid import Grid
-from glofgeo.inventory.styles import mask_qml, probability_qml
+from glofgeo.inventory.raster_styles import mask_qml, probability_qml
 from glofgeo.percent import NOT_OBSERVED
 
 _BLOCK = 512

@@ -29,7 +29,10 @@ from glofgeo.inventory.geopackage import SIDECARS
 # What every output says of a scene whose record has no cloud mask.
 CLOUDS_NOT_MASKED = "clouds are not masked (no scene classification), they count as observed"
 
-FILES = ("probability.tif", "probability.qml", "mask.tif", "mask.qml", "lakes.gpkg", "overview.png", "run.json")
+FILES = (
+    "probability.tif", "probability.qml", "mask.tif", "mask.qml", "lakes.gpkg", "layers.qlr", "overview.png",
+    "run.json",
+)  # fmt: skip
 
 # With what other programs put beside these files: it describes them and goes with them.
 _OURS = {*FILES, *(f"{name}.aux.xml" for name in FILES), *(f"lakes.gpkg{ending}" for ending in SIDECARS)}

@@ -7,8 +7,10 @@ import numpy as np
 import numpy.typing as npt
 from affine import Affine
 
-# Longest side in pixels: what a report or a screen shows.
-_SIDE = 1100
+from datasets_def.grid import Grid
+
+# Longest side in pixels: what is printed 8 inches wide at 200 dots an inch.
+_SIDE = 1600
 
 
 class Thumbnail:
@@ -22,9 +24,10 @@ class Thumbnail:
     def __init__(self, shape: tuple[int, int], channels: int) -> None:
         self.step = max(1, -(-max(shape) // _SIDE))
         self.shape = (max(1, shape[0] // self.step), max(1, shape[1] // self.step))
-        self._sum = np.zeros((channels, *self.shape), np.float64)
-        self._valid = np.zeros(self.shape, np.float64)
-        self._count = np.zeros(self.shape, np.int64)
+        # Sums of digital numbers over a block of a scene are whole in 24 bits.
+        self._sum = np.zeros((channels, *self.shape), np.float32)
+        self._valid = np.zeros(self.shape, np.float32)
+        self._count = np.zeros(self.shape, np.int32)
 
     def add(self, first: int, planes: Sequence[npt.NDArray[Any]], valid: npt.NDArray[np.bool_]) -> None:
         """Adds rows from `first` on: for each channel `(rows, cols)` of any number type, and bool `(rows, cols)`."""
@@ -37,7 +40,7 @@ class Thumbnail:
         rows = slice(first // self.step, first // self.step + len(tops))
         lefts = np.arange(0, min(width, valid.shape[1]), self.step)
 
-        def blocks(plane: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        def blocks(plane: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
             lines = np.add.reduceat(plane[:end, :width], tops, axis=0, dtype=np.float32)
             return np.add.reduceat(lines, lefts, axis=1)
 
@@ -47,14 +50,15 @@ class Thumbnail:
         heights = np.diff(np.r_[tops, end])
         self._count[rows] += heights[:, None] * np.diff(np.r_[lefts, min(width, valid.shape[1])])
 
-    def image(self) -> npt.NDArray[np.float64]:
+    def image(self) -> npt.NDArray[np.float32]:
         """Means, `(C, H, W)`."""
-        return self._sum / np.maximum(self._count, 1)
+        means: npt.NDArray[np.float32] = self._sum / np.maximum(self._count, 1).astype(np.float32)
+        return means
 
     def not_observed(self) -> npt.NDArray[np.bool_]:
         """Blocks of which most was not observed, bool `(H, W)`."""
         return self._valid * 2 < self._count
 
-    def transform(self, full: Affine) -> Affine:
-        """From pixels of the small picture to the CRS, given that of the scene."""
-        return full * Affine.scale(self.step)
+    def grid(self, full: Grid) -> Grid:
+        """Gives the grid of the small picture, given that of the scene."""
+        return Grid(self.shape, full.transform * Affine.scale(self.step), full.crs)

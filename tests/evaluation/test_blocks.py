@@ -10,8 +10,9 @@ from rasterio.crs import CRS
 from scipy.stats import norm as normal
 from scipy.stats import t as student
 
+from datasets_def.grid import Grid
 from glofgeo.evaluation.blocks import Blocks, Joined, bootstrap, choose_blocks, cut_blocks, join_blocks
-from glofgeo.evaluation.pixels import Grid
+from glofgeo.evaluation.pixels import strips
 
 UTM = CRS.from_epsg(32645)
 TRANSFORM = Affine(10, 0, 300000, 0, -10, 3100000)
@@ -24,13 +25,13 @@ def share(total):
 
 @given(masks, st.integers(1, 20), st.integers(1, 20))
 def test_blocks_count_every_pixel_where_it_lies_whatever_the_strips(mask, side, height):
-    blocks = Blocks(Grid(UTM, TRANSFORM, mask.shape), side)
+    blocks = Blocks(Grid(mask.shape, TRANSFORM, UTM), side)
     expected = np.zeros(blocks.shape, int)
     for row, col in np.argwhere(mask):
         expected[row // side, col // side] += 1
-    strips = list(blocks.grid.strips(height))
-    assert (sum(blocks.sums(mask[rows], rows) for rows in strips) == expected.ravel()).all()
-    numbers = np.vstack([blocks.numbers(rows) for rows in strips])
+    cuts = list(strips(blocks.grid, height))
+    assert (sum(blocks.sums(mask[rows], rows) for rows in cuts) == expected.ravel()).all()
+    numbers = np.vstack([blocks.numbers(rows) for rows in cuts])
     assert (np.bincount(numbers[mask], minlength=expected.size) == expected.ravel()).all()
     row, col = (int(v[-1]) for v in np.nonzero(np.ones_like(mask)))
     pixel = shapely.box(*TRANSFORM * (col, row + 1), *TRANSFORM * (col + 1, row))
@@ -38,7 +39,7 @@ def test_blocks_count_every_pixel_where_it_lies_whatever_the_strips(mask, side, 
 
 
 def test_a_lake_beyond_the_edge_belongs_to_the_nearest_block():
-    blocks = Blocks(Grid(UTM, TRANSFORM, (40, 40)), 20)
+    blocks = Blocks(Grid((40, 40), TRANSFORM, UTM), 20)
     far = np.array([shapely.box(299000, 3100100, 299100, 3100200), shapely.box(301000, 3099000, 301100, 3099100)])
     assert blocks.home(far).tolist() == [0, 3]
 
@@ -47,14 +48,14 @@ def test_a_lake_beyond_the_edge_belongs_to_the_nearest_block():
     ("epsg", "transform"),
     [(32645, TRANSFORM), (4326, Affine(1e-4, 0, 86.9, 0, -1e-4, 27.9)), (3857, Affine(10, 0, 9.67e6, 0, -10, 3.24e6))],
 )
-def test_a_pixel_covers_the_ground_that_a_geodesic_measures(epsg, transform):
-    grid = Grid(CRS.from_epsg(epsg), transform, (100, 100))
+def test_a_pixel_covers_the_area_that_a_geodesic_measures(epsg, transform):
+    grid = Grid((100, 100), transform, CRS.from_epsg(epsg))
     blocks = Blocks(grid, 100)
     corners = [(49.5, 49.5), (50.5, 49.5), (50.5, 50.5), (49.5, 50.5)]
     x, y = zip(*(transform * corner for corner in corners), strict=True)
     lon, lat = Transformer.from_crs(epsg, 4326, always_xy=True).transform(x, y)
     expected = abs(Geod(ellps="WGS84").polygon_area_perimeter(lon, lat)[0])
-    assert blocks.pixel_ground().item() == pytest.approx(expected, rel=1e-4)
+    assert blocks.pixel_areas().item() == pytest.approx(expected, rel=1e-4)
     assert cut_blocks(grid).side == round(2500 / expected**0.5)
 
 
@@ -75,7 +76,7 @@ def test_intervals_are_those_of_blocks_drawn_one_by_one(pairs, seed):
     assert interval[0] <= used[:, 0].sum() / used[:, 1].sum() <= interval[1]
 
 
-def test_an_interval_narrows_with_the_root_of_the_ground_seen():
+def test_an_interval_narrows_with_the_root_of_the_area_seen():
     rng = np.random.default_rng(0)
     few, many = (np.column_stack([rng.integers(0, 101, n), np.full(n, 100)]).astype(float) for n in (100, 1600))
     wide, narrow = (np.ptp(bootstrap(counts, share)["share"]) for counts in (few, many))
@@ -137,7 +138,7 @@ def test_blocks_of_several_grids_are_joined_within_each():
     assert few.too_few
 
 
-def test_ground_without_errors_or_without_lakes_needs_no_larger_blocks():
+def test_an_area_without_errors_or_without_lakes_needs_no_larger_blocks():
     for counts in (np.tile([5.0, 0, 0], (64, 1)), np.zeros((64, 3))):
         assert choose_blocks([[counts]], [(8, 8)]) == Joined(1, 0.0)
 

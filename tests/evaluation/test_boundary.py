@@ -30,10 +30,10 @@ def near(ones, others):
 
 @given(masks)
 def test_shores_are_those_found_pixel_by_pixel(three):
-    predicted, truth, usable = three
-    drawn, true = shore(predicted, usable), shore(truth, usable)
+    predicted, reference, usable = three
+    drawn, real = shore(predicted, usable), shore(reference, usable)
     counts = ShoreCounts(*(int(mark.sum()) for mark in mark_shores(*three)))
-    assert counts == ShoreCounts(len(drawn), near(drawn, true), len(true), near(true, drawn))
+    assert counts == ShoreCounts(len(drawn), near(drawn, real), len(real), near(real, drawn))
 
 
 @given(masks, st.integers(1, 12))
@@ -48,11 +48,11 @@ def test_a_strip_and_its_halo_give_the_shores_of_the_whole(three, height):
 
 
 def test_a_shift_of_one_pixel_is_forgiven_and_one_of_three_is_not():
-    truth = np.zeros((30, 30), bool)
-    truth[8:20, 8:20] = True
-    everywhere = np.ones_like(truth)
+    reference = np.zeros((30, 30), bool)
+    reference[8:20, 8:20] = True
+    everywhere = np.ones_like(reference)
     f1 = [
-        ShoreCounts(*(int(m.sum()) for m in mark_shores(np.roll(truth, k, axis=1), truth, everywhere))).f1
+        ShoreCounts(*(int(m.sum()) for m in mark_shores(np.roll(reference, k, axis=1), reference, everywhere))).f1
         for k in (0, 1, 3)
     ]
     assert f1[:2] == [1, 1]
@@ -62,11 +62,11 @@ def test_a_shift_of_one_pixel_is_forgiven_and_one_of_three_is_not():
 
 def test_without_a_shore_the_figure_is_undefined_and_a_missed_one_is_zero():
     assert ShoreCounts().f1 is None
-    assert ShoreCounts(true=9).f1 == 0
+    assert ShoreCounts(reference=9).f1 == 0
     assert ShoreCounts(4, 4, 8, 4).f1 == pytest.approx(2 / 3)
 
 
-def test_precision_is_of_the_predicted_shore_and_recall_of_the_true_one():
-    counts = ShoreCounts(predicted=10, predicted_near=4, true=8, true_near=6)
+def test_precision_is_of_the_predicted_shore_and_recall_of_the_reference():
+    counts = ShoreCounts(predicted=10, predicted_near=4, reference=8, reference_near=6)
     assert (counts.precision, counts.recall) == (0.4, 0.75)
     assert counts.f1 == pytest.approx(2 * 0.4 * 0.75 / 1.15)

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from rasterio.crs import CRS
 
+from datasets_def.grid import Grid
 from glofgeo.evaluation.blocks import Blocks
 from glofgeo.evaluation.calibration import calibrate, count_percents
-from glofgeo.evaluation.pixels import Grid
+from glofgeo.evaluation.pixels import strips
 
 maps = array_shapes(min_dims=2, max_dims=2, max_side=12).flatmap(
     lambda shape: st.tuples(
@@ -19,12 +20,12 @@ maps = array_shapes(min_dims=2, max_dims=2, max_side=12).flatmap(
 
 @given(maps, st.integers(1, 12), st.integers(1, 12))
 def test_bins_and_error_are_those_counted_pixel_by_pixel(three, side, height):
-    percent, truth, usable = three
-    blocks = Blocks(Grid(CRS.from_epsg(32645), Affine(10, 0, 3e5, 0, -10, 3e6), truth.shape), side)
+    percent, reference, usable = three
+    blocks = Blocks(Grid(reference.shape, Affine(10, 0, 3e5, 0, -10, 3e6), CRS.from_epsg(32645)), side)
     hidden = np.where(usable, percent, 255).astype(np.uint8)
-    strips = blocks.grid.strips(height)
-    card = calibrate(sum(count_percents(hidden[s], truth[s], usable[s], blocks, s) for s in strips))
-    pixels = [(p / 100, bool(t)) for p, t, u in zip(percent.flat, truth.flat, usable.flat, strict=True) if u]
+    cuts = strips(blocks.grid, height)
+    card = calibrate(sum(count_percents(hidden[s], reference[s], usable[s], blocks, s) for s in cuts))
+    pixels = [(p / 100, bool(t)) for p, t, u in zip(percent.flat, reference.flat, usable.flat, strict=True) if u]
     error = 0.0
     for number, found in enumerate(card.bins):
         inside = [(p, t) for p, t in pixels if min(int(p * 10 + 1e-9), 9) == number]
@@ -40,9 +41,9 @@ def test_bins_and_error_are_those_counted_pixel_by_pixel(three, side, height):
 
 def test_probabilities_that_come_true_have_no_error():
     percent = np.repeat(np.arange(5, 100, 10, dtype=np.uint8), 100).reshape(10, 100)
-    truth = np.arange(100) < percent
-    blocks = Blocks(Grid(CRS.from_epsg(32645), Affine(10, 0, 3e5, 0, -10, 3e6), truth.shape), 100)
+    reference = np.arange(100) < percent
+    blocks = Blocks(Grid(reference.shape, Affine(10, 0, 3e5, 0, -10, 3e6), CRS.from_epsg(32645)), 100)
     rows = slice(0, 10)
-    assert calibrate(count_percents(percent, truth, np.ones_like(truth), blocks, rows)).ece == pytest.approx(0)
-    wrong = calibrate(count_percents(100 - percent, truth, np.ones_like(truth), blocks, rows))
+    assert calibrate(count_percents(percent, reference, np.ones_like(reference), blocks, rows)).ece == pytest.approx(0)
+    wrong = calibrate(count_percents(100 - percent, reference, np.ones_like(reference), blocks, rows))
     assert wrong.ece == pytest.approx(0.5)

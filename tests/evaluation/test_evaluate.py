@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from io import StringIO
 
@@ -6,12 +7,13 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
+from affine import Affine
 from PIL import Image
 from rich.console import Console
 
 from datasets_def import open_scene
 from glofgeo.errors import GlofgeoError
-from glofgeo.evaluation import blocks, cases, evaluate, print_scorecard, write_scorecard
+from glofgeo.evaluation import blocks, evaluate, evidence, print_scorecard, write_scorecard
 
 LEFT, TOP, SIDE = 300000, 3100000, 60
 
@@ -28,7 +30,7 @@ def layer(path, polygons, crs="EPSG:32645"):
 
 @pytest.fixture
 def place(tmp_path, write_raster):
-    """60 x 60 pixels with two true lakes, one of them predicted, a false one, and 10 rows not observed."""
+    """60 x 60 pixels with two reference lakes, one of them predicted, a false one, and 10 rows not observed."""
     mask = np.zeros((SIDE, SIDE), np.uint8)
     mask[5:15, 5:26] = 1  # more than twice the first lake
     mask[40:44, 40:44] = 1
@@ -36,7 +38,7 @@ def place(tmp_path, write_raster):
     probability = np.where(mask == 255, 255, np.where(mask == 1, 60, 20)).astype(np.uint8)
     write_raster(tmp_path / "mask.tif", mask[None], bands=("mask",), nodata=255)
     write_raster(tmp_path / "probability.tif", probability[None], bands=("lake probability",), nodata=255)
-    layer(tmp_path / "truth.gpkg", [block(5, 5, 15, 15), block(30, 20, 36, 30), block(10, 52, 20, 58)], "EPSG:4326")
+    layer(tmp_path / "reference.gpkg", [block(5, 5, 15, 15), block(30, 20, 36, 30), block(10, 52, 20, 58)], "EPSG:4326")
     return tmp_path
 
 
@@ -52,12 +54,12 @@ def scene(place, write_raster):
 
 
 def test_a_mask_is_judged_where_it_was_observed(place):
-    card = evaluate(place / "mask.tif", place / "truth.gpkg")
+    card = evaluate(place / "mask.tif", place / "reference.gpkg")
     pixels = card.model.pixels
     assert (pixels.tp, pixels.fp, pixels.fn) == (100, 126, 60)
     assert pixels.tn == 50 * 60 - 286
     assert card.observed_share == pytest.approx(50 / 60)
-    assert (card.true_lakes, card.not_observed, card.too_small) == (3, 1, 0)
+    assert (card.reference_lakes, card.not_observed, card.too_small) == (3, 1, 0)
     noticed, drawn = card.model.lakes
     assert (noticed.iou, noticed.found, noticed.missed, noticed.false) == (0.1, 1, 1, 1)
     assert (drawn.iou, drawn.found, drawn.missed, drawn.false) == (0.5, 0, 2, 2)
@@ -72,8 +74,8 @@ def test_a_map_cut_out_of_its_scene_is_judged_like_that_part_of_a_whole_map(plac
     origin = (LEFT + 20, TOP - 30)
     cut = write_raster(place / "cut" / "mask.tif", part, bands=("mask",), nodata=255, origin=origin)
     area = gpd.GeoDataFrame(geometry=[block(2, 3, 41, 47)], crs="EPSG:32645")
-    whole = evaluate(place / "mask.tif", place / "truth.gpkg", scene=scene, aoi=area)
-    card = evaluate(cut, place / "truth.gpkg", scene=scene)
+    whole = evaluate(place / "mask.tif", place / "reference.gpkg", scene=scene, aoi=area)
+    card = evaluate(cut, place / "reference.gpkg", scene=scene)
     assert card.model.pixels == whole.model.pixels
     assert card.ndwi.pixels == whole.ndwi.pixels
     assert card.ndwi.pixels.tp > 0
@@ -82,10 +84,10 @@ def test_a_map_cut_out_of_its_scene_is_judged_like_that_part_of_a_whole_map(plac
 def test_layer_mask_and_probability_of_one_map_get_the_same_figures(place):
     predicted = [block(5, 5, 26, 15), block(40, 40, 44, 44)]
     cards = [
-        evaluate(place / "mask.tif", place / "truth.gpkg"),
-        evaluate(place / "probability.tif", place / "truth.gpkg"),
-        evaluate(layer(place / "lakes.gpkg", predicted), place / "truth.gpkg"),
-        evaluate(layer(place / "lakes.geojson", predicted, "EPSG:4326"), place / "truth.gpkg"),
+        evaluate(place / "mask.tif", place / "reference.gpkg"),
+        evaluate(place / "probability.tif", place / "reference.gpkg"),
+        evaluate(layer(place / "lakes.gpkg", predicted), place / "reference.gpkg"),
+        evaluate(layer(place / "lakes.geojson", predicted, "EPSG:4326"), place / "reference.gpkg"),
     ]
     assert all(card.model == cards[0].model for card in cards)
     assert all(card.observed_share == cards[0].observed_share for card in cards)
@@ -93,34 +95,34 @@ def test_layer_mask_and_probability_of_one_map_get_the_same_figures(place):
 
 
 def test_the_threshold_moves_a_probability(place):
-    truth = place / "truth.gpkg"
-    assert evaluate(place / "probability.tif", truth, threshold=0.6).model.pixels.tp == 100
-    assert evaluate(place / "probability.tif", truth, threshold=0.61).model.pixels.tp == 0
-    assert evaluate(place / "probability.tif", truth, threshold=0.2).model.pixels.fn == 0
+    reference = place / "reference.gpkg"
+    assert evaluate(place / "probability.tif", reference, threshold=0.6).model.pixels.tp == 100
+    assert evaluate(place / "probability.tif", reference, threshold=0.61).model.pixels.tp == 0
+    assert evaluate(place / "probability.tif", reference, threshold=0.2).model.pixels.fn == 0
     with pytest.raises(GlofgeoError, match="threshold"):
-        evaluate(place / "probability.tif", truth, threshold=60)
+        evaluate(place / "probability.tif", reference, threshold=60)
 
 
 def test_outside_the_area_nothing_counts(place):
     area = gpd.GeoDataFrame(geometry=[block(0, 0, 30, 50)], crs="EPSG:32645").to_crs(4326)
-    card = evaluate(place / "mask.tif", place / "truth.gpkg", aoi=area)
+    card = evaluate(place / "mask.tif", place / "reference.gpkg", aoi=area)
     pixels = card.model.pixels
     assert (pixels.tp, pixels.fp, pixels.fn) == (100, 110, 0)
     assert card.aoi_share == pytest.approx(30 * 50 / 3600, rel=0.05)
     assert card.observed_share == 1
     assert card.model.lakes[0].missed == card.model.lakes[0].false == 0
-    assert (card.true_lakes, card.not_observed) == (3, 2)
+    assert (card.reference_lakes, card.not_observed) == (3, 2)
 
 
 def test_an_area_without_lakes_leaves_recall_undefined(place):
     area = gpd.GeoDataFrame(geometry=[block(45, 0, 60, 30)], crs="EPSG:32645")
-    pixels = evaluate(place / "mask.tif", place / "truth.gpkg", aoi=area).model.pixels
+    pixels = evaluate(place / "mask.tif", place / "reference.gpkg", aoi=area).model.pixels
     assert pixels.recall is pixels.iou is pixels.precision is None
     assert pixels.accuracy == 1
 
 
 def test_ndwi_stands_beside_the_model_on_the_same_pixels(place, scene):
-    card = evaluate(place / "mask.tif", place / "truth.gpkg", scene=scene)
+    card = evaluate(place / "mask.tif", place / "reference.gpkg", scene=scene)
     assert (card.ndwi.pixels.tp, card.ndwi.pixels.fp, card.ndwi.pixels.fn) == (100, 4, 60)
     model, water = card.model.pixels, card.ndwi.pixels
     assert model.tp + model.fp + model.fn + model.tn == water.tp + water.fp + water.fn + water.tn == 50 * 59
@@ -131,7 +133,7 @@ def test_ndwi_stands_beside_the_model_on_the_same_pixels(place, scene):
 
 def test_a_scene_without_the_bands_leaves_ndwi_out(place, write_raster):
     path = write_raster(place / "red.tif", np.full((1, SIDE, SIDE), 1000, np.uint16), bands=("B04",))
-    card = evaluate(place / "mask.tif", place / "truth.gpkg", scene=open_scene(path, bands=("B04",)))
+    card = evaluate(place / "mask.tif", place / "reference.gpkg", scene=open_scene(path, bands=("B04",)))
     assert card.ndwi is None
     assert "B03" in card.notes[0]
     assert str(place) not in card.notes[0]
@@ -141,7 +143,7 @@ def test_a_layer_alone_is_judged_on_the_grid_of_the_scene(place, scene):
     alone = place / "alone"
     alone.mkdir()
     lakes = layer(alone / "lakes.gpkg", [block(5, 5, 25, 15)])
-    card = evaluate(lakes, place / "truth.gpkg", scene=scene)
+    card = evaluate(lakes, place / "reference.gpkg", scene=scene)
     assert (card.grid, card.observed_share) == ("scene", pytest.approx(59 / 60))
     assert (card.model.pixels.tp, card.model.pixels.fp, card.model.pixels.fn) == (100, 100, 120)
 
@@ -150,28 +152,28 @@ def test_a_layer_alone_is_judged_on_the_grid_of_the_scene(place, scene):
 def test_a_layer_alone_gets_a_grid_of_its_own(place, crs):
     alone = place / "alone"
     alone.mkdir()
-    pixels = evaluate(layer(alone / "lakes.gpkg", [block(5, 5, 25, 15)], crs), place / "truth.gpkg").model.pixels
+    pixels = evaluate(layer(alone / "lakes.gpkg", [block(5, 5, 25, 15)], crs), place / "reference.gpkg").model.pixels
     assert (pixels.tp, pixels.fp, pixels.fn) == pytest.approx((100, 100, 120), abs=8)
     area = gpd.GeoDataFrame(geometry=[block(30, 0, 40, 40)], crs="EPSG:32645")
-    card = evaluate(alone / "lakes.gpkg", place / "truth.gpkg", aoi=area)
+    card = evaluate(alone / "lakes.gpkg", place / "reference.gpkg", aoi=area)
     assert (card.model.pixels.tp, card.model.pixels.fn) == (0, pytest.approx(60, abs=4))
     assert "area of interest" in card.grid
 
 
 def test_a_map_without_lakes_is_judged(place):
-    card = evaluate(layer(place / "lakes.gpkg", []), place / "truth.gpkg")
+    card = evaluate(layer(place / "lakes.gpkg", []), place / "reference.gpkg")
     assert (card.model.pixels.tp, card.model.pixels.precision, card.model.lakes[0].missed) == (0, None, 2)
 
 
 @pytest.mark.parametrize("height", [1, 7, 59, 60])
 def test_the_height_of_strips_changes_nothing(place, scene, height, monkeypatch):
-    whole = evaluate(place / "probability.tif", place / "truth.gpkg", scene=scene)
-    monkeypatch.setattr(cases, "STRIP_ROWS", height)
-    assert evaluate(place / "probability.tif", place / "truth.gpkg", scene=scene) == whole
+    whole = evaluate(place / "probability.tif", place / "reference.gpkg", scene=scene)
+    monkeypatch.setattr(evidence, "READ_ROWS", height)
+    assert evaluate(place / "probability.tif", place / "reference.gpkg", scene=scene) == whole
 
 
 def test_a_scorecard_survives_json_and_names_no_machine(place, scene):
-    card = evaluate(place / "probability.tif", place / "truth.gpkg", scene=scene)
+    card = evaluate(place / "probability.tif", place / "reference.gpkg", scene=scene)
     values = card.to_dict()
     write_scorecard(card, place / "out" / "card.json")
     text = (place / "out" / "card.json").read_text()
@@ -180,7 +182,11 @@ def test_a_scorecard_survives_json_and_names_no_machine(place, scene):
     assert str(place) not in text
     assert values["model"]["iou"] == pytest.approx(100 / 286)
     assert values["ndwi"]["pixels"]["tp"] == 100
-    assert (values["prediction"], values["truth"], values["threshold"]) == ("probability.tif", "truth.gpkg", 0.5)
+    assert (values["prediction"], values["reference"], values["threshold"]) == (
+        "probability.tif",
+        "reference.gpkg",
+        0.5,
+    )
 
 
 def test_a_scorecard_that_cannot_be_written_leaves_nothing(place):
@@ -188,23 +194,48 @@ def test_a_scorecard_that_cannot_be_written_leaves_nothing(place):
     before = sorted(place.iterdir())
     for target in (place / "taken", place / "mask.tif" / "card.json"):
         with pytest.raises(GlofgeoError, match=r"cannot be written|is no scorecard"):
-            write_scorecard(evaluate(place / "mask.tif", place / "truth.gpkg"), target)
+            write_scorecard(evaluate(place / "mask.tif", place / "reference.gpkg"), target)
     assert sorted(place.iterdir()) == before
 
 
 def test_the_table_shows_both_methods_and_what_is_undefined(place, scene):
     console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
     area = gpd.GeoDataFrame(geometry=[block(45, 0, 60, 30)], crs="EPSG:32645")
-    print_scorecard(evaluate(place / "mask.tif", place / "truth.gpkg", scene=scene, aoi=area), console)
+    print_scorecard(evaluate(place / "mask.tif", place / "reference.gpkg", scene=scene, aoi=area), console)
     text = console.export_text()
     assert "NDWI > 0" in text
     assert "–" in text
     assert "1.000" in text
 
 
+def test_four_methods_fit_80_columns_and_the_first_keeps_its_intervals(place, scene, monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK_METRES", 100.0)
+    one = evaluate(place / "probability.tif", place / "reference.gpkg", scene=scene, ndwi_threshold=-0.2750001)
+    card = dataclasses.replace(one, unet=one.model, ndwi_origin="best on train")
+    texts = {}
+    for width in (80, 130):
+        console = Console(record=True, width=width, file=StringIO())
+        print_scorecard(card, console)
+        texts[width] = console.export_text()
+    assert max(map(len, texts[80].splitlines())) <= 80
+    rows = {width: next(row for row in text.splitlines() if " IoU " in row) for width, text in texts.items()}
+    low, high = card.model.intervals["iou"]
+    assert [row.count(f"0.350 ({low:.3f}, {high:.3f})") for row in rows.values()] == [1, 2]
+    assert [row.count("0.350") for row in rows.values()] == [2, 2]
+    assert "…" not in texts[80]
+
+
+def test_names_of_files_do_and_nothing_is_printed(place, scene, capsys):
+    area = layer(place / "area.gpkg", [block(0, 0, 30, 50)])
+    mask, lakes = place / "mask.tif", place / "reference.gpkg"
+    card = evaluate(str(mask), str(lakes), scene=str(scene.path), aoi=str(area))
+    assert card == evaluate(mask, lakes, scene=scene, aoi=gpd.read_file(area))
+    assert capsys.readouterr() == ("", "")
+
+
 @pytest.mark.filterwarnings("ignore:'crs' was not provided")
 def test_wrong_input_is_told_in_one_line(place, scene, write_raster):
-    truth, mask = place / "truth.gpkg", place / "mask.tif"
+    reference, mask = place / "reference.gpkg", place / "mask.tif"
     (place / "notes.txt").write_text("hello")
     (place / "broken.tif").write_bytes(b"II*\0broken")
     odd = np.full((1, SIDE, SIDE), 7, np.uint8)
@@ -213,22 +244,26 @@ def test_wrong_input_is_told_in_one_line(place, scene, write_raster):
     write_raster(place / "float.tif", odd.astype(np.float32), bands=("x",))
     write_raster(place / "bare.tif", odd, bands=("x",), crs=None)
     write_raster(place / "moved.tif", odd // 7, bands=("x",), origin=(LEFT + 20, TOP))
+    write_raster(place / "flipped.tif", odd // 7, bands=("x",))
+    with rasterio.open(place / "flipped.tif", "r+") as target:
+        target.transform = Affine(10, 0, LEFT, 0, 10, TOP)
     gpd.GeoDataFrame(geometry=[block(1, 1, 9, 9)]).to_file(place / "nowhere.shp")
     layer(place / "elsewhere.gpkg", [block(900, 900, 950, 950)])
     away = gpd.GeoDataFrame(geometry=[shapely.box(10, 46, 11, 47)], crs=4326)
     cases = [
-        (place / "none.tif", truth, {}, "none.tif"),
-        (place / "notes.txt", truth, {}, "notes.txt"),
-        (place / "broken.tif", truth, {}, "broken.tif"),
-        (place / "mask_odd.tif", truth, {}, "value 7"),
-        (place / "prob_odd.tif", truth, {}, "value 140"),
-        (place / "float.tif", truth, {}, "float32"),
-        (place / "bare.tif", truth, {}, "CRS"),
-        (place / "moved.tif", truth, {"scene": scene}, "grid of scene"),
+        (place / "none.tif", reference, {}, "none.tif"),
+        (place / "notes.txt", reference, {}, "notes.txt"),
+        (place / "broken.tif", reference, {}, "broken.tif"),
+        (place / "mask_odd.tif", reference, {}, "value 7"),
+        (place / "prob_odd.tif", reference, {}, "value 140"),
+        (place / "float.tif", reference, {}, "float32"),
+        (place / "bare.tif", reference, {}, "CRS"),
+        (place / "moved.tif", reference, {"scene": scene}, "grid of scene"),
+        (place / "flipped.tif", reference, {}, "flipped"),
         (mask, place / "none.gpkg", {}, "none.gpkg"),
         (mask, place / "nowhere.shp", {}, "CRS"),
         (mask, place / "elsewhere.gpkg", {}, "no lake lies on the grid"),
-        (mask, truth, {"aoi": away}, "area of interest"),
+        (mask, reference, {"aoi": away}, "area of interest"),
     ]
     for prediction, lakes, more, told in cases:
         with pytest.raises(GlofgeoError, match=told) as error:
@@ -241,25 +276,25 @@ def test_polygons_across_a_continent_are_refused(place):
     alone.mkdir()
     far = gpd.GeoDataFrame(geometry=[shapely.box(70, 36, 70.1, 36.1)], crs=4326)
     far.to_file(alone / "far.gpkg")
-    with pytest.raises(GlofgeoError, match="too much ground"):
-        evaluate(alone / "far.gpkg", place / "truth.gpkg")
+    with pytest.raises(GlofgeoError, match="too far apart"):
+        evaluate(alone / "far.gpkg", place / "reference.gpkg")
 
 
 def test_another_ndwi_stands_beside_the_model_where_a_threshold_is_given(place, scene):
-    card = evaluate(place / "mask.tif", place / "truth.gpkg", scene=scene, ndwi_threshold=-0.6)
+    card = evaluate(place / "mask.tif", place / "reference.gpkg", scene=scene, ndwi_threshold=-0.6)
     assert card.ndwi_at.pixels.recall == 1  # all ground is above it
     assert card.ndwi_at.pixels.tn == 0
-    assert card.ndwi == evaluate(place / "mask.tif", place / "truth.gpkg", scene=scene).ndwi
+    assert card.ndwi == evaluate(place / "mask.tif", place / "reference.gpkg", scene=scene).ndwi
     assert list(card.methods) == ["model", "NDWI > 0", "NDWI > -0.6 (given)"]
     assert card.to_dict()["ndwi_at"]["recall"] == 1
     for more in ({"ndwi_threshold": 0.3}, {"ndwi_threshold": 30, "scene": scene}):
         with pytest.raises(GlofgeoError, match="NDWI threshold"):
-            evaluate(place / "mask.tif", place / "truth.gpkg", **more)
+            evaluate(place / "mask.tif", place / "reference.gpkg", **more)
 
 
 def test_a_probability_is_judged_for_calibration_and_a_mask_is_not(place, scene):
-    assert evaluate(place / "mask.tif", place / "truth.gpkg").calibration is None
-    found = evaluate(place / "probability.tif", place / "truth.gpkg", scene=scene).calibration
+    assert evaluate(place / "mask.tif", place / "reference.gpkg").calibration is None
+    found = evaluate(place / "probability.tif", place / "reference.gpkg", scene=scene).calibration
     low, high = found.bins[2], found.bins[6]
     assert (low.pixels, high.pixels) == (50 * 59 - 226, 226)
     assert (low.probability, low.lake_share) == pytest.approx((0.2, 60 / low.pixels))
@@ -270,8 +305,8 @@ def test_a_probability_is_judged_for_calibration_and_a_mask_is_not(place, scene)
 
 def test_intervals_hold_the_figure_and_come_out_the_same_each_time(place, monkeypatch):
     monkeypatch.setattr(blocks, "BLOCK_METRES", 100.0)
-    card = evaluate(place / "probability.tif", place / "truth.gpkg")
-    assert card == evaluate(place / "probability.tif", place / "truth.gpkg")
+    card = evaluate(place / "probability.tif", place / "reference.gpkg")
+    assert card == evaluate(place / "probability.tif", place / "reference.gpkg")
     assert card.blocks == 30
     for name in ("iou", "recall", "boundary_f1", "accuracy"):
         low, high = card.model.intervals[name]
@@ -280,7 +315,7 @@ def test_intervals_hold_the_figure_and_come_out_the_same_each_time(place, monkey
 
 
 def test_one_block_of_ground_gives_no_interval_and_says_so(place):
-    card = evaluate(place / "probability.tif", place / "truth.gpkg")
+    card = evaluate(place / "probability.tif", place / "reference.gpkg")
     assert card.blocks == 1
     assert set(card.model.intervals.values()) == {card.calibration.interval} == {None}
     console = Console(record=True, width=120, file=StringIO())
@@ -289,7 +324,7 @@ def test_one_block_of_ground_gives_no_interval_and_says_so(place):
 
 
 def test_a_folder_gets_the_scorecard_as_figures_text_and_picture(place, scene):
-    card = evaluate(place / "probability.tif", place / "truth.gpkg", scene=scene, ndwi_threshold=0.3)
+    card = evaluate(place / "probability.tif", place / "reference.gpkg", scene=scene, ndwi_threshold=0.3)
     write_scorecard(card, folder=place / "out")
     assert sorted(path.name for path in (place / "out").iterdir()) == [f"scorecard.{k}" for k in ("json", "md", "png")]
     assert json.loads((place / "out" / "scorecard.json").read_text()) == card.to_dict()
@@ -303,9 +338,9 @@ def test_a_folder_gets_the_scorecard_as_figures_text_and_picture(place, scene):
         assert picture.size == (1500, 440)
 
 
-def test_a_map_without_a_lake_and_without_truth_can_be_drawn(place):
+def test_a_map_without_a_lake_and_without_reference_can_be_drawn(place):
     area = gpd.GeoDataFrame(geometry=[block(45, 0, 60, 30)], crs="EPSG:32645")
-    write_scorecard(evaluate(place / "probability.tif", place / "truth.gpkg", aoi=area), folder=place / "out")
+    write_scorecard(evaluate(place / "probability.tif", place / "reference.gpkg", aoi=area), folder=place / "out")
     assert (place / "out" / "scorecard.png").stat().st_size > 1000
 
 
@@ -315,16 +350,16 @@ def test_a_pixel_is_lake_from_the_threshold_on_and_not_from_the_percent_below(pl
     percent = np.zeros((SIDE, SIDE), np.uint8)
     percent[0], percent[1], percent[2] = 7, 28, 29
     write_raster(place / "prob.tif", percent[None], bands=("lake probability",), nodata=255)
-    pixels = evaluate(place / "prob.tif", place / "truth.gpkg", threshold=threshold).model.pixels
+    pixels = evaluate(place / "prob.tif", place / "reference.gpkg", threshold=threshold).model.pixels
     assert pixels.fp == lakes * SIDE
 
 
 def test_lakes_below_five_pixels_count_on_neither_side(place):
     alone = place / "alone"
     alone.mkdir()
-    truth = layer(alone / "truth.gpkg", [block(5, 5, 15, 15), block(30, 30, 32, 32)])
+    reference = layer(alone / "reference.gpkg", [block(5, 5, 15, 15), block(30, 30, 32, 32)])
     drawn = layer(alone / "lakes.gpkg", [block(5, 5, 15, 15), block(40, 40, 42, 42)])
-    card = evaluate(drawn, truth)
+    card = evaluate(drawn, reference)
     assert card.too_small == 1
     for level in card.model.lakes:
         assert (level.found, level.missed, level.right, level.false) == (1, 0, 1, 0)
@@ -338,6 +373,6 @@ def test_what_a_method_says_under_a_cloud_belongs_to_none_of_its_lakes(place, wr
     image[4, 20:30, 20:40] = 9
     names = ("B02", "B03", "B04", "B08", "SCL")
     cloudy = open_scene(write_raster(place / "cloudy.tif", image, bands=names, scale=1e-4))
-    truth = layer(place / "one.gpkg", [block(10, 20, 20, 30)])
-    card = evaluate(place / "mask.tif", truth, scene=cloudy)
+    reference = layer(place / "one.gpkg", [block(10, 20, 20, 30)])
+    card = evaluate(place / "mask.tif", reference, scene=cloudy)
     assert [(level.found, level.missed, level.false) for level in card.ndwi.lakes] == [(1, 0, 0)] * 2

@@ -44,21 +44,21 @@ def maps(tmp_path, write_raster):
             path.parent.mkdir()
             write_raster(path, one, bands=("lake probability",), nodata=255, origin=origin)
         cases.append(Case(paths[0], scene, unet=paths[1]))
-    truth = tmp_path / "truth.gpkg"
-    gpd.GeoDataFrame(geometry=[lake(n, 5, 5, 10) for n in range(2)], crs=CRS).to_crs("EPSG:4326").to_file(truth)
-    return cases, truth
+    reference = tmp_path / "reference.gpkg"
+    gpd.GeoDataFrame(geometry=[lake(n, 5, 5, 10) for n in range(2)], crs=CRS).to_crs("EPSG:4326").to_file(reference)
+    return cases, reference
 
 
 def test_figures_are_pooled_over_pixels_and_not_averaged(maps):
-    cases, truth = maps
-    card = evaluate_all(cases, truth, ndwi_threshold=-0.9, ndwi_origin="best on train", notes=("read this",))
+    cases, reference = maps
+    card = evaluate_all(cases, reference, ndwi_threshold=-0.9, ndwi_origin="best on train", notes=("read this",))
     assert (card.model.pixels.tp, card.model.pixels.fn, card.model.pixels.fp) == (150, 50, 0)
     assert card.model.pixels.tn == 2 * 30 * 40 - 200
     assert card.model.pixels.iou == 0.75
     assert (card.unet.pixels.tp, card.unet.pixels.fp) == (0, 50)
     assert (card.ndwi.pixels.tp, card.ndwi.pixels.fp, card.ndwi.pixels.fn) == (200, 0, 0)
     assert card.ndwi_at.pixels.fp == 2 * 30 * 40 - 200
-    assert (card.true_lakes, card.observed_share) == (2, 0.75)
+    assert (card.reference_lakes, card.observed_share) == (2, 0.75)
     assert (card.model.lakes[0].found, card.model.lakes[0].missed) == (2, 0)
     assert list(card.methods) == ["model", "U-Net", "NDWI > 0", "NDWI > -0.9 (best on train)"]
     assert card.notes == ("read this",)
@@ -67,9 +67,9 @@ def test_figures_are_pooled_over_pixels_and_not_averaged(maps):
 
 
 def test_each_scene_is_told_by_itself(maps, tmp_path):
-    cases, truth = maps
-    card = evaluate_all(cases, truth)
-    alone = [evaluate(case.prediction, truth, scene=case.scene) for case in cases]
+    cases, reference = maps
+    card = evaluate_all(cases, reference)
+    alone = [evaluate(case.prediction, reference, scene=case.scene) for case in cases]
     assert [card.by_scene[case.scene.id]["model"] for case in cases] == [one.model.pixels for one in alone]
     write_scorecard(card, folder=tmp_path / "out")
     told = json.loads((tmp_path / "out" / "scorecard.json").read_text())
@@ -79,23 +79,23 @@ def test_each_scene_is_told_by_itself(maps, tmp_path):
 
 
 def test_two_scenes_of_one_name_are_told_together(maps, write_raster):
-    cases, truth = maps
-    card = evaluate_all([cases[0], cases[0]], truth)
+    cases, reference = maps
+    card = evaluate_all([cases[0], cases[0]], reference)
     ((_, methods),) = card.by_scene.items()
     assert methods["model"].tp == 200
 
 
-def test_a_baseline_of_another_grid_is_refused(maps):
-    cases, truth = maps
+def test_a_comparison_on_another_grid_is_refused(maps):
+    cases, reference = maps
     with pytest.raises(GlofgeoError, match="not on the grid"):
-        evaluate_all([Case(cases[0].prediction, unet=cases[1].unet)], truth)
+        evaluate_all([Case(cases[0].prediction, unet=cases[1].unet)], reference)
 
 
 def test_no_lake_on_any_map_is_told_and_on_one_of_them_is_not(maps, tmp_path):
-    cases, truth = maps
-    one = gpd.read_file(truth).iloc[:1]
+    cases, reference = maps
+    one = gpd.read_file(reference).iloc[:1]
     one.to_file(tmp_path / "one.gpkg")
-    assert evaluate_all(cases, tmp_path / "one.gpkg").true_lakes == 1
+    assert evaluate_all(cases, tmp_path / "one.gpkg").reference_lakes == 1
     one.translate(1).to_file(tmp_path / "far.gpkg")
     with pytest.raises(GlofgeoError, match="no lake lies on the grid of the 2 maps"):
         evaluate_all(cases, tmp_path / "far.gpkg")
@@ -118,15 +118,15 @@ def test_no_other_threshold_has_a_better_lake_iou_on_that_ground(tmp_path, write
         indexes.append(((green - infrared) / (green + infrared)).ravel())
         x, y = np.meshgrid(origin[0] + 10 * np.arange(2, 35) + 5, TOP - 10 * np.arange(3, 39) - 5)
         lakes.append(shapely.contains_xy(shape, x, y).ravel())
-    index, truth = np.concatenate(indexes), np.concatenate(lakes)
+    index, reference = np.concatenate(indexes), np.concatenate(lakes)
     frame = gpd.GeoDataFrame(geometry=shapes, crs=CRS).to_crs("EPSG:4326")
     found = tune_ndwi(ground, frame)
-    if not truth.any():
+    if not reference.any():
         assert found is None
         return
 
     def iou(cut):
-        return (truth & (index > cut)).sum() / (truth | (index > cut)).sum()
+        return (reference & (index > cut)).sum() / (reference | (index > cut)).sum()
 
     assert iou(found) == pytest.approx(max(iou(k / 200 - 1) for k in range(1, 400)), abs=1e-3)
 
@@ -145,10 +145,10 @@ def test_a_pixel_counts_for_ndwi_when_it_is_tuned_as_when_it_is_judged(tmp_path,
 
     def judged(columns):
         lakes = [shapely.box(LEFT + 10 * c, TOP - 10 * SIDE, LEFT + 10 * c + 10, TOP) for c in columns]
-        truth = gpd.GeoDataFrame(geometry=lakes, crs=CRS)
-        truth.to_file(tmp_path / "truth.gpkg")
-        cut = tune_ndwi([(scene, everywhere)], truth)
-        pixels = evaluate(percent, tmp_path / "truth.gpkg", scene=scene, ndwi_threshold=cut).ndwi_at.pixels
+        reference = gpd.GeoDataFrame(geometry=lakes, crs=CRS)
+        reference.to_file(tmp_path / "reference.gpkg")
+        cut = tune_ndwi([(scene, everywhere)], reference)
+        pixels = evaluate(percent, tmp_path / "reference.gpkg", scene=scene, ndwi_threshold=cut).ndwi_at.pixels
         return cut, pixels.tp // SIDE, pixels.fp // SIDE, pixels.fn // SIDE
 
     assert judged([1])[1:] == (1, 0, 0)
@@ -170,12 +170,12 @@ def test_without_infrared_there_is_nothing_to_tune(tmp_path, write_raster):
 
 
 def test_both_networks_are_judged_only_where_both_saw_the_ground(maps):
-    cases, truth = maps
+    cases, reference = maps
     with rasterio.open(cases[0].unet, "r+") as target:
         percent = target.read()
         percent[:, :8] = 255
         target.write(percent)
-    card = evaluate_all(cases[:1], truth)
+    card = evaluate_all(cases[:1], reference)
     for score in (card.model, card.unet):
         pixels = score.pixels
         assert pixels.tp + pixels.fp + pixels.fn + pixels.tn == (30 - 8) * SIDE

@@ -23,13 +23,13 @@ def card(tmp_path, write_raster):
     image = np.full((4, 40, 40), 1500, np.uint16)
     scene = open_scene(write_raster(tmp_path / "scene.tif", image, scale=1e-4))
     mask = write_raster(tmp_path / "mask.tif", (image[:1] > 2000).astype(np.uint8), bands=("mask",), nodata=255)
-    truth = tmp_path / "truth.gpkg"
-    GeoDataFrame(geometry=[shapely.box(300050, 3099800, 300150, 3099900)], crs="EPSG:32645").to_file(truth)
-    return evaluate(mask, truth, scene=scene)
+    reference = tmp_path / "reference.gpkg"
+    GeoDataFrame(geometry=[shapely.box(300050, 3099800, 300150, 3099900)], crs="EPSG:32645").to_file(reference)
+    return evaluate(mask, reference, scene=scene)
 
 
 def test_names_are_text_in_every_form(card, tmp_path):
-    nasty = dataclasses.replace(card, prediction=NASTY, truth=NASTY, notes=(NASTY,), grid=NASTY)
+    nasty = dataclasses.replace(card, prediction=NASTY, reference=NASTY, notes=(NASTY,), grid=NASTY)
     screen = io.StringIO()
     print_scorecard(nasty, Console(file=screen, width=500))
     shown = "[/b] <img src=x> a|b $x_{$ \\ _em_ #1 \ufffd[31m\ufffd.gpkg"
@@ -67,8 +67,9 @@ def test_what_is_no_scorecard_stays(card, tmp_path, content):
         else:
             path.write_text(content)
         where = {"path": path} if path.name == "mine.json" else {"folder": path.parent}
-        with pytest.raises(GlofgeoError, match=r"--json|--out"):
+        with pytest.raises(GlofgeoError, match="is no scorecard") as refusal:
             require_place(**where)
+        assert refusal.value.argument == ("json" if "path" in where else "out")
         with pytest.raises(GlofgeoError, match=re.escape(path.name)):
             write_scorecard(card, **where)
         assert path.is_symlink() if content is None else path.read_text() == content

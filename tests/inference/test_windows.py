@@ -4,12 +4,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
 
 from glofgeo.inference.blend import RollingBlend
-from glofgeo.inference.windows import blend_weights, bounding_slices, plan_windows, reflect_around
+from glofgeo.inference.windows import blend_weights, plan_windows, reflect_around
 
 sides = st.integers(1, 400)
 
@@ -62,22 +61,6 @@ def test_blending_equals_the_blend_of_a_whole_image(plan, seed):
 def test_an_impossible_overlap_is_refused():
     with pytest.raises(ValueError, match="overlap"):
         plan_windows((10, 10), 8, 8)
-
-
-@given(st.integers(0, 30), st.integers(1, 30), st.integers(0, 40), st.integers(1, 40), st.integers(0, 9))
-def test_bounds_take_in_what_they_touch_and_a_margin_but_no_rounding(row, height, col, width, margin):
-    transform = Affine(10, 0, 499_980, 0, -10, 3_100_020)
-    (left, top), (right, bottom) = transform * (col, row), transform * (col + width, row + height)
-    expected = tuple(
-        slice(max(start - margin, 0), min(start + length + margin, side))
-        for start, length, side in ((row, height, 60), (col, width, 70))
-    )
-    # Through another CRS and back, a bound comes home off by micrometres; that is no further pixel.
-    for off in (0.0, 1e-5, -1e-5):
-        bounds = (left - off, bottom - off, right + off, top + off)
-        assert bounding_slices(transform, (60, 70), bounds, margin) == expected
-    touched = bounding_slices(transform, (60, 70), (left + 4, bottom + 4, right - 4, top - 4), margin)
-    assert touched == expected
 
 
 @pytest.mark.parametrize("shape", [(5, 9), (8, 3), (7, 12)])

@@ -6,7 +6,9 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from glofgeo.inventory.styles import lake_points_qml, lakes_qml, mask_qml, probability_qml
+from glofgeo.inventory import COLUMNS
+from glofgeo.inventory.raster_styles import mask_qml, probability_qml
+from glofgeo.inventory.styles import lake_points_qml, lakes_qml
 
 
 def lines(document, symbol):
@@ -24,25 +26,61 @@ def test_lakes_that_something_cuts_are_dashed_and_no_others():
     }
 
 
-def test_points_stand_in_for_lakes_from_1_to_100_000_outwards_and_labels_appear_from_1_to_25_000_inwards():
+def test_points_stand_in_for_lakes_from_1_to_100_000_outwards_and_labels_appear_from_1_to_250_000_inwards():
     """QGIS reads a layer's `maxScale` as the end of zooming in, and a label's `scaleMax` as that of zooming out."""
     points, labels = ET.fromstring(lake_points_qml()), ET.fromstring(lakes_qml()).find("labeling/settings/rendering")
     names = ("hasScaleBasedVisibilityFlag", "maxScale", "minScale")
     assert [points.get(name) for name in names] == ["1", "100000", "0"]
-    assert [labels.get(name) for name in ("scaleVisibility", "scaleMax", "scaleMin")] == ["1", "25000", "0"]
+    assert [labels.get(name) for name in ("scaleVisibility", "scaleMax", "scaleMin")] == ["1", "250000", "0"]
+
+
+def evaluated(expression, dates=("2023-10-12",), **values):
+    """What QGIS makes of an expression, by SQLite and the functions that only QGIS has."""
+    database = sqlite3.connect(":memory:")
+    for name, arguments, function in (
+        ("format_number", 2, lambda number, places: f"{number + 1e-9:.{places}f}"),
+        ("format_date", 2, lambda day, _: day),
+        ("to_date", 1, lambda day: day),
+        ("minimum", 1, lambda _: min(dates)),
+        ("maximum", 1, lambda _: max(dates)),
+    ):
+        database.create_function(name, arguments, function)
+    columns = ", ".join(f"{value!r} {name}" for name, value in values.items())
+    return database.execute(f"SELECT {expression} FROM (SELECT {columns})").fetchone()[0]
 
 
 @pytest.mark.parametrize(
     ("area", "sigma", "told"), [(1_234_567, 23_000, "1.2346 ± 0.0230"), (700, 250, "0.0007 ± 0.0003")]
 )
-def test_the_label_gives_name_and_area_in_square_kilometres(area, sigma, told):
-    expression = ET.fromstring(lakes_qml()).find("labeling/settings/text-style").get("fieldName")
-    database = sqlite3.connect(":memory:")
-    database.create_function("format_number", 2, lambda number, places: f"{number + 1e-9:.{places}f}")
-    row = database.execute(
-        f"SELECT {expression} FROM (SELECT 'GL086925E27898N' lake_id, {area} area_m2, {sigma} area_unc_m2)"
-    ).fetchone()
-    assert row == (f"GL086925E27898N\\n{told} km²",)
+def test_the_label_gives_name_and_area_and_the_date_only_where_there_are_several(area, sigma, told):
+    label = ET.fromstring(lakes_qml()).find("labeling/settings/text-style").get("fieldName")
+    lake = {"lake_id": "GL086925E27898N", "area_m2": area, "area_unc_m2": sigma, "acq_datetime": "2023-10-12"}
+    assert evaluated(label, **lake) == f"GL086925E27898N\\n{told} km²"
+    assert evaluated(label, ("2023-10-12", "2025-10-01"), **lake) == f"GL086925E27898N\\n{told} km²\\n2023-10-12"
+
+
+@pytest.mark.parametrize(("scale", "smallest"), [(10_000, 1600), (100_000, 160_000)])
+def test_a_lake_is_labelled_if_it_is_4_mm_wide_on_the_screen(scale, smallest):
+    (shown,) = [o for o in ET.fromstring(lakes_qml()).iter("Option") if o.get("name") == "expression"]
+    expression = shown.get("value").replace("@map_scale", str(scale))
+    assert [evaluated(expression, area_m2=area) for area in (0.99 * smallest, 1.01 * smallest)] == [0, 1]
+
+
+def test_the_form_rounds_what_was_measured_and_keeps_it_from_being_typed_over():
+    document = ET.fromstring(lakes_qml())
+    fields = {field.get("name"): field.find("editWidget") for field in document.findall("fieldConfiguration/field")}
+    assert set(fields) == set(COLUMNS)
+    options = {
+        name: {option.get("name"): option.get("value") for option in widget.iter("Option")}
+        for name, widget in fields.items()
+        if widget.get("type") == "Range"
+    }
+    assert {name: one["Precision"] + one["Suffix"] for name, one in options.items()} == {
+        "area_m2": "0 m²", "perim_m": "0 m", "area_unc_m2": "0 m²", "n_px": "0 px",
+        "prob_mean": "2", "prob_p10": "2", "valid_frac": "2",
+    }  # fmt: skip
+    editable = {field.get("name"): field.get("editable") for field in document.findall("editable/field")}
+    assert {name for name, value in editable.items() if value == "0"} == set(options)
 
 
 def test_every_field_has_a_name_of_its_own_and_areas_say_their_unit():
@@ -58,9 +96,25 @@ def test_land_is_invisible_and_lake_is_not():
     assert shown["lake"][0] == "1" and shown["lake"][1] > 50
 
 
+@pytest.mark.parametrize("qml", [mask_qml(), probability_qml()])
+def test_what_was_not_observed_is_grey_on_the_map_and_in_the_legend(qml):
+    """QGIS draws missing data in `nodataColor` and lists it in no legend: an entry of the value 255 stands there."""
+    (renderer,) = ET.fromstring(qml).iter("rasterrenderer")
+    red, green, blue, alpha = map(int, renderer.get("nodataColor").split(","))
+    assert max(red, green, blue) - min(red, green, blue) < 10 and 80 < red < 160 and alpha > 150
+    (entry,) = [entry for entry in renderer.iter() if entry.get("label") == "not observed"]
+    assert (entry.get("value"), entry.get("alpha")) == ("255", "255")
+
+
+def test_probability_lets_the_imagery_through():
+    (renderer,) = ET.fromstring(probability_qml()).iter("rasterrenderer")
+    assert renderer.get("opacity") == "0.5"
+
+
 def test_probability_goes_from_nothing_over_warm_to_blue():
     items = ET.fromstring(probability_qml()).findall(".//item")
-    ramp = {int(item.get("value")): (item.get("color"), int(item.get("alpha"))) for item in items}
+    ramp = {int(item.get("value")): (item.get("color"), int(item.get("alpha"))) for item in items[:-1]}
+    assert max(ramp) == 100
     alphas = [alpha for _, alpha in ramp.values()]
     assert list(ramp) == sorted(ramp) and alphas == sorted(alphas)
     assert alphas[:2] == [0, 0] and alphas[2] > 100

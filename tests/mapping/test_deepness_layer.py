@@ -25,7 +25,7 @@ def read(path, window=None):
 
 def expected(scene, bands, window=None):
     """The convention in one line: reflectance x 10000 + 1000, 0 where there is no data."""
-    numbers = scene.numbers(window, bands)
+    numbers = scene.read_dn(window, bands)
     reflectance = scene.reflectance(numbers, bands).astype(np.float64)
     return np.where(numbers != 0, np.rint(reflectance * 10000) + 1000, 0).astype(np.uint16)
 
@@ -54,7 +54,7 @@ def test_the_numbers_mean_the_same_for_every_baseline(dated, tmp_path):
 
 def test_products_since_04_00_are_passed_through(product, tmp_path):
     scene = open_scene(product[0], BANDS)
-    np.testing.assert_array_equal(read(write_stack(scene, tmp_path, BANDS)), scene.numbers(None, BANDS))
+    np.testing.assert_array_equal(read(write_stack(scene, tmp_path, BANDS)), scene.read_dn(None, BANDS))
 
 
 @given(data=st.data())
@@ -74,6 +74,24 @@ def test_what_qgis_sees(mixed):
         assert stack.nodatavals == (0,) * 3
         # QGIS would apply them, and Deepness would get other numbers.
         assert (set(stack.scales), set(stack.offsets)) == ({1.0}, {0.0})
+
+
+def test_red_is_red_for_every_reader(product, tmp_path):
+    path = write_stack(open_scene(product[0]), tmp_path, BANDS)
+    with rasterio.open(path) as stack:
+        assert [colour.name for colour in stack.colorinterp[1:]] == ["blue", "green", "red"]
+    (renderer,) = ElementTree.parse(path.with_suffix(".qml")).iter("rasterrenderer")
+    assert [renderer.get(f"{name}Band") for name in ("red", "green", "blue")] == ["4", "3", "2"]
+
+
+def test_a_style_that_somebody_saved_stays_and_one_of_other_bands_goes(product, tmp_path):
+    scene = open_scene(product[0])
+    style = write_stack(scene, tmp_path, BANDS).with_suffix(".qml")
+    write_stack(scene, tmp_path, ("B08", "B04"))
+    assert not style.exists()
+    style.write_text("<qgis>mine</qgis>")
+    write_stack(scene, tmp_path, BANDS)
+    assert style.read_text() == "<qgis>mine</qgis>"
 
 
 def test_it_is_a_scene_again(product, tmp_path):
@@ -123,6 +141,14 @@ def test_beside_the_product_both_can_be_moved(mixed, tmp_path):
     shutil.copytree(folder, moved)
     assert str(folder) not in mixed[1].read_text()
     np.testing.assert_array_equal(read(moved / mixed[1].name), before)
+
+
+def test_product_and_stack_in_neighbouring_folders_can_be_moved_together(mixed, tmp_path):
+    shutil.copytree(mixed[0].path, tmp_path / "a" / "scenes" / mixed[0].path.name)
+    scene = open_scene(tmp_path / "a" / "scenes" / mixed[0].path.name, MIXED)
+    stack = write_stack(scene, tmp_path / "a" / "out", MIXED)
+    (tmp_path / "a").rename(tmp_path / "b")
+    np.testing.assert_array_equal(read(tmp_path / "b" / "out" / stack.name), read(mixed[1]))
 
 
 def test_elsewhere_it_finds_a_product_named_by_a_relative_path(mixed, tmp_path, monkeypatch):

@@ -19,7 +19,16 @@ from glofgeo.errors import GlofgeoError
 from glofgeo.mapping import map_scene
 from glofgeo.models import torch_predictor
 
-FILES = {"probability.tif", "probability.qml", "mask.tif", "mask.qml", "lakes.gpkg", "overview.png", "run.json"}
+FILES = {
+    "probability.tif",
+    "probability.qml",
+    "mask.tif",
+    "mask.qml",
+    "lakes.gpkg",
+    "layers.qlr",
+    "overview.png",
+    "run.json",
+}
 
 
 class DarkInInfrared(torch.nn.Module):
