@@ -158,7 +158,7 @@ def _files_of_zip(path: Path) -> dict[str, StoredFile]:
                     )
                 if name in found:
                     # Readers differ in which of them they take.
-                    raise GlofgeoError(f"{path}: holds {name} twice", "zip it again, or fetch it again")
+                    raise GlofgeoError(f"{path}: holds {name} twice", "zip it again, or download it again")
             found[name] = StoredFile(path, info.filename)
     if len(found) > _MOST_FILES:
         raise GlofgeoError(f"{path}: holds more than {_MOST_FILES} files", "give the zip of one product")
@@ -212,4 +212,4 @@ def _readable(file: StoredFile) -> Iterator[None]:
             ) from None
         zipped = file.member or file.path.suffix.lower() == ".zip"
         what = "not a whole zip file" if zipped and not file.member else "cannot be read"
-        raise GlofgeoError(f"{file}: {what} ({reason})", "fetch the product again") from None
+        raise GlofgeoError(f"{file}: {what} ({reason})", "download the product again") from None

@@ -64,7 +64,7 @@ def _absent(scene: Scene) -> str:
         elif not layer.path.startswith("!"):
             continue
         elif layer.path.endswith(".jp2"):
-            reason = "listed in the product's metadata, but the file is not there; fetch the product again"
+            reason = "listed in the product's metadata, but the file is not there; download the product again"
         else:
             reason = "the product does not list them"
         reasons.setdefault(reason, []).append(name)

@@ -153,7 +153,7 @@ def _read_file(layers: list[Layer], shape: tuple[int, int], window: Window, scen
     """Reads layers of one file."""
     path, factor, image = layers[0].path, layers[0].factor, layers[0].image
     if path.startswith("!"):
-        raise GlofgeoError(f"{scene}: incomplete, missing {path[1:]}", "fetch the product again")
+        raise GlofgeoError(f"{scene}: incomplete, missing {path[1:]}", "download the product again")
     top, left = int(window.row_off), int(window.col_off)
     bottom, right = top + int(window.height), left + int(window.width)
     coarse = Window.from_slices((top // factor, -(-bottom // factor)), (left // factor, -(-right // factor)))
@@ -166,7 +166,7 @@ def _read_file(layers: list[Layer], shape: tuple[int, int], window: Window, scen
                 raise GlofgeoError(
                     f"{path}: {source.shape[0]} x {source.shape[1]} pixels where the scene's metadata promise "
                     f"{expected[0]} x {expected[1]}",
-                    "fetch the product again",
+                    "download the product again",
                 )
             if image:
                 image.check_place(source)
@@ -175,7 +175,7 @@ def _read_file(layers: list[Layer], shape: tuple[int, int], window: Window, scen
     # GDAL's messages quote a damaged VRT, whatever bytes it holds.
     except (RasterioError, OSError, UnicodeDecodeError) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
-        raise GlofgeoError(f"{path}: cannot be read ({reason})", "fetch the scene again") from None
+        raise GlofgeoError(f"{path}: cannot be read ({reason})", "download the scene again") from None
     if verified:
         verified.result()
     if factor == 1:

@@ -7,18 +7,22 @@ from dataclasses import dataclass
 import shapely
 from affine import Affine
 from geopandas import GeoSeries
+from pyproj import Geod, Transformer
+from pyproj.exceptions import ProjError
 from rasterio.crs import CRS
 from rasterio.windows import Window
 from rasterio.windows import transform as window_transform
 
-from datasets_def.pixel_size import pixel_area
-from datasets_def.reproject import to_degrees
+from datasets_def.errors import GlofgeoError
+from datasets_def.reproject import WGS84, to_degrees
 
 # A bound this close to a pixel's edge, in pixels, lies on it.
 _ROUNDING = 1e-3
 
 # Rows of one read: the block height of 10 m JPEG 2000 files, so that every block is decoded once.
 READ_ROWS = 1024
+
+_ELLIPSOID = Geod(ellps="WGS84")
 
 Bounds = tuple[float, float, float, float]
 
@@ -56,8 +60,26 @@ class Grid:
 
     @property
     def pixel_area(self) -> float:
-        """Geodesic area of the pixel in the middle, square metres; see `datasets_def.pixel_size.pixel_area`."""
-        return pixel_area(self.crs, self.transform, self.shape)
+        """Geodesic area (WGS 84) of the pixel in the middle, square metres.
+
+        Its sides in the CRS say little: they can be degrees, and in Web Mercator a metre at 60 degrees north is half a
+        metre on the ground.
+
+        Raises:
+            GlofgeoError: If the CRS has no longitudes and latitudes there.
+        """
+        row, col = (side // 2 for side in self.shape)
+        corners = [self.transform * (col + dx, row + dy) for dx, dy in ((0, 0), (1, 0), (1, 1), (0, 1))]
+        try:
+            project = Transformer.from_crs(self.crs.to_wkt(), WGS84, always_xy=True)
+            lon, lat = project.transform([x for x, _ in corners], [y for _, y in corners], errcheck=True)
+            area = abs(_ELLIPSOID.polygon_area_perimeter(lon, lat)[0])
+        except ProjError as error:
+            reason = str(error).splitlines()[0]
+            raise GlofgeoError(f"the grid does not lie on the Earth in its CRS ({reason})") from None
+        if not (math.isfinite(area) and area > 0):
+            raise GlofgeoError("the middle of the grid does not lie on the Earth", "check its CRS and corner in QGIS")
+        return float(area)
 
     @property
     def pixel_side(self) -> float:

@@ -76,7 +76,7 @@ def verify(file: StoredFile, checksum: Checksum | None) -> None:
     """
     if checksum is not None and compute(file, checksum.kind) != checksum.digest:
         raise GlofgeoError(
-            f"{file}: damaged or changed (its {checksum.kind} is not that of {MANIFEST})", "fetch the product again"
+            f"{file}: damaged or changed (its {checksum.kind} is not that of {MANIFEST})", "download the product again"
         )
     if checksum is None and file.member:
         for _ in file.chunks():

@@ -50,7 +50,7 @@ def parse(content: bytes, where: object) -> ElementTree.Element:
     try:
         return ElementTree.fromstring(content, ElementTree.XMLParser(target=_Builder()))
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise GlofgeoError(f"{where}: broken XML ({short(str(error))})", "fetch the product again") from None
+        raise GlofgeoError(f"{where}: broken XML ({short(str(error))})", "download the product again") from None
 
 
 def read_xml(file: StoredFile) -> bytes:
@@ -70,10 +70,10 @@ def find_text(root: ElementTree.Element, tag: str, where: object) -> str:
     """
     found = list(dict.fromkeys((element.text or "").strip() for element in root.iter(tag)))
     if not any(found):
-        raise GlofgeoError(f"{where}: lacks {tag}", "fetch the product again")
+        raise GlofgeoError(f"{where}: lacks {tag}", "download the product again")
     if len(found) > 1:
         listed = " and ".join(short(repr(text)) for text in found[:2])
-        raise GlofgeoError(f"{where}: gives {listed} as {tag}", "fetch the product again")
+        raise GlofgeoError(f"{where}: gives {listed} as {tag}", "download the product again")
     return found[0]
 
 
@@ -87,7 +87,7 @@ def number(text: str | None, what: str, where: object, low: float, high: float) 
     plain = _NUMBER.fullmatch(text or "")
     value = float(plain[1]) if plain else math.nan
     if not low <= value <= high:
-        raise GlofgeoError(f"{where}: gives {short(repr(text))} as {what}", "fetch the product again")
+        raise GlofgeoError(f"{where}: gives {short(repr(text))} as {what}", "download the product again")
     return value
 
 
@@ -95,7 +95,7 @@ def whole_number(text: str | None, what: str, where: object, low: int, high: int
     """Reads a whole number; raises as `number` does."""
     value = number(text, what, where, low, high)
     if not value.is_integer():
-        raise GlofgeoError(f"{where}: gives {short(repr(text))} as {what}", "fetch the product again")
+        raise GlofgeoError(f"{where}: gives {short(repr(text))} as {what}", "download the product again")
     return int(value)
 
 
@@ -111,7 +111,7 @@ def time(text: str, what: str, where: object) -> datetime:
     except (ValueError, OverflowError):
         value = None
     if value is None or not 2015 <= value.year < 2100:
-        raise GlofgeoError(f"{where}: gives {short(repr(text))} as {what}", "fetch the product again")
+        raise GlofgeoError(f"{where}: gives {short(repr(text))} as {what}", "download the product again")
     return value
 
 

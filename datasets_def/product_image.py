@@ -55,7 +55,7 @@ class ProductImage:
             raise GlofgeoError(
                 f"{self.file}: lies at {_place(source.crs, there)}, where the product's metadata say "
                 f"{_place(self.crs, here)}",
-                "fetch the product again",
+                "download the product again",
             )
 
 
@@ -72,7 +72,7 @@ def check_end(path: str) -> None:
         with Path(path).open("rb") as file:
             file.seek(-2, 2)
             if file.read() != b"\xff\xd9":
-                raise GlofgeoError(f"{path}: cut short (its end is missing)", "fetch the product again")
+                raise GlofgeoError(f"{path}: cut short (its end is missing)", "download the product again")
 
 
 def _place(crs: CRS, transform: Affine) -> str:

@@ -124,7 +124,9 @@ def _metadata(root: Path, files: Mapping[str, StoredFile]) -> tuple[str, str]:
     if not products:
         raise GlofgeoError(f"{root}: {_what_it_is(files)}")
     if not tiles:
-        raise GlofgeoError(f"{root}: incomplete, missing MTD_TL.xml in its GRANULE folder", "fetch the product again")
+        raise GlofgeoError(
+            f"{root}: incomplete, missing MTD_TL.xml in its GRANULE folder", "download the product again"
+        )
     if len(products) > 1 or len(tiles) > 1:
         raise GlofgeoError(f"{root}: holds {len(tiles)} tiles", "give one product of one tile")
     return products[0], tiles[0]
@@ -136,7 +138,7 @@ def _what_it_is(files: Mapping[str, StoredFile]) -> str:
         tiles = len({name.split("/")[1] for name in files if name.count("/") > 1 and name.startswith("GRANULE/")})
         return (
             f"a product of the format before December 2016, of {tiles} granules, which is not read; "
-            "fetch the same date as reprocessed since, one product a tile"
+            "download the same date as reprocessed since, one product a tile"
         )
     other = next((name for name in names if re.fullmatch(r"MTD_MSIL\w\w\.xml", name)), None)
     if other:
@@ -188,17 +190,19 @@ def _radiometry(
     # 1000 in products of 2015, else 10000; an offset beyond it would be a reflectance beyond 1.
     quantification = number(find_text(root, tag, where), tag, where, 1000, 100_000)
     if not re.fullmatch(r"\d\d\.\d\d", baseline):
-        raise GlofgeoError(f"{where}: gives {short(repr(baseline))} as PROCESSING_BASELINE", "fetch the product again")
+        raise GlofgeoError(
+            f"{where}: gives {short(repr(baseline))} as PROCESSING_BASELINE", "download the product again"
+        )
     declared: dict[str | None, float] = {}
     for element in root.iter(offset_tag):
         value = number(element.text, offset_tag, where, -quantification, quantification)
         if declared.setdefault(element.get("band_id"), value) != value:
-            raise GlofgeoError(f"{where}: gives a band two values of {offset_tag}", "fetch the product again")
+            raise GlofgeoError(f"{where}: gives a band two values of {offset_tag}", "download the product again")
     # Level-2A has no cirrus band, by specification.
     bands = [band for band in BANDS.values() if not (band.name == "B10" and level == "L2A")]
     missing = [band.name for band in bands if str(band.band_id) not in declared]
     if declared and missing:
-        raise GlofgeoError(f"{where}: lacks {offset_tag} of {', '.join(missing)}", "fetch the product again")
+        raise GlofgeoError(f"{where}: lacks {offset_tag} of {', '.join(missing)}", "download the product again")
     known = {band.name: declared.get(str(band.band_id), 0.0) for band in bands}
     if not declared and float(baseline) >= 4:
         if given is not None:
@@ -206,7 +210,7 @@ def _radiometry(
         local = " (Sen2Cor on one's own computer)" if baseline == LOCAL_BASELINE else ""
         raise GlofgeoError(
             f"{where}: baseline {baseline}{local} without {offset_tag}, so its reflectance is unknown",
-            "fetch the product again, or give the DN to add as offset, -1000 or 0",
+            "download the product again, or give the DN to add as offset, -1000 or 0",
             argument="offset",
         )
     if given is not None and set(known.values()) != {given}:
@@ -222,7 +226,7 @@ def _epsg(root: Element, where: StoredFile) -> int:
     text = find_text(root, "HORIZONTAL_CS_CODE", where)
     match = re.fullmatch(r"EPSG:32([67])(\d\d)", text, re.ASCII)
     if match is None or not 1 <= int(match.group(2)) <= 60:
-        raise GlofgeoError(f"{where}: gives {short(repr(text))} as HORIZONTAL_CS_CODE", "fetch the product again")
+        raise GlofgeoError(f"{where}: gives {short(repr(text))} as HORIZONTAL_CS_CODE", "download the product again")
     return int(text.removeprefix("EPSG:"))
 
 
@@ -242,9 +246,9 @@ def _grids(root: Element, crs: CRS, where: StoredFile) -> dict[int, Grid]:
         if metres in sizes:
             grids[metres] = Grid(sizes[metres], Affine(metres, 0, left, 0, -metres, top), crs)
     if not grids:
-        raise GlofgeoError(f"{where}: gives no grid", "fetch the product again")
+        raise GlofgeoError(f"{where}: gives no grid", "download the product again")
     if len({(grid.bounds[0], grid.bounds[3]) for grid in grids.values()}) > 1:
-        raise GlofgeoError(f"{where}: gives its grids different corners", "fetch the product again")
+        raise GlofgeoError(f"{where}: gives its grids different corners", "download the product again")
     return grids
 
 

@@ -37,12 +37,12 @@ def check_names(root: Element, sensed: datetime, epsg: int, where: StoredFile) -
         if abs(named - sensed) > timedelta(days=1):
             raise GlofgeoError(
                 f"{where}: sensing started {sensed:%Y%m%dT%H%M%S}, but the {what} says {match['start']}",
-                "fetch the product again",
+                "download the product again",
             )
         if epsg != (32600 if match["belt"] >= "N" else 32700) + int(match["zone"]):
             raise GlofgeoError(
                 f"{where}: lies in EPSG:{epsg}, but the {what} says tile {match['zone']}{match['belt']}",
-                "fetch the product again",
+                "download the product again",
             )
 
 
@@ -57,5 +57,5 @@ def check_baseline(root: Element, baseline: str, offsets: Mapping[str, float], w
         if not any(offsets.values()) and float(baseline) < 4 <= float(named) and named != LOCAL_BASELINE:
             raise GlofgeoError(
                 f"{where}: gives baseline {baseline} and no offset, but the product name says baseline {named}",
-                "fetch the product again",
+                "download the product again",
             )

@@ -188,7 +188,7 @@ class Scene:
                 missing.append(self.layers[band].path[1:])
         if missing:
             listed = ", ".join(dict.fromkeys(missing))
-            raise GlofgeoError(f"{self.path}: incomplete, missing {listed}", "fetch the product again")
+            raise GlofgeoError(f"{self.path}: incomplete, missing {listed}", "download the product again")
 
     def check(self) -> None:
         """Reads the last pixel of every file: finds what is missing, damaged, misplaced or of another size.

@@ -8,8 +8,9 @@ ROOT = Path(__file__).parent.parent
 LIBRARY = sorted(path.relative_to(ROOT) for room in ("datasets_def", "glofgeo") for path in (ROOT / room).rglob("*.py"))
 SCRIPTS = sorted(path.relative_to(ROOT) for path in (ROOT / "benchmarks").glob("*.py"))
 
-# The command line, what shows its words, and the settings whose names are its flags.
-SPEAK_OF_FLAGS = {Path("glofgeo") / name for name in ("cli.py", "terminal.py", "config.py", "settings.py")}
+# The command line and its words, and the settings whose names are its flags.
+COMMAND_LINE = ("cli.py", "flags.py", "help_groups.py", "messages.py", "terminal.py", "config.py", "settings.py")
+SPEAK_OF_FLAGS = {Path("glofgeo") / name for name in COMMAND_LINE}
 
 
 def tree(path):

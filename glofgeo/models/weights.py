@@ -270,21 +270,24 @@ def _check_size(encoder: DinoV2Encoder, tensors: Mapping[str, Tensor], path: Pat
     if width != expected:
         held = next((variant for variant, size in SIZES.items() if size.width == width), "another size")
         raise GlofgeoError(
-            f"{path}: holds {held} ({width} wide), the encoder is {encoder.variant} ({expected} wide): "
-            "change --model.variant or the file"
+            f"{path}: holds {held} ({width} wide), the encoder is {encoder.variant} ({expected} wide)",
+            "change the variant or the file",
+            argument="model.variant",
         )
     if patch != PATCH:
         raise GlofgeoError(f"{path}: its patches are {patch} px, DINOv2's are {PATCH}: give a DINOv2 file")
     registers = tensors["reg_token"].shape[1] if "reg_token" in tensors else 0
     if registers != encoder.registers:
         raise GlofgeoError(
-            f"{path}: has {registers} register tokens, the encoder {encoder.registers}: "
-            f"set --model.registers {registers}"
+            f"{path}: has {registers} register tokens, the encoder {encoder.registers}",
+            f"build the encoder with {registers}",
+            argument="model.registers",
         )
     positions = tensors["pos_embed"].shape[1] if "pos_embed" in tensors else encoder.grid**2
     if positions not in (encoder.grid**2, encoder.grid**2 + 1):
         side = math.isqrt(positions) * PATCH
         raise GlofgeoError(
-            f"{path}: its position embedding is for {side} px, the encoder's for {encoder.grid * PATCH} px: "
-            f"set --model.image-size {side} (inputs of any size still work)"
+            f"{path}: its position embedding is for {side} px, the encoder's for {encoder.grid * PATCH} px",
+            f"build the encoder for {side} px (inputs of any size still work)",
+            argument="model.image_size",
         )

@@ -21,7 +21,6 @@ Points = dict[str, npt.NDArray[np.float64]]
 _SHADOW, _CLOUD, _SNOW = (2, 3), (8, 9, 10), (11,)
 # As wide as what a resampled 20 m classification and a 10 m lake outline may disagree by.
 _EDGE = 2
-_ROWS = 1024
 _MOST = 5000
 
 
@@ -88,7 +87,7 @@ def hard_points(scene: Scene, region: BaseGeometry, lakes: GeoDataFrame, seed: i
 
 def _strips(scene: Scene, region: BaseGeometry) -> Iterator[Window]:
     area = scene.grid.intersect(region.bounds)
-    for strip in scene.grid.window(area).strips(_ROWS):
+    for strip in scene.grid.window(area).strips():
         yield Window(area.col_off, area.row_off + strip.row_off, strip.width, strip.height)
 
 

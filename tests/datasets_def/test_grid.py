@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rasterio.crs import CRS
 from rasterio.windows import Window
 
+from datasets_def.errors import GlofgeoError
 from datasets_def.grid import Grid
 
 UTM = CRS.from_epsg(32645)
@@ -103,3 +104,31 @@ def test_a_footprint_holds_the_corners_in_degrees():
     west, south, east, north = grid.footprint.bounds
     assert 86.8 < west < east < 87.1 and 27.7 < south < north < 28
     assert np.isclose(grid.pixel_area, 100, rtol=2e-3)
+
+
+@given(zone=st.integers(1, 60), south=st.booleans(), east=st.floats(2e5, 8e5), north=st.floats(1e5, 9e6),
+       side=st.floats(1, 100))  # fmt: skip
+def test_a_pixel_of_utm_is_as_large_as_its_zone_says_to_a_thousandth(zone, south, east, north, side):
+    crs = CRS.from_epsg((32700 if south else 32600) + zone)
+    assert Grid((10, 10), Affine(side, 0, east, 0, -side, north), crs).pixel_side == pytest.approx(side, rel=2e-3)
+
+
+def test_degrees_and_web_mercator_are_measured_on_the_ground():
+    degree = Affine(1e-4, 0, 86.9, 0, -1e-4, 60.0)
+    # 11.14 m from north to south, half of 11.13 m from west to east.
+    assert Grid((2, 2), degree, CRS.from_epsg(4326)).pixel_area == pytest.approx(11.141 * 5.58, rel=1e-3)
+    mercator = Affine(20, 0, 1e6, 0, -20, 8399738)
+    assert Grid((2, 2), mercator, CRS.from_epsg(3857)).pixel_side == pytest.approx(10, rel=0.01)
+
+
+def test_the_date_line_and_the_pole_are_no_edge():
+    at_line = Grid((2, 2), Affine(1e-4, 0, 179.99995, 0, -1e-4, 0.0), CRS.from_epsg(4326))
+    assert at_line.pixel_side == pytest.approx(11.1, rel=0.01)
+    at_pole = Grid((10, 10), Affine(10, 0, -50, 0, -10, 50), CRS.from_epsg(3413))
+    assert at_pole.pixel_side == pytest.approx(10.3, rel=0.01)
+
+
+@pytest.mark.parametrize("crs", [UTM, CRS.from_wkt('LOCAL_CS["site",UNIT["metre",1]]')])
+def test_a_pixel_off_the_earth_has_no_area(crs):
+    with pytest.raises(GlofgeoError, match="Earth"):
+        _ = Grid((2, 2), Affine(10, 0, 1e30, 0, -10, 1e30), crs).pixel_area

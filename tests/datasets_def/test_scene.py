@@ -184,7 +184,7 @@ def test_a_zip_cut_short_is_named(product, tmp_path):
         for file in product[0].rglob("*"):
             target.write(file, file.relative_to(product[0].parent))
     archive.write_bytes(archive.read_bytes()[:-2000])
-    refuses(archive, "cut.zip", "fetch the product again")
+    refuses(archive, "cut.zip", "download the product again")
 
 
 def test_scenes_are_found_below_a_folder(product, tmp_path, write_raster):
