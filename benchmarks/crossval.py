@@ -79,7 +79,7 @@ def run_fold(chips: gpd.GeoDataFrame, folds: pd.Series, fold: int, data: Path, o
         aoi = out / f"fold{fold}.gpkg"
         chips.assign(place=chips["area"], split=np.where(folds == fold, "test", "train")).to_file(aoi, layer="aoi")
         started = time.perf_counter()
-        command = [str(Path(sys.executable).with_name("glofgeo")), "train", "--config", "chips", "--baseline", "unet"]
+        command = [str(Path(sys.executable).with_name("glofgeo")), "train", "--config", "chips", "--compare", "unet"]
         command += ["--aoi", str(aoi), "--scenes", str(data / "images"), "--lakes", str(data / "water.gpkg")]
         # The chips' numbers carry no offset, and do not say so.
         subprocess.run([*command, "--offset", "0", "--out", str(folder)], check=True)

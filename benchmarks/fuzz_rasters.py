@@ -8,19 +8,26 @@ from random import Random
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import rasterio
 from affine import Affine
-from fuzz_case import NO_FILE_TELLS, Case, Kind, Truth, flip, scene_case
+from fuzz_case import NO_FILE_TELLS, Case, Kind, Truth, scene_case
+from fuzz_geotiff import (
+    BANDS,
+    GRID,
+    SHAPE,
+    TAGS,
+    Numbers,
+    flipped_header,
+    flipped_packed,
+    flipped_pixels,
+    sentinel,
+    truncated,
+    write,
+)
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 
 from datasets_def.bands import BANDS as TABLE
-
-BANDS = ("B02", "B03", "B04", "B08")
-SHAPE = (48, 64)
-GRID = Affine(10, 0, 300_000, 0, -10, 3_100_000)
-TAGS = {"ACQUISITION_DATETIME": "2024-10-15T04:57:01+00:00", "BOA_ADD_OFFSET": "0"}
 
 NO_FILE_TELLS |= {
     "GeoTIFF bytes flipped in plain pixels": "a GeoTIFF without compression has no checksums",
@@ -34,8 +41,7 @@ NO_FILE_TELLS |= {
     "GeoTIFF sentinel within the range": "an undeclared 1 or 255 may be dark ground",
 }
 
-Numbers = npt.NDArray[Any]
-# Writes digital numbers with a hole of zeros, and the hole itself, in some hostile way: gives what was done, the file,
+# Writes DN with a hole of zeros, and the hole itself, in some hostile way: gives what was done, the file,
 # and what words of the scene would tell of it.
 Harm = Callable[[Random, Path, Numbers, Numbers], tuple[str, Path] | tuple[str, Path, str]]
 
@@ -98,40 +104,6 @@ def judged(harms: dict[str, Harm]) -> dict[str, Kind]:
         return make
 
     return {name: kind(harm) for name, harm in harms.items()}
-
-
-def write(path: Path, numbers: Numbers, *, names: Any = BANDS, scales: Any = None, tags: Any = TAGS, mask: Any = None,
-          crs: Any = "EPSG:32645", transform: Affine = GRID, **profile: Any) -> Path:  # fmt: skip
-    """Writes a GeoTIFF; `scales` holds (scale, offset) of each band."""
-    profile = {"driver": "GTiff", "dtype": numbers.dtype, "count": len(numbers), "height": SHAPE[0]} | profile
-    with rasterio.open(path, "w", width=SHAPE[1], crs=crs, transform=transform, **profile) as target:
-        if names:
-            target.descriptions = names
-        if scales:
-            target.scales, target.offsets = zip(*scales, strict=True)
-        target.update_tags(**tags)
-        # Last, so that the pixels lie behind all tags.
-        target.write(numbers)
-        if mask is not None:
-            target.write_mask(mask)
-    return path
-
-
-SENTINELS: dict[str, list[tuple[str, float]]] = {
-    "beyond": [("int16", -9999), ("int16", -32768), ("uint16", 65535), ("float32", float("nan")), ("float32", -9999),
-               ("float32", 1e20), ("float32", -3.4028234663852886e38), ("int32", -2147483648), ("float64", 1e300)],
-    "within": [("uint16", 1), ("uint16", 255), ("int16", -1), ("uint16", 10000)],
-}  # fmt: skip
-
-
-def sentinel(rng: Random, numbers: Numbers, hole: Numbers, which: str) -> tuple[Numbers, float, str]:
-    """Fills the hole with a number, in a type that holds it; floating-point ones as reflectance or DN with a scale."""
-    kind, value = rng.choice(SENTINELS[which])
-    filled = numbers.astype(kind)
-    if kind.startswith("float"):
-        filled /= 10_000
-    filled[:, hole] = value
-    return filled, value, kind
 
 
 def plain_tags(kind: str) -> dict[str, str]:
@@ -311,36 +283,3 @@ def scene_id(rng: Random, here: Path, numbers: Numbers, hole: Numbers) -> tuple[
     text = rng.choice(["/../../../x/thesis", "..", ".", "*", "[/b]", "a" * 5000, "", " ", "con", "a\nb", "$x_{$",
                        "a|b<c>", "C:\\x", "a\tb", "ü", "-rf", "\u202egpj", "a/", "NUL.txt", "~", "{}"])  # fmt: skip
     return repr(text[:40]), write(here / "a.tif", numbers, tags=TAGS | {"SCENE_ID": text})
-
-
-def truncated(rng: Random, here: Path, numbers: Numbers, hole: Numbers) -> tuple[str, Path]:
-    path = write(here / "a.tif", numbers, compress=rng.choice(["none", "deflate", "lzw"]))
-    content = path.read_bytes()
-    size = rng.choice([0, 4, 100, rng.randrange(len(content) - 1)])
-    path.write_bytes(content[:size])
-    return f"{size} of {len(content)}", path
-
-
-def header_of(path: Path) -> int:
-    """Where the pixels begin, as the tags come first."""
-    with rasterio.open(path) as source:
-        return int(source.get_tag_item("BLOCK_OFFSET_0_0", "TIFF", bidx=1))
-
-
-def flipped_header(rng: Random, here: Path, numbers: Numbers, hole: Numbers) -> tuple[str, Path]:
-    path = write(here / "a.tif", numbers, compress=rng.choice(["none", "deflate"]))
-    path.write_bytes(flip(rng, path.read_bytes(), end=header_of(path), most=3))
-    return "header", path
-
-
-def flipped_pixels(rng: Random, here: Path, numbers: Numbers, hole: Numbers) -> tuple[str, Path]:
-    path = write(here / "a.tif", numbers)
-    content = path.read_bytes()
-    path.write_bytes(flip(rng, content, start=len(content) - numbers.nbytes))
-    return "pixels", path
-
-
-def flipped_packed(how: str, rng: Random, here: Path, numbers: Numbers, hole: Numbers) -> tuple[str, Path]:
-    path = write(here / "a.tif", numbers, compress=how)
-    path.write_bytes(flip(rng, path.read_bytes(), start=header_of(path)))
-    return how, path

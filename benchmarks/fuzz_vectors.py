@@ -15,7 +15,8 @@ import shapely
 from fuzz_case import NO_FILE_TELLS, Case, Kind, change_digits, flip
 from shapely.geometry import mapping
 
-from datasets_def.polygons import read_aoi, read_polygons
+from datasets_def.aoi import read_aoi
+from datasets_def.polygons import read_polygons
 
 NO_FILE_TELLS |= {
     "GeoJSON bytes flipped": "text without checksums, in which one digit may become another",

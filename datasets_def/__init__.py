@@ -1,4 +1,4 @@
-"""What the data are: Sentinel-2 scenes and lake polygons, as plain TorchGeo datasets.
+"""The data: Sentinel-2 scenes and lake polygons, as plain TorchGeo datasets.
 
 Names are loaded on first use: the datasets need TorchGeo, which is slow to import; a scene does not.
 """
@@ -7,10 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from datasets_def.aoi import read_aoi
     from datasets_def.decoded import TiledCopy
     from datasets_def.decoded_cache import fill_cache
     from datasets_def.lakes import GlacialLakes
-    from datasets_def.polygons import read_aoi, read_polygons
+    from datasets_def.polygons import read_polygons
     from datasets_def.scene import Scene, open_scene
     from datasets_def.scene_search import find_scenes
     from datasets_def.sentinel2 import Sentinel2
@@ -35,7 +36,7 @@ _HOME = {
     "fill_cache": "decoded_cache",
     "find_scenes": "scene_search",
     "open_scene": "scene",
-    "read_aoi": "polygons",
+    "read_aoi": "aoi",
     "read_polygons": "polygons",
 }
 

@@ -1,4 +1,4 @@
-"""The folders and zip files that products come in: which files lie there, and reading them within bounds."""
+"""Folders and zip files of products: listing their files, and reading them within limits."""
 
 import os
 import stat
@@ -134,7 +134,7 @@ def _files_of_folder(folder: Path) -> dict[str, StoredFile]:
             if not _is_clutter(name) and file.is_file():
                 found[file.relative_to(folder).as_posix()] = StoredFile(file)
         if len(found) + len(seen) > _MOST_FILES:
-            raise GlofgeoError(f"{folder}: holds more than {_MOST_FILES} files; give the .SAFE folder itself")
+            raise GlofgeoError(f"{folder}: holds more than {_MOST_FILES} files", "give the .SAFE folder itself")
     return found
 
 
@@ -148,19 +148,20 @@ def _files_of_zip(path: Path) -> dict[str, StoredFile]:
             if name.lower().endswith((".xml", ".safe", ".jp2")):
                 if info.flag_bits & 1:
                     raise GlofgeoError(
-                        f"{path}: protected by a password; unpack it with the password and give the .SAFE folder"
+                        f"{path}: protected by a password", "unpack it with the password and give the .SAFE folder"
                     )
                 if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                     how = _PACKED.get(info.compress_type, f"method {info.compress_type}")
                     raise GlofgeoError(
-                        f"{path}: packed in a way that cannot be read here ({how}); unpack it and give the .SAFE folder"
+                        f"{path}: compressed with a method that cannot be read here ({how})",
+                        "unpack it and give the .SAFE folder",
                     )
                 if name in found:
                     # Readers differ in which of them they take.
-                    raise GlofgeoError(f"{path}: holds {name} twice; pack it again, or fetch it again")
+                    raise GlofgeoError(f"{path}: holds {name} twice", "zip it again, or fetch it again")
             found[name] = StoredFile(path, info.filename)
     if len(found) > _MOST_FILES:
-        raise GlofgeoError(f"{path}: holds more than {_MOST_FILES} files; give the zip of one product")
+        raise GlofgeoError(f"{path}: holds more than {_MOST_FILES} files", "give the zip of one product")
     return dict(sorted(found.items()))
 
 
@@ -168,7 +169,7 @@ def _files_of_zip(path: Path) -> dict[str, StoredFile]:
 def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     with open_regular(path) as file:
         if _directory_size(file) > _LARGEST_DIRECTORY:
-            raise GlofgeoError(f"{path}: holds more than {_MOST_FILES} files; give the zip of one product")
+            raise GlofgeoError(f"{path}: holds more than {_MOST_FILES} files", "give the zip of one product")
         with zipfile.ZipFile(file) as archive:
             yield archive
 
@@ -200,13 +201,15 @@ def _raise(error: OSError) -> None:
 
 @contextmanager
 def _readable(file: StoredFile) -> Iterator[None]:
-    """Turns whatever a file or zip can go wrong with into one line."""
+    """Turns every error of a file or zip into one line."""
     try:
         yield
     except _ZIP_ERRORS as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, PermissionError):
-            raise GlofgeoError(f"{error.filename or file}: may not be read; ask for the right to") from None
+            raise GlofgeoError(
+                f"{error.filename or file}: no permission to read it", "ask its owner for access"
+            ) from None
         zipped = file.member or file.path.suffix.lower() == ".zip"
         what = "not a whole zip file" if zipped and not file.member else "cannot be read"
-        raise GlofgeoError(f"{file}: {what} ({reason}); fetch the product again") from None
+        raise GlofgeoError(f"{file}: {what} ({reason})", "fetch the product again") from None

@@ -8,11 +8,12 @@ from pathlib import Path
 from datasets_def.bands import FILE_NAME, band_name
 from datasets_def.errors import GlofgeoError
 from datasets_def.geotiff import RasterFacts, read_raster
+from datasets_def.grid import Grid
 from datasets_def.radiometry import formula
 
 _ENDINGS = (".tif", ".tiff", ".jp2")
 _CLASSES = "SCL"
-# Corners of files on one grid may differ by this part of a pixel.
+# Corners of files on one grid may differ by this share of a pixel.
 _SHIFT = 0.01
 
 
@@ -29,7 +30,9 @@ def band_files(folder: Path) -> dict[str, Path]:
     found: dict[tuple[str, int], Path] = {}
     for path, key in _named(folder).items():
         if key in found:
-            raise GlofgeoError(f"{folder}: {found[key].name} and {path.name} are both {key[0]}; give a scene a folder")
+            raise GlofgeoError(
+                f"{folder}: {found[key].name} and {path.name} are both {key[0]}", "use one folder for each scene"
+            )
         found[key] = path
     finest = {band: path for (band, _), path in sorted(found.items(), reverse=True)}
     return finest if len(finest) > 1 else {}
@@ -53,52 +56,53 @@ def read_band_files(folder: Path, bands: tuple[str, ...], offset: float | None =
     together = tuple(files[band] for band in bands)
     wanted = [*bands, *([_CLASSES] if _CLASSES in files else [])]
     facts = {band: read_raster(files[band], (band,), offset, together=together) for band in wanted}
-    grid = min((facts[band] for band in bands), key=lambda one: one.transform.a)
+    finest = min((facts[band] for band in bands), key=lambda one: one.grid.transform.a)
     _refuse_mixture(folder, bands, facts)
     layers = {
-        band: replace(one.layers[band], factor=_factor(files[band], one, grid)) for band, one in facts.items()
-    }  # fmt: skip
+        band: replace(one.layers[band], factor=_factor(files[band], one.grid, finest.grid))
+        for band, one in facts.items()
+    }
     known = {band: (layers[band].quantification, layers[band].offset) for band in bands}
-    how = facts[bands[0]].told.rpartition(", ")[2]
-    return replace(grid, id=_name(folder, together[0]), layers=layers, told=f"{formula(known, bands)}, {how}")
+    how = facts[bands[0]].radiometry.rpartition(", ")[2]
+    return replace(finest, id=_name(folder, together[0]), layers=layers, radiometry=f"{formula(known, bands)}, {how}")
 
 
 def _refuse_mixture(folder: Path, bands: tuple[str, ...], facts: Mapping[str, RasterFacts]) -> None:
-    """Refuses files of several days, or of which some hold an offset and others not."""
+    """Refuses files of several days, or with different offsets."""
     days = {band: one.datetime for band, one in facts.items() if one.datetime}
     first, last = min(days, key=days.__getitem__, default=""), max(days, key=days.__getitem__, default="")
     if first and days[last] - days[first] > timedelta(days=1):
         raise GlofgeoError(
-            f"{folder}: {first} was acquired on {days[first]:%Y-%m-%d}, {last} on {days[last]:%Y-%m-%d}; "
-            "give a scene a folder"
+            f"{folder}: {first} was acquired on {days[first]:%Y-%m-%d}, {last} on {days[last]:%Y-%m-%d}",
+            "use one folder for each scene",
         )
     layers = {band: facts[band].layers[band] for band in bands}
     offsets = {band: round(layer.offset / layer.quantification, 6) for band, layer in layers.items()}
     if len(set(offsets.values())) > 1:
-        told = ", ".join(f"{band} {offset:+g}" for band, offset in offsets.items())
-        raise GlofgeoError(f"{folder}: its files disagree about the offset of their reflectance ({told}); correct them")
+        listed = ", ".join(f"{band} {offset:+g}" for band, offset in offsets.items())
+        raise GlofgeoError(
+            f"{folder}: its files disagree about the offset of their reflectance ({listed})", "correct them"
+        )
 
 
-def _factor(path: Path, file: RasterFacts, grid: RasterFacts) -> int:
-    """Side of a file's pixel in pixels of the grid."""
-    factor = round(file.transform.a / grid.transform.a)
-    a, b = file.transform, grid.transform
-    apart = (abs(a.c - b.c), abs(a.f - b.f), abs(a.a - factor * b.a), abs(a.e - factor * b.e))
-    shape = tuple(-(-side // factor) for side in grid.shape)
-    if file.crs != grid.crs or max(apart) > _SHIFT * b.a or file.shape != shape:
-        raise GlofgeoError(f"{path}: is not on the grid of the other bands beside it; give bands of one scene")
+def _factor(path: Path, file: Grid, scene: Grid) -> int:
+    """Side of a file's pixel in pixels of the scene."""
+    factor = max(1, round(file.transform.a / scene.transform.a))
+    expected = scene.coarser(factor)
+    if file.shape != expected.shape or max(expected.apart(file)) > _SHIFT / factor:
+        raise GlofgeoError(f"{path}: is not on the grid of the other bands beside it", "give bands of one scene")
     return factor
 
 
 def _name(folder: Path, first: Path) -> str:
-    """What stands before the band in the name of a file, such as tile and time; else the name of the folder."""
+    """The part of a file's name before the band, such as tile and time; without one, the name of the folder."""
     match = FILE_NAME.fullmatch(first.stem)
     before = first.stem[: match.start(1)].rstrip("_.-") if match else ""
     return before or folder.resolve().name
 
 
 def is_band_folder(path: Path) -> bool:
-    """Tells whether a folder holds files named by two bands or more, which need not make a scene."""
+    """Whether a folder holds files of at least two bands, by their names; they need not make a scene."""
     try:
         return len({band for band, _ in _named(path).values()}) > 1
     except OSError:
@@ -106,7 +110,7 @@ def is_band_folder(path: Path) -> bool:
 
 
 def _named(folder: Path) -> dict[Path, tuple[str, int]]:
-    """The files of a folder that are named by band, with band and resolution in metres (0 where untold)."""
+    """The files of a folder that are named by band, with band and resolution in metres (0 where it is not given)."""
     found = {}
     for path in sorted(folder.iterdir()):
         match = FILE_NAME.fullmatch(path.stem)

@@ -51,6 +51,11 @@ BANDS: dict[str, Band] = {band.name: band for band in _TABLE}
 
 DEFAULT_BANDS: tuple[str, ...] = ("B02", "B03", "B04", "B08")
 
+# Reflectance is (DN + offset) / 10000, with this offset from processing baseline 04.00 on and none before
+# (Sentinel-2 processing-baseline notice 04.00).
+QUANTIFICATION = 10000.0
+OFFSET = -1000.0
+
 
 def band_name(text: str) -> str:
     """Reads a band's name: `b2`, `B2` and `B2, central wavelength 490 nm` are `B02`; other text comes back as it is."""
@@ -66,7 +71,7 @@ FILE_NAME = re.compile(r"(?i)(?:.*[_.-])?(B\d[\dA]?|SCL)(?:[_-](\d0)m)?")
 
 
 def band_names(stem: str, descriptions: Sequence[str | None]) -> list[str]:
-    """Tells which bands a file holds: by their descriptions, or for a single band by the file's name.
+    """Names the bands of a file: by their descriptions, or for a single band by the file's name.
 
     Args:
         stem: name of the file without ending.

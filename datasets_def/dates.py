@@ -1,4 +1,4 @@
-"""When a lake was mapped, as its layer tells."""
+"""When each lake of a layer was mapped."""
 
 import re
 
@@ -17,7 +17,7 @@ _YEAR = re.compile(r"(?<!\d)((?:19|20)\d{2})(?!\d)")
 
 
 def mapped_in(lakes: GeoDataFrame, name: str) -> "pd.Series[float]":
-    """Tells in which year each lake was mapped.
+    """Gives the year in which each lake was mapped.
 
     Args:
         lakes: with one of `COLUMNS`, in any case: days, years, or names of scenes that hold a day.
@@ -33,10 +33,14 @@ def mapped_in(lakes: GeoDataFrame, name: str) -> "pd.Series[float]":
     known = {str(column).lower(): column for column in lakes.columns}
     column = next((known[wanted] for wanted in COLUMNS if wanted in known), None)
     if column is None:
-        raise GlofgeoError(f"{name}: no column says when a lake was mapped; add `date`, or leave out --data.lake-years")
+        raise GlofgeoError(
+            f"{name}: no column says when a lake was mapped",
+            "add `date`, or take lakes of all years",
+            argument="data.lake_years",
+        )
     years = pd.Series([_decimal_year(value) for value in lakes[column]], lakes.index, dtype=float)
     if years.isna().all():
-        raise GlofgeoError(f"{name}: no date can be read in {column}; write days as 2020-07-29, or years")
+        raise GlofgeoError(f"{name}: no date can be read in {column}", "write days as 2020-07-29, or years")
     return years
 
 

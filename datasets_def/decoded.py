@@ -19,6 +19,7 @@ from rasterio.windows import Window
 
 from datasets_def.errors import GlofgeoError
 from datasets_def.files import Layer
+from datasets_def.grid import READ_ROWS
 from datasets_def.processes import TAG, is_abandoned, process_tag
 from datasets_def.scene import Scene
 
@@ -31,7 +32,6 @@ _COPY = re.compile(r".+_[0-9a-f]{16}")
 _PARTIAL = re.compile(rf"\..+_[0-9a-f]{{16}}(?:\.(?P<tag>{TAG}))?\.[0-9a-f]{{32}}")
 _LEASE = re.compile(rf"\.in-use\.(?P<tag>{TAG})\.[0-9a-f]{{32}}")
 
-_ROWS = 1024  # of one read: the block height of 10 m JPEG 2000 files, so that each block is decoded once
 _TILE = 256
 _CHUNK = 2**24
 
@@ -58,7 +58,7 @@ class TiledCopy:
 
     @property
     def path(self) -> Path:
-        """The GeoTIFF, whether it is there or not."""
+        """The GeoTIFF, whether it exists or not."""
         scene, window = self.scene, self.window
         layers = self._layers()
         files = [scene.path] if scene.path.is_file() else [Path(layer.path) for layer in layers]
@@ -78,10 +78,10 @@ class TiledCopy:
         return tiles * _TILE**2 * 2 * len(self._layers())
 
     def whole(self, advance: Advance) -> bool:
-        """Reads the copy through and tells whether it is as it was written.
+        """Reads the whole copy and compares it with its recorded size and checksum.
 
         Args:
-            advance: told the number of bytes read since.
+            advance: called with the number of bytes read since.
         """
         try:
             record = json.loads((self.path.parent / RECORD).read_text())
@@ -91,10 +91,10 @@ class TiledCopy:
             return False
 
     def write(self, advance: Advance) -> None:
-        """Makes the copy; where another process was faster, its copy stays.
+        """Writes the copy, unless another process has written it meanwhile.
 
         Args:
-            advance: told the number of bytes written since.
+            advance: called with the number of bytes written since.
 
         Raises:
             GlofgeoError: If the product cannot be read or the copy cannot be written.
@@ -115,7 +115,7 @@ class TiledCopy:
                     raise
         except (RasterioError, OSError) as error:
             raise GlofgeoError(
-                f"{partial}: cannot be written ({error}); give the folder room and the right to write"
+                f"{partial}: cannot be written ({error})", "check free disk space and write permission"
             ) from None
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -127,11 +127,11 @@ class TiledCopy:
     def _write(self, out: Path, advance: Advance) -> None:
         scene, layers = self.scene, self._layers()
         extra = layers[len(scene.bands) :]
-        shift = rasterio.windows.transform(self.window, scene.transform)
+        grid = scene.grid.window(self.window)
         # Uncompressed and band by band, because a crop of 518 pixels then comes in half the time that ZSTD takes.
         with rasterio.open(
-            out, "w", driver="GTiff", dtype="uint16", count=len(layers), width=int(self.window.width),
-            height=int(self.window.height), crs=scene.crs, transform=shift, nodata=0, tiled=True,
+            out, "w", driver="GTiff", dtype="uint16", count=len(layers), width=grid.shape[1],
+            height=grid.shape[0], crs=grid.crs, transform=grid.transform, nodata=0, tiled=True,
             blockxsize=_TILE, blockysize=_TILE, interleave="band", bigtiff="if_safer",
         ) as target:  # fmt: skip
             target.descriptions = [*scene.bands, *(["SCL"] if extra else [])]
@@ -148,12 +148,12 @@ class TiledCopy:
         """Gives (first row in the window, DN `(C, rows, W)`), from top to bottom; the next is decoded meanwhile."""
         top, left = int(self.window.row_off), int(self.window.col_off)
         bottom, width = top + int(self.window.height), int(self.window.width)
-        edges = [top, *range((top // _ROWS + 1) * _ROWS, bottom, _ROWS), bottom]
+        edges = [top, *range((top // READ_ROWS + 1) * READ_ROWS, bottom, READ_ROWS), bottom]
 
         def decode(start: int, stop: int) -> npt.NDArray[np.uint16]:
             part = Window(left, start, width, stop - start)
-            pixels = self.scene.load_numbers(part)
-            planes = [np.where(pixels.present, pixels.numbers, 0)]
+            pixels = self.scene.load_dn(part)
+            planes = [np.where(pixels.present, pixels.dn, 0)]
             if self.scene.classification:
                 planes.append(self.scene.classes(part)[None])
             return np.concatenate(planes).astype(np.uint16, copy=False)
@@ -168,7 +168,7 @@ class TiledCopy:
 
 
 def lease(copy: Path) -> Path | None:
-    """Says in a copy's folder that this process reads it, until the file that is returned is removed.
+    """Marks a copy as in use by this process, until the returned file is removed.
 
     Returns:
         That file; None where the copy is gone.
@@ -188,7 +188,7 @@ def in_use(entry: Path) -> bool:
 
 
 def is_copy(entry: Path) -> bool:
-    """Whether a folder is that of a copy, with nothing in it that is somebody's own."""
+    """Whether a folder is that of a copy and holds no other files."""
     if not _COPY.fullmatch(entry.name) or entry.is_symlink() or not entry.is_dir():
         return False
     tif = f"{entry.name[:-17]}.tif"
@@ -202,7 +202,7 @@ def is_left_behind(entry: Path) -> bool:
 
 
 def remove(entry: Path, *, used: bool = True) -> bool:
-    """Removes the folder of a copy, at once for every other process; without it, nothing happens.
+    """Removes the folder of a copy, atomically as other processes see it; does nothing where there is none.
 
     Args:
         entry: the folder.

@@ -1,4 +1,4 @@
-"""A folder of tiled copies that is kept below a size."""
+"""A folder of tiled copies whose total size is limited."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from datasets_def.errors import GlofgeoError
 # Other machines can only see that a lease is fresh; they give it up after a day.
 _REFRESH_S = 3600.0
 
-Tell = Callable[[str, int, int], None]
+Progress = Callable[[str, int, int], None]
 
 
 class InUse:
@@ -28,24 +28,24 @@ class InUse:
         weakref.finalize(self, _release, self._leases, stop, os.getpid())
 
     def take(self, copy: TiledCopy) -> bool:
-        """Takes a copy into use; false where it is not there."""
+        """Marks a copy as in use; false where there is none."""
         taken = lease(copy.path)
         if taken is not None:
             self._leases.append(taken)
         return taken is not None
 
 
-def fill_cache(copies: Sequence[TiledCopy], folder: Path, limit: float, tell: Tell) -> InUse:
-    """Makes sure that copies are there and whole; those used least recently give way to new ones.
+def fill_cache(copies: Sequence[TiledCopy], folder: Path, limit: float, progress: Progress) -> InUse:
+    """Makes sure that copies exist and are undamaged; the least recently used are removed to make room.
 
-    Copies that are there are read through once; a damaged one is made again. Only copies give way that no run reads;
-    what else lies in the folder stays.
+    Copies that are there are read through once; a damaged one is made again. Copies that a run is reading are never
+    removed, nor is anything else in the folder.
 
     Args:
         copies: all that one run reads.
         folder: of all copies.
         limit: bytes that the folder may hold.
-        tell: told what is worked on, and how many bytes of how many are done.
+        progress: called with what is being done, bytes done and bytes in all.
 
     Returns:
         What keeps these copies from being removed, to be held while they are read.
@@ -58,26 +58,28 @@ def fill_cache(copies: Sequence[TiledCopy], folder: Path, limit: float, tell: Te
     if needed > limit:
         raise GlofgeoError(
             f"{folder}: the scenes of this run take {needed / 1e9:.1f} GB decoded, more than the {limit / 1e9:g} GB "
-            "allowed; raise --data.cache-size, or give fewer scenes or a smaller area"
+            "allowed",
+            "allow more, or give fewer scenes or a smaller area",
+            argument="data.cache_size",
         )
     try:
-        return _fill(copies, folder, limit, tell)
+        return _fill(copies, folder, limit, progress)
     except OSError as error:
         raise GlofgeoError(
-            f"{folder}: cannot be written ({error.strerror}); give the folder room and the right to write"
+            f"{folder}: cannot be written ({error.strerror})", "check free disk space and write permission"
         ) from None
 
 
-def _fill(copies: Sequence[TiledCopy], folder: Path, limit: float, tell: Tell) -> InUse:
+def _fill(copies: Sequence[TiledCopy], folder: Path, limit: float, progress: Progress) -> InUse:
     held = InUse()
     present = [copy for copy in copies if held.take(copy)]
-    advance = _counter("checking decoded scenes", present, tell)
+    advance = _counter("checking decoded scenes", present, progress)
     for copy in present:
         if not copy.whole(advance) and not remove(copy.path.parent):
-            raise GlofgeoError(f"{copy.path}: is damaged, and beside it lie files of others; move these away")
+            raise GlofgeoError(f"{copy.path}: is damaged, and its folder holds other files", "move these away")
     missing = [copy for copy in copies if not copy.path.parent.exists()]
     _make_room(folder, limit - sum(copy.size for copy in missing))
-    advance = _counter("decoding scenes", missing, tell)
+    advance = _counter("decoding scenes", missing, progress)
     for copy in missing:
         copy.write(advance)
         while not held.take(copy):  # another run was quick to remove it
@@ -87,13 +89,13 @@ def _fill(copies: Sequence[TiledCopy], folder: Path, limit: float, tell: Tell) -
     return held
 
 
-def _counter(text: str, copies: Sequence[TiledCopy], tell: Tell) -> Callable[[int], None]:
+def _counter(text: str, copies: Sequence[TiledCopy], progress: Progress) -> Callable[[int], None]:
     total, done = sum(copy.size for copy in copies), 0
 
     def advance(step: int) -> None:
         nonlocal done
         done += step
-        tell(text, min(done, total), total)
+        progress(text, min(done, total), total)
 
     return advance
 
@@ -119,8 +121,9 @@ def _make_room(folder: Path, limit: float) -> None:
             total -= size
     if total > limit:
         raise GlofgeoError(
-            f"{folder}: other runs read {total / 1e9:.1f} GB of decoded scenes, and with this one's that is more than "
-            "allowed; raise --data.cache-size, or wait for them"
+            f"{folder}: other runs read {total / 1e9:.1f} GB of decoded scenes, which leaves too little for this one",
+            "allow more, or wait for them",
+            argument="data.cache_size",
         )
 
 

@@ -1,8 +1,8 @@
-"""The one exception and the one warning that a user is meant to see."""
+"""The exception and the warning that are meant for users."""
 
 
 class GlofgeoError(Exception):
-    """A wrong input, told in one line: what is wrong, which file, and what to do about it.
+    """A wrong input, in one line: what is wrong, which file, and what to do about it.
 
     The command line prints the message and exits with status 2. Anything else that escapes is a fault of
     glofgeo itself and exits with status 1.
@@ -23,4 +23,4 @@ class GlofgeoError(Exception):
 
 
 class GlofgeoWarning(UserWarning):
-    """What a user should know of an input that is used all the same; the command line prints it in one line."""
+    """A problem of an input that is used nevertheless; the command line prints it in one line."""

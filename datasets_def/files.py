@@ -1,10 +1,9 @@
-"""Where the pixels of bands lie, and reading them onto one grid."""
+"""Where the pixels of bands are stored, and reading them onto one grid."""
 
-import math
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from datasets_def.product_image import ProductImage, check_end
 
 @dataclass(frozen=True)
 class Layer:
-    """Where the pixels of one band lie and what they mean.
+    """Where the pixels of one band are stored, and how to interpret them.
 
     Attributes:
         path: what GDAL opens; the reason of its absence starts with `!`.
@@ -54,73 +53,12 @@ class Planes:
     """Layers as they were read.
 
     Attributes:
-        numbers: `(C, H, W)` digital numbers as stored.
+        dn: `(C, H, W)` DN as stored.
         unmasked: bool `(H, W)`, False where a mask or alpha band of a file hides a pixel; None where no file has one.
     """
 
-    numbers: npt.NDArray[Any]
+    dn: npt.NDArray[Any]
     unmasked: npt.NDArray[np.bool_] | None
-
-
-# Of surface reflectance. Steep sunlit snow reaches 2, over-corrected shadow -0.1; what lies beyond is a number that
-# some program wrote for "no data" and did not declare (-9999, -32768, 65535, 1e20, ...).
-_LOWEST, _HIGHEST = -0.5, 3.0
-
-
-def measured(planes: Planes, layers: Sequence[Layer]) -> npt.NDArray[np.bool_]:
-    """Tells where every one of some layers holds a measurement.
-
-    That is no nodata, no not-a-number, nothing that a mask or alpha band hides, and no reflectance beyond -0.5 to 3.
-
-    Args:
-        planes: of these layers.
-        layers: in the same order, of reflectance.
-
-    Returns:
-        bool `(H, W)`.
-    """
-    numbers = planes.numbers
-    there: npt.NDArray[np.bool_] = np.ones(numbers.shape[1:], np.bool_)
-    limits = [_limits(layer, numbers.dtype) for layer in layers]
-    if None in limits:
-        return np.zeros_like(there)
-    # A few rows at a time, so that what is compared still lies in the processor's cache.
-    for top in range(0, len(there), 32):
-        rows = there[top : top + 32]
-        for plane, (low, high, hole) in zip(numbers[:, top : top + 32], filter(None, limits), strict=True):
-            if low is not None:
-                rows &= plane >= low
-            if high is not None:
-                rows &= plane <= high
-            if hole is not None:
-                rows &= plane != hole
-    if planes.unmasked is not None:
-        there &= planes.unmasked
-    return there
-
-
-def _limits(layer: Layer, dtype: np.dtype[Any]) -> tuple[Any, Any, Any] | None:
-    """Least and greatest DN that can be a reflectance, and nodata between them, in the numbers' own type.
-
-    Against another type, every number would be made one of that first. None where there is nothing to compare, and for
-    all where no number of this type can be a reflectance.
-    """
-    low, high = (bound * layer.quantification - layer.offset for bound in (_LOWEST, _HIGHEST))
-    if dtype.kind == "f":
-        hole = layer.nodata if low <= layer.nodata <= high else None
-        return dtype.type(low), dtype.type(high), None if hole is None else dtype.type(hole)
-    least, most = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
-    first, last = max(math.ceil(low), least), min(math.floor(high), most)
-    if layer.nodata == first:
-        first += 1
-    if first > last:
-        return None
-    inside = float(layer.nodata).is_integer() and first <= layer.nodata <= last
-    return (
-        dtype.type(first) if first > least else None,
-        dtype.type(last) if last < most else None,
-        dtype.type(int(layer.nodata)) if inside else None,
-    )
 
 
 class _Handles(threading.local):
@@ -203,10 +141,10 @@ def read_layers(layers: list[Layer], shape: tuple[int, int], window: Window, sce
     # Bands lie in files of their own, and decoding one leaves other cores idle.
     with ThreadPoolExecutor(len(files)) as pool:
         blocks = list(pool.map(read, files))
-    kind = np.result_type(*(block.numbers for block in blocks))
-    out = np.empty((len(layers), *blocks[0].numbers.shape[1:]), kind)
+    kind = np.result_type(*(block.dn for block in blocks))
+    out = np.empty((len(layers), *blocks[0].dn.shape[1:]), kind)
     for where, block in zip(files, blocks, strict=True):
-        out[where] = block.numbers
+        out[where] = block.dn
     masks = [block.unmasked for block in blocks if block.unmasked is not None]
     return Planes(out, np.logical_and.reduce(masks) if masks else None)
 
@@ -215,7 +153,7 @@ def _read_file(layers: list[Layer], shape: tuple[int, int], window: Window, scen
     """Reads layers of one file."""
     path, factor, image = layers[0].path, layers[0].factor, layers[0].image
     if path.startswith("!"):
-        raise GlofgeoError(f"{scene}: incomplete, missing {path[1:]}; fetch the product again")
+        raise GlofgeoError(f"{scene}: incomplete, missing {path[1:]}", "fetch the product again")
     top, left = int(window.row_off), int(window.col_off)
     bottom, right = top + int(window.height), left + int(window.width)
     coarse = Window.from_slices((top // factor, -(-bottom // factor)), (left // factor, -(-right // factor)))
@@ -227,7 +165,8 @@ def _read_file(layers: list[Layer], shape: tuple[int, int], window: Window, scen
             if source.shape != expected:
                 raise GlofgeoError(
                     f"{path}: {source.shape[0]} x {source.shape[1]} pixels where the scene's metadata promise "
-                    f"{expected[0]} x {expected[1]}; fetch the product again"
+                    f"{expected[0]} x {expected[1]}",
+                    "fetch the product again",
                 )
             if image:
                 image.check_place(source)
@@ -236,7 +175,7 @@ def _read_file(layers: list[Layer], shape: tuple[int, int], window: Window, scen
     # GDAL's messages quote a damaged VRT, whatever bytes it holds.
     except (RasterioError, OSError, UnicodeDecodeError) as error:
         reason = str(error.__cause__ or error).splitlines()[0]
-        raise GlofgeoError(f"{path}: cannot be read ({reason}); fetch the scene again") from None
+        raise GlofgeoError(f"{path}: cannot be read ({reason})", "fetch the scene again") from None
     if verified:
         verified.result()
     if factor == 1:
@@ -250,14 +189,14 @@ def _read_file(layers: list[Layer], shape: tuple[int, int], window: Window, scen
 
 
 def _read_bands(source: DatasetReader, indexes: list[int], window: Window) -> npt.NDArray[Any]:
-    """Reads bands, of several types too (a VRT may have the scene classification beside wider bands)."""
+    """Reads bands, also of different data types (a VRT may combine the scene classification with wider bands)."""
     if len({source.dtypes[index - 1] for index in indexes}) == 1:
         return source.read(indexes, window=window)
     return np.stack([source.read(index, window=window) for index in indexes])
 
 
 def _read_mask(source: DatasetReader, layer: Layer, window: Window) -> npt.NDArray[np.bool_] | None:
-    """What a file's own mask and alpha band let through."""
+    """Where neither a file's own mask nor its alpha band hides the pixel."""
     masks = [source.read_masks(layer.index, window=window)] if layer.masked else []
     masks += [source.read(layer.alpha, window=window)] if layer.alpha else []
     return np.logical_and.reduce([mask > 0 for mask in masks]) if masks else None

@@ -1,4 +1,4 @@
-"""Raster files (GeoTIFF, COG, VRT) as scenes: what their own metadata say about bands, grid and radiometry."""
+"""Raster files (GeoTIFF, COG, VRT) as scenes: bands, grid and radiometry from their own metadata."""
 
 import math
 import re
@@ -10,29 +10,24 @@ from typing import Any
 
 import numpy as np
 import rasterio
-from affine import Affine
 from rasterio import DatasetReader
-from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 
-from datasets_def.bands import BANDS, band_names
+from datasets_def.bands import BANDS, QUANTIFICATION, band_names
+from datasets_def.dn_sample import pieces_of, sample_band, sample_dn
 from datasets_def.errors import GlofgeoError
 from datasets_def.files import Layer
-from datasets_def.pixel_size import pixel_side
+from datasets_def.grid import Grid
 from datasets_def.radiometry import (
     PRODUCT_NAME,
-    QUANTIFICATION,
     Claim,
     baseline_in,
     choose_offset,
     claims,
     from_scales,
     level_in,
-    pieces_of,
     read_item,
-    sample_band,
-    sample_dn,
 )
 
 _CLASSES = "SCL"
@@ -48,15 +43,13 @@ Radiometry = dict[str, tuple[float, float]]
 
 @dataclass(frozen=True)
 class RasterFacts:
-    """What raster files say of themselves.
+    """The metadata of a raster file, or of several that make one scene.
 
     Attributes:
         id: tag `SCENE_ID`, else the file name without ending.
-        crs: of the grid.
-        transform: pixel corner to CRS; north-up.
-        shape: (rows, cols).
+        grid: where its pixels lie.
         layers: band name (or `SCL`) -> where its pixels lie and what they mean.
-        told: how the radiometry is known, in words.
+        radiometry: how the radiometry is known, in words.
         missing: how pixels without data are known, in words.
         datetime: acquisition time, UTC, or None.
         baseline: processing baseline ("05.10"), or None.
@@ -64,11 +57,9 @@ class RasterFacts:
     """
 
     id: str
-    crs: CRS
-    transform: Affine
-    shape: tuple[int, int]
+    grid: Grid
     layers: dict[str, Layer]
-    told: str
+    radiometry: str
     missing: str
     datetime: datetime | None
     baseline: str | None
@@ -99,17 +90,15 @@ def read_raster(
             layers, missing = _bare_layers(path, source, indexes)
             optical = [band for band in bands if band in BANDS]
             known: Radiometry = {}
-            told = ""
+            radiometry = ""
             if optical:
                 declared = _radiometry(path, source, layers, optical, offset)
-                known, told = declared or _plain(path, together, optical, claims(path, tags, item), offset)
+                known, radiometry = declared or _plain(path, together, optical, claims(path, tags, item), offset)
             return RasterFacts(
                 id=tags.get("SCENE_ID", path.stem),
-                crs=source.crs,
-                transform=source.transform,
-                shape=source.shape,
+                grid=_grid(source),
                 layers={name: _with_radiometry(layer, known.get(name)) for name, layer in layers.items()},
-                told=told,
+                radiometry=radiometry,
                 missing=missing,
                 datetime=acquired(path, tags, item),
                 baseline=tags.get("PROCESSING_BASELINE") or baseline_in(path.stem),
@@ -118,13 +107,13 @@ def read_raster(
     # GDAL's messages quote a damaged VRT, whatever bytes it holds.
     except (RasterioError, OSError, UnicodeDecodeError) as error:
         raise GlofgeoError(
-            f"{path}: cannot be opened as a scene ({str(error).splitlines()[0]}); "
-            "give a .SAFE folder, its zip, or a GeoTIFF, COG or VRT"
+            f"{path}: cannot be opened as a scene ({str(error).splitlines()[0]})",
+            "give a .SAFE folder, its zip, or a GeoTIFF, COG or VRT",
         ) from None
 
 
 def acquired(path: Path, tags: Mapping[str, str], item: Mapping[str, Any]) -> datetime | None:
-    """Tells when a scene was acquired: from tags, its STAC item, or its name (`20241015T045701`, `2024-10-15`).
+    """Gives the acquisition time of a scene: from tags, its STAC item, or its name (`20241015T045701`, `2024-10-15`).
 
     `TIFFTAG_DATETIME` is when a file was made, not when a scene was seen.
 
@@ -138,7 +127,7 @@ def acquired(path: Path, tags: Mapping[str, str], item: Mapping[str, Any]) -> da
     """
     stamp, moment = r"(?<!\d)\d{8}T\d{6}(?!\d)", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
     product = PRODUCT_NAME.search(path.stem)
-    told = (
+    sources = (
         (tags.get("ACQUISITION_DATETIME", ""), moment, "%Y-%m-%dT%H:%M:%S"),
         (tags.get("PRODUCT_START_TIME", ""), moment, "%Y-%m-%dT%H:%M:%S"),
         (str(item.get("datetime", "")), moment, "%Y-%m-%dT%H:%M:%S"),
@@ -146,11 +135,12 @@ def acquired(path: Path, tags: Mapping[str, str], item: Mapping[str, Any]) -> da
     )
     # Other names are given by people, who may have meant another day.
     named = ((path.stem, stamp, "%Y%m%dT%H%M%S"), (path.stem, r"(?<!\d)\d{4}-\d\d-\d\d(?!\d)", "%Y-%m-%d"))
-    times = [found for found in (_first_time(*one) for one in told) if found]
+    times = [found for found in (_first_time(*one) for one in sources) if found]
     if times and max(times) - min(times) > timedelta(days=1):
         raise GlofgeoError(
-            f"{path}: tags, STAC item or name tell different times of acquisition "
-            f"({min(times):%Y-%m-%d}, {max(times):%Y-%m-%d}); correct the wrong one"
+            f"{path}: tags, STAC item or name give different acquisition times "
+            f"({min(times):%Y-%m-%d}, {max(times):%Y-%m-%d})",
+            "correct the wrong one",
         )
     return next((found for found in (*times, *(_first_time(*one) for one in named)) if found), None)
 
@@ -183,8 +173,8 @@ def _bare_layers(path: Path, source: DatasetReader, indexes: Mapping[str, int]) 
         for name, index in named.items()
     }
     values = dict.fromkeys(hole for name, hole in holes.items() if name in BANDS)
-    told = ["0, as none is declared" if value is None else f"{value:g}" for value in values]
-    return layers, ", ".join(told + ["the file's mask"] * masked + ["its alpha band"] * bool(alpha))
+    words = ["0, as none is declared" if value is None else f"{value:g}" for value in values]
+    return layers, ", ".join(words + ["the file's mask"] * masked + ["its alpha band"] * bool(alpha))
 
 
 def _with_radiometry(layer: Layer, known: tuple[float, float] | None) -> Layer:
@@ -196,19 +186,19 @@ def _band_numbers(path: Path, names: list[str]) -> dict[str, int]:
     """Band name -> number in the file, from 1."""
     if not any(names):
         raise GlofgeoError(
-            f"{path}: its {len(names)} bands have no names; set band descriptions (B02, B03, …), "
-            "so that no band is taken for another"
+            f"{path}: its {len(names)} bands have no names",
+            "set band descriptions (B02, B03, …), so that no band is taken for another",
         )
     twice = sorted({name for name in names if (name in BANDS or name == _CLASSES) and names.count(name) > 1})
     if twice:
-        raise GlofgeoError(f"{path}: has several bands named {', '.join(twice)}; name each band once")
+        raise GlofgeoError(f"{path}: has several bands named {', '.join(twice)}", "name each band once")
     optical = [name for name in names if name in BANDS]
     run = re.search(r"(?:B\d[\dA][_-]?){2,}", path.stem)
     listed = re.findall(r"B\d[\dA]", run[0]) if run else []
     if listed != optical and sorted(listed) == sorted(optical):
         raise GlofgeoError(
-            f"{path}: its name lists {', '.join(listed)}, its band descriptions {', '.join(optical)}; "
-            "correct the one that is wrong"
+            f"{path}: its name lists {', '.join(listed)}, its band descriptions {', '.join(optical)}",
+            "correct the one that is wrong",
         )
     return {name: number for number, name in enumerate(names, 1) if name}
 
@@ -218,31 +208,37 @@ def _check(path: Path, source: DatasetReader, indexes: Mapping[str, int], bands:
     if missing:
         raise GlofgeoError(f"{path}: has no band {', '.join(missing)}; it has {', '.join(indexes)}")
     if source.crs is None:
-        raise GlofgeoError(f"{path}: has no CRS; assign the one it was made in")
+        raise GlofgeoError(f"{path}: has no CRS", "assign the one it was made in")
     t = source.transform
     if not all(map(math.isfinite, t)) or t.b or t.d or t.a <= 0 or t.e >= 0:
-        raise GlofgeoError(f"{path}: its grid is rotated or not north-up; warp it to a north-up grid first")
+        raise GlofgeoError(f"{path}: its grid is rotated or not north-up", "warp it to a north-up grid first")
     _check_place(path, source)
     kinds = [source.dtypes[indexes[band] - 1] for band in bands if band in BANDS]
     if any(kind in ("uint8", "int8") for kind in kinds):
-        raise GlofgeoError(f"{path}: 8-bit pixels are a picture, not reflectance; give the product itself")
+        raise GlofgeoError(f"{path}: 8-bit pixels are a picture, not reflectance", "give the product itself")
     if any(kind.startswith("complex") for kind in kinds):
-        raise GlofgeoError(f"{path}: complex numbers are no reflectance; give the product itself")
+        raise GlofgeoError(f"{path}: complex numbers are not reflectance", "give the product itself")
+
+
+def _grid(source: DatasetReader) -> Grid:
+    return Grid(source.shape, source.transform, source.crs)
 
 
 def _check_place(path: Path, source: DatasetReader) -> None:
-    """Refuses a grid that lies nowhere on the Earth, as one of metres does whose CRS counts in degrees."""
-    crs, bounds = source.crs, source.bounds
+    """Refuses a grid outside the Earth, such as one in metres whose CRS is in degrees."""
+    grid, crs = _grid(source), source.crs
+    left, bottom, right, top = grid.bounds
     try:
-        side = pixel_side(crs, source.transform, source.shape) if crs.is_geographic or crs.is_projected else math.nan
+        side = grid.pixel_side if crs.is_geographic or crs.is_projected else math.nan
     except GlofgeoError:
         side = math.nan
-    farthest = 90 + abs(source.transform.e) if crs.is_geographic else _FARTHEST
-    beyond = max(abs(bounds.bottom), abs(bounds.top)) > farthest or max(abs(bounds.left), abs(bounds.right)) > _FARTHEST
+    farthest = 90 + abs(grid.transform.e) if crs.is_geographic else _FARTHEST
+    beyond = max(abs(bottom), abs(top)) > farthest or max(abs(left), abs(right)) > _FARTHEST
     if beyond or not _FINEST <= side <= _COARSEST:
         raise GlofgeoError(
-            f"{path}: pixels of {source.transform.a:g} at ({bounds.left:.10g}, {bounds.top:.10g}) in "
-            f"{crs.to_string()[:40]} are no place on the Earth; assign the CRS and the grid it was made in"
+            f"{path}: pixels of {grid.transform.a:g} at ({left:.10g}, {top:.10g}) in "
+            f"{crs.to_string()[:40]} do not lie on the Earth",
+            "assign the CRS and the grid it was made in",
         )
 
 
@@ -251,8 +247,8 @@ def _plain(
 ) -> tuple[Radiometry, str]:
     """(quantification, offset) of every optical band and how that is known, of DN that carry neither."""
     sample = sample_dn(together, tuple(BANDS)) if together else sample_dn(pieces_of(path), bands)
-    offset, told = choose_offset(path, claimed, given, sample)
-    return dict.fromkeys(BANDS, (QUANTIFICATION, offset)), f"(DN {offset:+g}) / {QUANTIFICATION:g}, {told}"
+    offset, source = choose_offset(path, claimed, given, sample)
+    return dict.fromkeys(BANDS, (QUANTIFICATION, offset)), f"(DN {offset:+g}) / {QUANTIFICATION:g}, {source}"
 
 
 def _radiometry(
@@ -268,7 +264,9 @@ def _radiometry(
         return None
     planes = [sample_band(source, layers[band].index) for band in bands]
     if len(floating) > 1 or any(plane.size and np.median(plane) > _LARGEST_MEDIAN for plane in planes):
-        raise GlofgeoError(f"{path}: floating-point values above 3 are no reflectance; set the bands' scale")
+        raise GlofgeoError(f"{path}: floating-point values above 3 are not reflectance", "set the bands' scale")
     if given is not None:
-        raise GlofgeoError(f"{path}: holds floating-point reflectance, which has no offset; leave out --offset")
+        raise GlofgeoError(
+            f"{path}: holds floating-point reflectance, which has no offset", "give none", argument="offset"
+        )
     return dict.fromkeys(optical, (1.0, 0.0)), "floating-point reflectance, taken as it is"

@@ -64,13 +64,32 @@ class Grid:
         """Side in metres of a square as large as the pixel in the middle."""
         return math.sqrt(self.pixel_area)
 
+    def coarser(self, factor: int) -> "Grid":
+        """Gives the grid of pixels `factor` times as large, from the same corner; it may reach beyond this one."""
+        rows, cols = (-(-side // factor) for side in self.shape)
+        return Grid((rows, cols), self.transform * Affine.scale(factor), self.crs)
+
+    def apart(self, other: "Grid") -> tuple[float, float]:
+        """Compares where another grid's pixels lie.
+
+        Returns:
+            The distance between the first corners and the difference between the pixels' sides, both along the worse
+            axis and in pixels of this grid; infinite for another CRS.
+        """
+        if self.crs != other.crs:
+            return math.inf, math.inf
+        here, there = self.transform, other.transform
+        shift = max(abs(there.c - here.c), abs(there.f - here.f))
+        scale = max(abs(there.a - here.a), abs(there.b), abs(there.d), abs(there.e - here.e))
+        return shift / here.a, scale / here.a
+
     def window(self, window: Window) -> "Grid":
-        """Gives the grid of a part of it, which may reach beyond its edges."""
+        """Gives the grid of a window, which may reach beyond the edges of this grid."""
         shape = (int(window.height), int(window.width))
         return Grid(shape, window_transform(window, self.transform), self.crs)
 
     def intersect(self, bounds: Bounds, margin: int = 0) -> Window:
-        """Gives the part that bounds touch by more than a thousandth of a pixel.
+        """Gives the window of all pixels that overlap bounds by more than a thousandth of a pixel.
 
         Args:
             bounds: left, bottom, right and top in its CRS.
@@ -87,7 +106,26 @@ class Grid:
         )
         return Window.from_slices((rows[0], max(rows)), (cols[0], max(cols)))
 
+    def nearest(self, bounds: Bounds) -> Window:
+        """Gives the window whose edges lie nearest to bounds; it may reach beyond the grid.
+
+        Args:
+            bounds: left, bottom, right and top in its CRS.
+        """
+        left, bottom, right, top = bounds
+        (col0, row0), (col1, row1) = ~self.transform * (left, top), ~self.transform * (right, bottom)
+        row, col = round(row0), round(col0)
+        return Window(col, row, round(col1 - col0), round(row1 - row0))
+
+    def clip(self, window: Window) -> Window:
+        """Gives the part of a window that lies on the grid; empty where none does."""
+        (top, bottom), (left, right) = window.toranges()
+        rows, cols = self.shape
+        top, left = min(max(top, 0), rows), min(max(left, 0), cols)
+        bottom, right = max(min(bottom, rows), top), max(min(right, cols), left)
+        return Window(left, top, right - left, bottom - top)
+
     def strips(self, height: int = READ_ROWS) -> Iterator[Window]:
-        """Cuts it into strips of so many rows, top to bottom; the last may be lower."""
+        """Gives windows of `height` rows that cover the grid from top to bottom; the last may have fewer."""
         rows, cols = self.shape
         return (Window(0, top, cols, min(height, rows - top)) for top in range(0, rows, height))

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from affine import Affine
 from geopandas import GeoDataFrame
 from rasterio.crs import CRS
 from rasterio.features import rasterize
@@ -17,13 +16,14 @@ from shapely.geometry import box
 from torchgeo.datasets import GeoDataset, IntersectionDataset, VectorDataset
 from torchgeo.datasets.utils import GeoSlice
 
+from datasets_def.grid import Grid
 from datasets_def.polygons import read_polygons
 from datasets_def.reproject import to_crs
 from datasets_def.sentinel2 import Sentinel2
 
 
 class GlacialLakes(VectorDataset):
-    """Lake polygons, rasterised on whatever grid is asked for: polygons come to the scene, never the reverse.
+    """Lake polygons, rasterised on the grid of each query: polygons are reprojected to the scene, never the reverse.
 
     A sample is `{"mask": int64 (H, W), 1 lake, 0 land}`; a pixel is lake if its centre is.
 
@@ -63,7 +63,7 @@ class GlacialLakes(VectorDataset):
         self._index()
 
     def _index(self) -> None:
-        """One row a file, as in TorchGeo: ground between the lakes of an inventory is land, not unknown.
+        """One row per file, as in TorchGeo: what lies between the lakes of an inventory is land, not unknown.
 
         Made anew for every CRS: the corners of a box of many degrees do not bound its curved edges.
         """
@@ -104,31 +104,29 @@ class GlacialLakes(VectorDataset):
         """Rasterises the lakes of a window.
 
         Args:
-            query: `[xmin:xmax:xres, ymin:ymax:yres, tmin:tmax]` in the dataset's CRS. Ground without a lake gives 0,
+            query: `[xmin:xmax:xres, ymin:ymax:yres, tmin:tmax]` in the dataset's CRS. Pixels without a lake are 0,
                 also outside the layer's bounds.
         """
         x, y, _ = self._disambiguate_slice(query)
         size = (round((y.stop - y.start) / y.step), round((x.stop - x.start) / x.step))
-        mask = self.rasterize(from_origin(x.start, y.stop, x.step, y.step), size)
+        mask = self.rasterize(Grid(size, from_origin(x.start, y.stop, x.step, y.step), self.crs))
         sample = {"mask": torch.from_numpy(mask.astype(np.int64))}
         return sample if self.transforms is None else self.transforms(sample)
 
-    def rasterize(self, transform: Affine, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    def rasterize(self, grid: Grid) -> npt.NDArray[np.uint8]:
         """Draws the lakes of a window.
 
         Args:
-            transform: pixel corner to the dataset's CRS; north-up.
-            size: (rows, cols).
+            grid: its pixels, in the dataset's CRS.
 
         Returns:
             uint8 `(H, W)`, 1 = lake, 0 = land.
         """
         shapes = self.polygons.geometry.values
-        (x0, y1), (x1, y0) = transform * (0, 0), transform * (size[1], size[0])
-        hits = shapes.sindex.query(box(x0, y0, x1, y1))
+        hits = shapes.sindex.query(grid.outline)
         if not len(hits):
-            return np.zeros(size, np.uint8)
-        mask: npt.NDArray[np.uint8] = rasterize(shapes[hits], out_shape=size, transform=transform)
+            return np.zeros(grid.shape, np.uint8)
+        mask: npt.NDArray[np.uint8] = rasterize(shapes[hits], out_shape=grid.shape, transform=grid.transform)
         return mask
 
 

@@ -1,4 +1,4 @@
-"""Checksums: what a product's `manifest.safe` says of its files, and whether they are as it says.
+"""Checksums: reading those in a product's `manifest.safe`, and comparing the files with them.
 
 JPEG 2000 has no checksums of its own, and decoders turn a damaged file into wrong pixels without a word.
 """
@@ -35,7 +35,7 @@ class Checksum:
 
 
 def read_manifest(files: Mapping[str, StoredFile]) -> dict[str, Checksum | None]:
-    """Reads what the manifest lists; nothing if there is none.
+    """Reads the checksums of all files that the manifest lists; empty without a manifest.
 
     Args:
         files: of the product, by name.
@@ -61,7 +61,7 @@ def read_manifest(files: Mapping[str, StoredFile]) -> dict[str, Checksum | None]
 
 
 def compute(file: StoredFile, kind: str) -> str:
-    """Reads a file through and gives its checksum; see `Checksum`."""
+    """Computes the checksum of a file; see `Checksum`."""
     state = hashlib.new(_ALGORITHMS[kind], usedforsecurity=False)
     for chunk in file.chunks():
         state.update(chunk)
@@ -69,14 +69,14 @@ def compute(file: StoredFile, kind: str) -> str:
 
 
 def verify(file: StoredFile, checksum: Checksum | None) -> None:
-    """Reads a file through and compares its checksum, and in a zip its CRC; without either nothing is read.
+    """Compares a file with its checksum, and in a zip with its CRC; without either, nothing is read.
 
     Raises:
         GlofgeoError: If one is not as it should be, or the file cannot be read.
     """
     if checksum is not None and compute(file, checksum.kind) != checksum.digest:
         raise GlofgeoError(
-            f"{file}: damaged or changed (its {checksum.kind} is not that of {MANIFEST}); fetch the product again"
+            f"{file}: damaged or changed (its {checksum.kind} is not that of {MANIFEST})", "fetch the product again"
         )
     if checksum is None and file.member:
         for _ in file.chunks():

@@ -1,4 +1,4 @@
-"""Reading XML files of products, and numbers and words in them, whoever wrote them."""
+"""Reads the XML files of products, defending against damaged and malicious ones."""
 
 import math
 import re
@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*", re.AS
 
 
 class _Builder(ElementTree.TreeBuilder):
-    """Stops at what metadata of products never hold and what would grow without bound."""
+    """Stops at constructs that product metadata never contain and that could grow without bound."""
 
     depth = 0
     count = 0
@@ -50,7 +50,7 @@ def parse(content: bytes, where: object) -> ElementTree.Element:
     try:
         return ElementTree.fromstring(content, ElementTree.XMLParser(target=_Builder()))
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise GlofgeoError(f"{where}: broken XML ({short(str(error))}); fetch the product again") from None
+        raise GlofgeoError(f"{where}: broken XML ({short(str(error))})", "fetch the product again") from None
 
 
 def read_xml(file: StoredFile) -> bytes:
@@ -63,17 +63,17 @@ def read_xml(file: StoredFile) -> bytes:
 
 
 def find_text(root: ElementTree.Element, tag: str, where: object) -> str:
-    """Gives the text of the elements of a name.
+    """Gives the text of the elements with a tag.
 
     Raises:
         GlofgeoError: If there is none, or they differ.
     """
     found = list(dict.fromkeys((element.text or "").strip() for element in root.iter(tag)))
     if not any(found):
-        raise GlofgeoError(f"{where}: lacks {tag}; fetch the product again")
+        raise GlofgeoError(f"{where}: lacks {tag}", "fetch the product again")
     if len(found) > 1:
-        told = " and ".join(short(repr(text)) for text in found[:2])
-        raise GlofgeoError(f"{where}: gives {told} as {tag}; fetch the product again")
+        listed = " and ".join(short(repr(text)) for text in found[:2])
+        raise GlofgeoError(f"{where}: gives {listed} as {tag}", "fetch the product again")
     return found[0]
 
 
@@ -87,7 +87,7 @@ def number(text: str | None, what: str, where: object, low: float, high: float) 
     plain = _NUMBER.fullmatch(text or "")
     value = float(plain[1]) if plain else math.nan
     if not low <= value <= high:
-        raise GlofgeoError(f"{where}: gives {short(repr(text))} as {what}; fetch the product again")
+        raise GlofgeoError(f"{where}: gives {short(repr(text))} as {what}", "fetch the product again")
     return value
 
 
@@ -95,7 +95,7 @@ def whole_number(text: str | None, what: str, where: object, low: int, high: int
     """Reads a whole number; raises as `number` does."""
     value = number(text, what, where, low, high)
     if not value.is_integer():
-        raise GlofgeoError(f"{where}: gives {short(repr(text))} as {what}; fetch the product again")
+        raise GlofgeoError(f"{where}: gives {short(repr(text))} as {what}", "fetch the product again")
     return int(value)
 
 
@@ -111,11 +111,11 @@ def time(text: str, what: str, where: object) -> datetime:
     except (ValueError, OverflowError):
         value = None
     if value is None or not 2015 <= value.year < 2100:
-        raise GlofgeoError(f"{where}: gives {short(repr(text))} as {what}; fetch the product again")
+        raise GlofgeoError(f"{where}: gives {short(repr(text))} as {what}", "fetch the product again")
     return value
 
 
 def short(text: str) -> str:
-    """Cuts what a file says to a length that fits a line."""
+    """Shortens text from a file so that it fits a line."""
     text = " ".join(text.split())
     return text if len(text) <= 60 else text[:60] + "…"

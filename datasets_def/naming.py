@@ -1,4 +1,4 @@
-"""Names that come from inside files, made fit to be names of files."""
+"""Makes file names of names that come from inside files."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""How large a scene's pixels are on the ground."""
+"""The size of a scene's pixels on the ground."""
 
 import numpy as np
 from affine import Affine
@@ -34,9 +34,9 @@ def pixel_area(crs: CRS, transform: Affine, shape: tuple[int, int]) -> float:
         lon, lat = to_degrees.transform([x for x, _ in corners], [y for _, y in corners], errcheck=True)
         area = abs(_WGS84.polygon_area_perimeter(lon, lat)[0])
     except ProjError as error:
-        raise GlofgeoError(f"the CRS of the grid has no place on the globe ({str(error).splitlines()[0]})") from None
+        raise GlofgeoError(f"the grid does not lie on the Earth in its CRS ({str(error).splitlines()[0]})") from None
     if not (np.isfinite(area) and area > 0):
-        raise GlofgeoError("the grid's middle has no place on the globe; check its CRS and corner in QGIS")
+        raise GlofgeoError("the middle of the grid does not lie on the Earth", "check its CRS and corner in QGIS")
     return float(area)
 
 

@@ -1,4 +1,4 @@
-"""Polygon layers in: lakes and areas of interest."""
+"""Reads polygon layers: lakes and areas of interest."""
 
 import warnings
 from pathlib import Path
@@ -6,7 +6,6 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
 import pyogrio
 import shapely
 from geopandas import GeoDataFrame
@@ -16,8 +15,6 @@ from shapely.geometry.base import BaseGeometry
 
 from datasets_def.errors import GlofgeoError, GlofgeoWarning
 from datasets_def.reproject import polygons_of, simple_parts, wrap
-
-SPLITS = ("train", "val", "test")
 
 _DEGREES = (360, 90)
 # Written by hand or cut out of a larger file, a layer can miss the range by rounding.
@@ -48,14 +45,14 @@ def read_polygons(
     """
     path = Path(path)
     if not path.exists():
-        raise GlofgeoError(f"{path}: no such file; name a layer of {what} (GeoPackage, GeoJSON or Shapefile)")
+        raise GlofgeoError(f"{path}: no such file", f"name a layer of {what} (GeoPackage, GeoJSON or Shapefile)")
     if not (path.is_file() or path.is_dir()):
-        raise GlofgeoError(f"{path}: is no file; name a layer of {what} (GeoPackage, GeoJSON or Shapefile)")
+        raise GlofgeoError(f"{path}: is not a file", f"name a layer of {what} (GeoPackage, GeoJSON or Shapefile)")
     frame = _read(path, what, layer)
     if not isinstance(frame, GeoDataFrame):
-        raise GlofgeoError(f"{path}: has no geometries; give a layer of polygons")
+        raise GlofgeoError(f"{path}: has no geometries", "give a layer of polygons")
     if frame.crs is None:
-        raise GlofgeoError(f"{path}: has no CRS; assign the one it was drawn in, for example with ogr2ogr -a_srs")
+        raise GlofgeoError(f"{path}: has no CRS", "assign the one it was drawn in, for example with ogr2ogr -a_srs")
     shapes = shapely.force_2d(np.array(frame.geometry.array, dtype=object))
     _refuse_off_earth(shapes, frame, path)
     areas = np.array([_polygonal(shape) for shape in shapes], dtype=object)
@@ -63,66 +60,11 @@ def read_polygons(
         areas = np.array([wrap(area) for area in areas], dtype=object)
     kept = ~shapely.is_empty(areas)
     if not kept.any() and not (empty_ok and frame.empty):
-        raise GlofgeoError(f"{path}: {_what_it_holds(shapes)}; give a layer of {what}")
+        raise GlofgeoError(f"{path}: {_what_it_holds(shapes)}", f"give a layer of {what}")
     if not kept.all():
-        told = f"{path}: {np.count_nonzero(~kept)} of {len(kept)} features have no polygon and are left out"
-        warnings.warn(told, GlofgeoWarning, stacklevel=1)
+        message = f"{path}: {np.count_nonzero(~kept)} of {len(kept)} features have no polygon and are left out"
+        warnings.warn(message, GlofgeoWarning, stacklevel=1)
     return frame.set_geometry(areas, crs=frame.crs)[kept].reset_index(drop=True)
-
-
-def find_aoi(name: str | Path) -> Path:
-    """Finds an area of interest: as a path, then in `./aoi`, then among the ready-made ones that come with glofgeo.
-
-    Args:
-        name: a path or a bare name, with or without `.geojson`.
-
-    Raises:
-        GlofgeoError: If it is nowhere; the message lists the ready-made names.
-    """
-    ready = Path(__file__).resolve().parent.parent / "aoi"
-    for folder in (Path(), Path("aoi"), ready):
-        for candidate in (folder / name, folder / f"{name}.geojson"):
-            if candidate.is_file():
-                return candidate
-    names = ", ".join(sorted(path.stem for path in ready.glob("*.geojson"))) or "none"
-    raise GlofgeoError(f"{name}: no such area of interest; give a polygon file or a ready-made one ({names})")
-
-
-def read_aoi(name: str | Path) -> GeoDataFrame:
-    """Reads an area of interest by path or ready-made name.
-
-    Returns:
-        Polygons in the file's CRS with those of the columns `name`, `split` (each value train, val or test) and
-        `place` that the file has, however these are capitalised.
-
-    Raises:
-        GlofgeoError: As `find_aoi` and `read_polygons`, or if two columns go by one of these names, a feature lacks
-            its place, or `split` has another value.
-    """
-    path = find_aoi(name)
-    aoi = read_polygons(path, "areas of interest")
-    columns: dict[str, Any] = {}
-    for wanted in ("name", "split", "place"):
-        found = [column for column in aoi.columns if str(column).strip().casefold() == wanted]
-        if len(found) > 1:
-            raise GlofgeoError(f"{path}: has the columns {', '.join(map(repr, found))}; keep one of them")
-        if found:
-            columns[wanted] = aoi[found[0]].map(lambda value: value.strip() if isinstance(value, str) else value)
-    if "split" in columns:
-        columns["split"] = columns["split"].map(lambda value: value.lower() if isinstance(value, str) else value)
-        _refuse_rows(~columns["split"].isin(SPLITS), columns["split"], f"{path}: split", f"give {', '.join(SPLITS)}")
-    if "place" in columns:
-        missing = columns["place"].isna() | (columns["place"] == "")
-        _refuse_rows(missing, columns["place"], f"{path}: place", "name the place of every feature")
-    return GeoDataFrame(columns, geometry=aoi.geometry.array, crs=aoi.crs)
-
-
-def _refuse_rows(wrong: "pd.Series[bool]", values: "pd.Series[Any]", what: str, wanted: str) -> None:
-    if wrong.any():
-        value = values[wrong].iloc[0]
-        told = "missing" if pd.isna(value) or value == "" else str(value)
-        where = f"feature {wrong.argmax() + 1} of {len(wrong)}"
-        raise GlofgeoError(f"{what} is {told} on {where}; {wanted} on every feature")
 
 
 def _read(path: Path, what: str, layer: str | None) -> Any:
@@ -137,7 +79,7 @@ def _read(path: Path, what: str, layer: str | None) -> Any:
     except ShapelyError as error:
         reason = str(error).splitlines()[0]
         hint = "mend it with Fix geometries of QGIS and save it as polygons"
-        raise GlofgeoError(f"{path}: has a geometry that cannot be read ({reason}); {hint}") from None
+        raise GlofgeoError(f"{path}: has a geometry that cannot be read ({reason})", hint) from None
     except (DataSourceError, DataLayerError, OSError, ValueError, RuntimeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise GlofgeoError(f"{path}: cannot be read as a layer of {what} ({reason})") from None
@@ -155,7 +97,7 @@ def _choose_layer(path: Path, what: str, layer: str | None) -> str:
     able = [str(name) for name, kind in layers if kind is not None and any(k in str(kind) for k in kinds)]
     if not able:
         held = ", ".join(sorted({str(kind) for _, kind in layers if kind is not None})) or "columns without a geometry"
-        raise GlofgeoError(f"{path}: has no polygons but {held}; give a layer of {what}")
+        raise GlofgeoError(f"{path}: has no polygons but {held}", f"give a layer of {what}")
     return "lakes" if "lakes" in able else able[0]
 
 
@@ -165,7 +107,7 @@ def _polygonal(geometry: BaseGeometry | None) -> BaseGeometry:
         return shapely.Polygon()
     if geometry.is_valid and geometry.geom_type in ("Polygon", "MultiPolygon"):
         return geometry
-    # One by one: repaired together, ground that two of them share would count as a hole.
+    # One by one: repaired together, what two of them share would count as a hole.
     return shapely.union_all(polygons_of(shapely.make_valid(simple_parts(geometry))))
 
 
@@ -181,17 +123,19 @@ def _what_it_holds(shapes: Any) -> str:
 
 
 def _refuse_off_earth(shapes: Any, frame: GeoDataFrame, path: Path) -> None:
-    """Refuses what is no place: also metres in a GeoJSON without `crs`, which is in degrees (RFC 7946)."""
+    """Refuses coordinates outside the Earth, also metres in a GeoJSON without `crs`, which is in degrees (RFC 7946)."""
     xy, row = shapely.get_coordinates(shapes, return_index=True)
     wrong = ~np.isfinite(xy).all(axis=1)
     if wrong.any():
         number = row[wrong.argmax()] + 1
-        raise GlofgeoError(f"{path}: feature {number} of {len(shapes)} has a coordinate that is no number; redraw it")
+        raise GlofgeoError(
+            f"{path}: feature {number} of {len(shapes)} has a coordinate that is not a number", "redraw it"
+        )
     if not (frame.crs.is_geographic or frame.crs.is_projected):
-        raise GlofgeoError(f"{path}: its CRS ({frame.crs.name}) is not tied to the Earth; save it in EPSG:4326")
+        raise GlofgeoError(f"{path}: its CRS ({frame.crs.name}) is not tied to the Earth", "save it in EPSG:4326")
     axis = frame.crs.axis_info[0]
     if frame.crs.is_geographic and axis.unit_name != "degree":
-        raise GlofgeoError(f"{path}: its CRS counts in {axis.unit_name}, not in degrees; save it in EPSG:4326")
+        raise GlofgeoError(f"{path}: its CRS counts in {axis.unit_name}, not in degrees", "save it in EPSG:4326")
     far = np.array(_DEGREES) + _DEGREE_TOLERANCE
     if not frame.crs.is_geographic:
         far = np.array([_FARTHEST, _FARTHEST]) / axis.unit_conversion_factor
@@ -199,8 +143,8 @@ def _refuse_off_earth(shapes: Any, frame: GeoDataFrame, path: Path) -> None:
     # No layer of metres lies in so small a place around the origin: these are degrees.
     if wrong.any() or (not frame.crs.is_geographic and len(xy) and (np.abs(xy) <= _DEGREES).all()):
         x, y = xy[wrong.argmax()]
-        unit = "degrees" if frame.crs.is_geographic else f"places of {frame.crs.name}"
+        unit = "degrees" if frame.crs.is_geographic else f"coordinates of {frame.crs.name}"
         raise GlofgeoError(
-            f"{path}: has no CRS of its own or a wrong one: its coordinates (such as {x:.6g}, {y:.6g}) are no {unit}; "
-            "save it with the CRS it was drawn in"
+            f"{path}: has no CRS of its own or a wrong one: coordinates such as {x:.6g}, {y:.6g} cannot be {unit}",
+            "save it with the CRS it was drawn in",
         )

@@ -1,12 +1,14 @@
-"""Whose a half-made folder is: names that tell which process works there, so that no other removes it."""
+"""Names of unfinished folders that identify the process working there, so that no other process removes them."""
 
+import contextlib
 import functools
 import hashlib
 import os
 import socket
-import sys
 import time
 from pathlib import Path
+
+import psutil
 
 # What a process of another machine left is given up at this age, since nobody here can ask whether it still runs.
 ABANDONED_S = 86400
@@ -16,12 +18,12 @@ TAG = r"[0-9a-f]{8}-\d+"
 
 
 def process_tag() -> str:
-    """Names this process among all that share a disk: its machine as 8 hexadecimal digits, `-`, its number."""
+    """Identifies this process among all that share a disk: its machine as 8 hexadecimal digits, `-`, its number."""
     return f"{_machine()}-{os.getpid()}"
 
 
 def is_abandoned(tag: str, path: Path) -> bool:
-    """Whether the process that a name tells of is gone.
+    """Whether the process that a name identifies has ended.
 
     A process of this machine is asked for. Of others, only the age of what they wrote tells: a day without a change.
 
@@ -30,7 +32,7 @@ def is_abandoned(tag: str, path: Path) -> bool:
         path: file or folder that it made.
     """
     machine, _, number = tag.rpartition("-")
-    if machine == _machine() and sys.platform != "win32":
+    if machine == _machine():
         return not _is_running(int(number))
     try:
         newest = max(entry.stat().st_mtime for entry in (path, *(path.iterdir() if path.is_dir() else ())))
@@ -43,23 +45,16 @@ def is_abandoned(tag: str, path: Path) -> bool:
 def _machine() -> str:
     # Cloned machines share a name, and containers one without sharing process numbers; a boot and a process space are
     # shared by none.
-    facts = [socket.gethostname()]
-    for read in (
-        lambda: Path("/proc/sys/kernel/random/boot_id").read_text(),
-        lambda: str(Path("/proc/self/ns/pid").readlink()),
-    ):
-        try:
-            facts.append(read())
-        except OSError:
-            facts.append("")
+    facts = [socket.gethostname(), "", ""]
+    with contextlib.suppress(OSError):
+        facts[1] = Path("/proc/sys/kernel/random/boot_id").read_text()
+    with contextlib.suppress(OSError):
+        facts[2] = str(Path("/proc/self/ns/pid").readlink())
     return hashlib.sha256("\n".join(facts).encode(errors="surrogateescape")).hexdigest()[:8]
 
 
 def _is_running(number: int) -> bool:
     try:
-        os.kill(number, 0)
-    except (ProcessLookupError, OverflowError):
+        return bool(psutil.pid_exists(number))
+    except OverflowError:
         return False
-    except OSError:
-        return True
-    return True

@@ -1,4 +1,4 @@
-"""One image file of a product, and whether it is what the product says."""
+"""One image file of a product, compared with the product's metadata."""
 
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -10,12 +10,13 @@ from rasterio.crs import CRS
 
 from datasets_def.archive import StoredFile
 from datasets_def.errors import GlofgeoError
+from datasets_def.grid import Grid
 from datasets_def.manifest import Checksum, begin_verifying
 
 
 @dataclass(frozen=True)
 class ProductImage:
-    """An image file and what the product's metadata say of it.
+    """An image file and its metadata in the product.
 
     Attributes:
         file: where it lies.
@@ -31,15 +32,15 @@ class ProductImage:
 
     @property
     def is_verified(self) -> bool:
-        """Whether damage would be noticed: by the manifest's checksum or the CRC of a zip."""
+        """Whether damage can be detected: by the manifest's checksum or the CRC of a zip."""
         return self.checksum is not None or bool(self.file.member)
 
     def begin_verifying(self) -> Future[None]:
-        """Reads the file through in a thread, once a process; see `datasets_def.manifest.begin_verifying`."""
+        """Verifies the file in a thread, once per process; see `datasets_def.manifest.begin_verifying`."""
         return begin_verifying(self.file, self.checksum)
 
     def check_place(self, source: DatasetReader) -> None:
-        """Compares the position that the file itself tells, if it does, with the metadata.
+        """Compares the position in the file itself, if it has one, with the metadata.
 
         Some writers give the position of a pixel's centre and others of its corner: half a pixel counts as equal.
 
@@ -49,12 +50,12 @@ class ProductImage:
         there, here = source.transform, self.transform
         if source.crs is None or there == Affine.identity():
             return
-        apart = max(abs(there.c - here.c), abs(there.f - here.f))
-        scale = max(abs(there.a - here.a), abs(there.b), abs(there.d), abs(there.e - here.e))
-        if source.crs != self.crs or not (apart <= 0.501 * here.a and scale <= 1e-3 * here.a):
+        shift, scale = Grid(source.shape, here, self.crs).apart(Grid(source.shape, there, source.crs))
+        if not (shift <= 0.501 and scale <= 1e-3):
             raise GlofgeoError(
                 f"{self.file}: lies at {_place(source.crs, there)}, where the product's metadata say "
-                f"{_place(self.crs, here)}; fetch the product again"
+                f"{_place(self.crs, here)}",
+                "fetch the product again",
             )
 
 
@@ -71,7 +72,7 @@ def check_end(path: str) -> None:
         with Path(path).open("rb") as file:
             file.seek(-2, 2)
             if file.read() != b"\xff\xd9":
-                raise GlofgeoError(f"{path}: cut short (its end is missing); fetch the product again")
+                raise GlofgeoError(f"{path}: cut short (its end is missing)", "fetch the product again")
 
 
 def _place(crs: CRS, transform: Affine) -> str:

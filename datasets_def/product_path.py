@@ -1,4 +1,4 @@
-"""Which product a path names: people give the product, its zip, a file of its metadata, or a folder inside it."""
+"""Finds the product that a path stands for: the product, its zip, one of its metadata files, or a folder inside it."""
 
 import os
 import re
@@ -14,12 +14,13 @@ _METADATA = re.compile(r"MTD_MSIL\w\w\.xml|S2\w_\w+_MTD_SAF\w+\.xml")
 _INSIDE = re.compile(r"MTD_MSIL\w\w\.xml|MTD_TL\.xml|manifest\.safe", re.IGNORECASE)
 
 
-def check_path(path: Path, absent: str) -> None:
+def check_path(path: Path, absent: str, hint: str) -> None:
     """Checks that a path names a folder or a regular file, and opens nothing: opening a pipe may block for ever.
 
     Args:
         path: as a user gave it.
         absent: what to say if there is nothing.
+        hint: what to do then.
 
     Raises:
         GlofgeoError: If it does not.
@@ -28,19 +29,19 @@ def check_path(path: Path, absent: str) -> None:
         str(path).encode()
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        raise GlofgeoError(f"{path}: {absent}") from None
+        raise GlofgeoError(f"{path}: {absent}", hint) from None
     except PermissionError:
-        raise GlofgeoError(f"{path}: may not be read; ask for the right to") from None
+        raise GlofgeoError(f"{path}: no permission to read it", "ask its owner for access") from None
     except OSError as error:
-        raise GlofgeoError(f"{path}: cannot be opened ({error.strerror}); check the path") from None
+        raise GlofgeoError(f"{path}: cannot be opened ({error.strerror})", "check the path") from None
     except ValueError:
-        raise GlofgeoError(f"{str(path)!a}: no name of a file in UTF-8; rename it") from None
+        raise GlofgeoError(f"{str(path)!a}: its name is not valid UTF-8", "rename it") from None
     if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
-        raise GlofgeoError(f"{path}: neither a folder nor a regular file; give the scene itself")
+        raise GlofgeoError(f"{path}: neither a folder nor a regular file", "give the scene itself")
 
 
 def is_safe(path: Path) -> bool:
-    """Tells whether a path looks like a product, or a part of one that stands for it: see `open_product`."""
+    """Whether a path looks like a product, or like a part of one that stands for it: see `open_product`."""
     name = path.name
     if path.is_dir() or path.suffix.lower() == ".zip" or _INSIDE.fullmatch(name):
         return True
@@ -48,7 +49,7 @@ def is_safe(path: Path) -> bool:
 
 
 def holds_product(folder: Path) -> bool:
-    """Tells whether a folder is that of a product, whole or not."""
+    """Whether a folder is that of a product, complete or not."""
     return any(True for _ in _metadata_of(folder))
 
 
@@ -70,7 +71,7 @@ def find_product(path: Path) -> Path:
     above = None if path.suffix.lower() == ".zip" and path.is_file() else _above(path)
     if path.is_file():
         if path.suffix.lower() == ".jp2" and above:
-            raise GlofgeoError(f"{path}: one image of a product; give the product: {above}")
+            raise GlofgeoError(f"{path}: one image of a product", f"give the product: {above}")
         return above or path
     if holds_product(path):
         return path
@@ -78,7 +79,7 @@ def find_product(path: Path) -> Path:
         return above
     below = [child for child in _folders_of(path) if holds_product(child)]
     if len(below) > 1:
-        raise GlofgeoError(f"{path}: holds {len(below)} products; give one of them, as {below[0]}")
+        raise GlofgeoError(f"{path}: holds {len(below)} products", f"give one of them, as {below[0]}")
     return below[0] if below else path
 
 
@@ -96,7 +97,7 @@ def open_product(path: Path) -> tuple[Path, dict[str, StoredFile]]:
     # A zip holds the .SAFE folder, mostly.
     tops = {name[: -len(name.rsplit("/")[-1])] for name in files if _METADATA.fullmatch(name.rsplit("/")[-1])}
     if len(tops) > 1:
-        raise GlofgeoError(f"{root}: holds {len(tops)} products; give one product of one tile")
+        raise GlofgeoError(f"{root}: holds {len(tops)} products", "give one product of one tile")
     top = next(iter(tops), "")
     return root, {name.removeprefix(top): file for name, file in files.items() if name.startswith(top)}
 

@@ -1,70 +1,39 @@
-"""How the numbers of a raster file become reflectance: from what is declared, or not at all.
+"""How the DN of a raster file become reflectance: by what is declared; nothing is guessed.
 
-Sentinel-2 reflectance is (DN + offset) / 10000, with an offset of -1000 from processing baseline 04.00 on and none
-before (Sentinel-2 processing-baseline notice 04.00). A GeoTIFF made of a product does not always say which it holds,
-and dates do not tell, because archives are reprocessed.
+A GeoTIFF made of a product does not always say whether its DN hold the offset of baseline 04.00 and later, and dates do
+not tell, because archives are reprocessed.
 """
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import rasterio
-from rasterio import DatasetReader
-
-from datasets_def.bands import band_names
+from datasets_def.bands import OFFSET, QUANTIFICATION
+from datasets_def.dn_sample import Sample
 from datasets_def.errors import GlofgeoError
-from datasets_def.files import Layer, Planes, measured
-
-QUANTIFICATION = 10000.0
-OFFSET = -1000.0
 
 # The name of a product: mission, level, sensing time, processing baseline, orbit, tile, discriminator.
 PRODUCT_NAME = re.compile(r"S2[A-D]_MSI(L1C|L2A)_(\d{8}T\d{6})_N(\d\d)(\d\d)_R\d{3}_T\d{2}[A-Z]{3}_\d{8}T\d{6}")
 
-# Sen2Cor writes it where it was not told the baseline.
+# Sen2Cor writes it where it did not know the baseline.
 _UNKNOWN_BASELINE = 99.99
 
 # With the offset in them, a twentieth of the pixels of a band would have a reflectance below -0.04. On the real scenes
 # at hand that hold it, the darkest twentieth of the darkest band of any piece of 10 km lies below DN 879 at the least.
-_DARK_PERCENT, _DARK_DN = 5, 600.0
-_BRIGHT_PERCENT = 99
+_DARK_DN = 600.0
 
 # The most that a picture of 8 bits holds; as reflectance, a scene darker than deep water.
 _PICTURE = 255
 
-_SAMPLE_SIDE = 1024
 _LARGEST_ITEM = 2**22
-
-# Names of the pieces in which Earth Engine exports one image.
-_PIECE = re.compile(r"(.+)-\d{10}-\d{10}")
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What integer DN look like.
-
-    Attributes:
-        darkest: DN below which the darkest twentieth of the darkest band lies; infinite where nothing was measured.
-        brightest: DN above which the brightest hundredth of the brightest band lies; likewise.
-        files: how many files these pixels come from.
-    """
-
-    darkest: float
-    brightest: float
-    files: int
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What something beside the pixels says of them.
+    """A statement about the offset, from metadata or a name.
 
     Attributes:
         offset: DN to add.
@@ -76,7 +45,7 @@ class Claim:
 
 
 def of_baseline(baseline: str, source: str) -> Claim | None:
-    """Tells the offset of a processing baseline ("05.10"); None where that tells nothing."""
+    """Gives the offset of a processing baseline ("05.10"); None where it implies none."""
     try:
         number = float(baseline)
     except ValueError:
@@ -101,7 +70,7 @@ def level_in(text: str) -> str | None:
 def from_scales(
     path: Path, scales: Mapping[str, tuple[float, float]], bands: Sequence[str], given: float | None
 ) -> tuple[dict[str, tuple[float, float]], str]:
-    """Believes the scale and offset that a file's bands carry.
+    """Takes the scale and offset that a file's bands carry.
 
     Args:
         path: for messages.
@@ -117,23 +86,28 @@ def from_scales(
     """
     bare = [band for band in bands if scales[band] == (1.0, 0.0)]
     if bare:
-        raise GlofgeoError(f"{path}: carries scale and offset for some bands, but not for {', '.join(bare)}; set them")
+        raise GlofgeoError(
+            f"{path}: carries scale and offset for some bands, but not for {', '.join(bare)}", "set them"
+        )
     known = {}
     for band, (scale, offset) in scales.items():
         possible = 1e-6 <= scale <= 1 and abs(offset) <= 1
         if not possible and band in bands:
-            raise GlofgeoError(f"{path}: scale {scale:g} and offset {offset:g} of {band} cannot be; correct the file")
+            raise GlofgeoError(
+                f"{path}: scale {scale:g} and offset {offset:g} of {band} are impossible", "correct the file"
+            )
         known[band] = (round(1 / scale, 6), round(offset / scale, 6)) if possible else (1.0, 0.0)
     if given is not None and any(known[band][1] != given for band in bands):
         raise GlofgeoError(
-            f"{path}: --offset {given:g} contradicts the file, whose bands carry {known[bands[0]][1]:g}; "
-            "leave it out, or correct the file"
+            f"{path}: the offset {given:g} contradicts the file, whose bands carry {known[bands[0]][1]:g}",
+            "give none, or correct the file",
+            argument="offset",
         )
     return known, f"{formula(known, bands)}, from the file's scale and offset"
 
 
 def formula(known: Mapping[str, tuple[float, float]], bands: Sequence[str]) -> str:
-    """Puts quantification and offset in words, of each band where they differ.
+    """Words quantification and offset, band by band where they differ.
 
     Args:
         known: (quantification, offset in DN) by band.
@@ -143,14 +117,14 @@ def formula(known: Mapping[str, tuple[float, float]], bands: Sequence[str]) -> s
     for band in bands:
         alike.setdefault(known[band], []).append(band)
     # Zero has a sign of its own, which says nothing here.
-    told = {f"(DN {offset + 0.0:+g}) / {quantification:g}": names for (quantification, offset), names in alike.items()}
-    if len(told) == 1:
-        return next(iter(told))
-    return "; ".join(f"{', '.join(names)}: {text}" for text, names in told.items())
+    words = {f"(DN {offset + 0.0:+g}) / {quantification:g}": names for (quantification, offset), names in alike.items()}
+    if len(words) == 1:
+        return next(iter(words))
+    return "; ".join(f"{', '.join(names)}: {text}" for text, names in words.items())
 
 
 def claims(path: Path, tags: Mapping[str, str], item: Mapping[str, Any]) -> list[Claim]:
-    """Gathers what a file's tags, its name, the folder it lies in and its STAC item say of the offset.
+    """Collects statements about the offset from a file's tags, its name, its folder's name and its STAC item.
 
     Args:
         path: of the file.
@@ -162,7 +136,7 @@ def claims(path: Path, tags: Mapping[str, str], item: Mapping[str, Any]) -> list
         if tag in tags:
             offset = _offset_in(tags[tag])
             if offset is None:
-                raise GlofgeoError(f"{path}: its tag {tag} is {tags[tag]!r}, which is no offset; correct it")
+                raise GlofgeoError(f"{path}: its tag {tag} is {tags[tag]!r}, which is not an offset", "correct it")
             found.append(Claim(offset, f"tag {tag}"))
     if "PROCESSING_BASELINE" in tags:
         found.append(of_baseline(tags["PROCESSING_BASELINE"], "tag PROCESSING_BASELINE"))
@@ -200,38 +174,41 @@ def choose_offset(path: Path, claimed: list[Claim], given: float | None, sample:
     """
     offsets = {claim.offset for claim in claimed}
     if len(offsets) > 1:
-        told = " and ".join(f"{claim.source} ({claim.offset:+g})" for claim in claimed)
-        raise GlofgeoError(f"{path}: {told} disagree about the offset of its DN; correct the file")
+        listed = " and ".join(f"{claim.source} ({claim.offset:+g})" for claim in claimed)
+        raise GlofgeoError(f"{path}: {listed} disagree about the offset of its DN", "correct the file")
     if given is not None:
         if offsets - {given}:
             raise GlofgeoError(
-                f"{path}: --offset {given:g} contradicts its {claimed[0].source}, which means {claimed[0].offset:g}; "
-                "leave it out, or correct the file"
+                f"{path}: the offset {given:g} contradicts its {claimed[0].source}, which means {claimed[0].offset:g}",
+                "give none, or correct the file",
+                argument="offset",
             )
         return given, "as given"
     if claimed:
         if claimed[0].offset < 0 and sample.darkest < _DARK_DN:
             raise GlofgeoError(
                 f"{path}: its {claimed[0].source} means an offset of {claimed[0].offset:g}, but a twentieth of a band "
-                f"lies below DN {sample.darkest:.0f}, so it may have been taken off already; remove the claim and give "
-                "--offset -1000 or --offset 0"
+                f"lies below DN {sample.darkest:.0f}, so the offset may have been subtracted already",
+                "remove the claim and give the offset, -1000 or 0",
+                argument="offset",
             )
         return claimed[0].offset, f"from its {claimed[0].source}"
     if sample.brightest <= _PICTURE:
         raise GlofgeoError(
-            f"{path}: DN up to {sample.brightest:.0f} are a picture, not reflectance; give the product itself"
+            f"{path}: DN up to {sample.brightest:.0f} are a picture, not reflectance", "give the product itself"
         )
     if sample.darkest < _DARK_DN:
         together = f" of {sample.files} pieces" if sample.files > 1 else ""
         return 0.0, f"measured: a twentieth of a band{together} lies below DN {sample.darkest:.0f}"
     raise GlofgeoError(
-        f"{path}: does not tell whether its DN hold the offset of baseline 04.00 and later; "
-        "give --offset -1000 if they do, --offset 0 if not"
+        f"{path}: does not say whether its DN include the offset of baseline 04.00 and later",
+        "give the offset, -1000 if they do, 0 if not",
+        argument="offset",
     )
 
 
 def read_item(path: Path) -> dict[str, Any]:
-    """Finds the properties of a file's STAC item: `<name>.json` or `item.json` beside it that names the file.
+    """Reads the properties of a file's STAC item: a `<name>.json` or `item.json` beside it that refers to the file.
 
     Returns:
         Its `properties`; empty where there is none.
@@ -247,60 +224,3 @@ def read_item(path: Path) -> dict[str, Any]:
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
     return {}
-
-
-def pieces_of(path: Path) -> list[Path]:
-    """Gives a file, or all pieces of one export of which it is one."""
-    whole = _PIECE.fullmatch(path.stem)
-    if whole is None:
-        return [path]
-    siblings = ((sibling, _PIECE.fullmatch(sibling.stem)) for sibling in path.parent.iterdir())
-    return sorted(s for s, match in siblings if match and match[1] == whole[1] and s.suffix == path.suffix)
-
-
-def sample_dn(paths: Sequence[Path], bands: Sequence[str]) -> Sample:
-    """Looks at the integer DN of files that belong together.
-
-    Args:
-        paths: of the files.
-        bands: names of those to look at, as far as a file has them.
-
-    Raises:
-        RasterioError: If a file cannot be read.
-    """
-    # One export of many pieces would else be read as often as it has pieces.
-    return _sample_dn(tuple((path, path.stat().st_mtime_ns) for path in paths), tuple(bands))
-
-
-@lru_cache(maxsize=256)
-def _sample_dn(files: tuple[tuple[Path, int], ...], bands: tuple[str, ...]) -> Sample:
-    gathered: dict[str, list[npt.NDArray[Any]]] = {}
-    for path, _ in files:
-        with rasterio.open(path) as source:
-            names = band_names(path.stem, source.descriptions)
-            for band in bands:
-                if band in names:
-                    gathered.setdefault(band, []).append(sample_band(source, names.index(band) + 1))
-    planes = [plane for plane in map(np.concatenate, gathered.values()) if plane.size]
-    if not planes:
-        return Sample(math.inf, math.inf, len(files))
-    darkest = min(float(np.percentile(plane, _DARK_PERCENT)) for plane in planes)
-    return Sample(darkest, max(float(np.percentile(plane, _BRIGHT_PERCENT)) for plane in planes), len(files))
-
-
-def sample_band(source: DatasetReader, index: int) -> npt.NDArray[Any]:
-    """Reads every few pixels of a band, without those that are missing.
-
-    Args:
-        source: open file.
-        index: number of the band, from 1.
-
-    Returns:
-        The values that are left, `(N,)`.
-    """
-    step = max(1, max(source.shape) // _SAMPLE_SIDE)
-    plane = source.read(index, out_shape=(-(-source.height // step), -(-source.width // step)))
-    nodata = source.nodatavals[index - 1] or 0.0
-    if plane.dtype.kind == "f":
-        return plane[np.isfinite(plane) & (plane != nodata) & (plane >= 0)]
-    return plane[measured(Planes(plane[None], None), [Layer("", quantification=QUANTIFICATION, nodata=nodata)])]

@@ -1,4 +1,4 @@
-"""Polygons from one CRS to another: edges that bend, 180 degrees, the poles, and areas far larger than a scene.
+"""Reprojects polygons: curved edges, the antimeridian, the poles, and areas far larger than a scene.
 
 Everything passes through longitude and latitude, within 180 degrees: what crosses the antimeridian is cut there into
 parts on both sides (RFC 7946, section 3.1.9), and what holds a pole has an edge along 90 degrees.
@@ -39,7 +39,7 @@ _MOST_SEGMENTS = 2000
 
 
 def to_degrees(polygons: GeoSeries) -> GeoSeries:
-    """Brings polygons from any CRS to EPSG:4326, within 180 degrees.
+    """Reprojects polygons from any CRS to EPSG:4326, within 180 degrees.
 
     Args:
         polygons: Polygons and MultiPolygons; longitudes may lie beyond 180, as in 170 to 190.
@@ -58,7 +58,7 @@ def to_degrees(polygons: GeoSeries) -> GeoSeries:
     if not crs.equals(WGS84, ignore_axis_order=True):
         shapes = _transform(shapes, crs, CRS.from_user_input(WGS84))
         if not np.isfinite(shapely.get_coordinates(shapes)).all():
-            raise GlofgeoError(f"a polygon lies off the ground that {crs.name} can show; check its CRS")
+            raise GlofgeoError(f"a polygon lies outside the area that {crs.name} can represent", "check its CRS")
         west, _, east, _ = shapely.bounds(shapes).T
         for i in np.flatnonzero(east - west > 180):
             shapes[i] = _mend(shapes[i])
@@ -84,7 +84,7 @@ def wrap(geometry: BaseGeometry) -> BaseGeometry:
 
 
 def to_crs(polygons: GeoSeries, crs: Any) -> GeoSeries:
-    """Brings whole polygons to another CRS, with edges that bend as they do on the ground.
+    """Reprojects whole polygons; edges are densified, so that they stay where they are on the Earth.
 
     Returns:
         Valid polygons with the same index; those that the CRS cannot show are empty.
@@ -96,7 +96,7 @@ def to_crs(polygons: GeoSeries, crs: Any) -> GeoSeries:
 
 
 def areas_on_grid(areas: GeoSeries, crs: Any, outline: BaseGeometry) -> Shapes:
-    """Brings areas of any size to a grid, cut to it.
+    """Reprojects areas of any size to a grid, and clips them to it.
 
     Args:
         areas: polygons in any CRS, such as half a continent.
@@ -126,7 +126,7 @@ def areas_on_grid(areas: GeoSeries, crs: Any, outline: BaseGeometry) -> Shapes:
 
 
 def lakes_on_grid(lakes: GeoSeries, crs: Any, outline: BaseGeometry) -> Shapes:
-    """Brings lakes to a grid, whole.
+    """Reprojects lakes to a grid, without clipping them.
 
     Args:
         lakes: polygons in any CRS.
@@ -156,7 +156,7 @@ def lakes_on_grid(lakes: GeoSeries, crs: Any, outline: BaseGeometry) -> Shapes:
 
 
 def neighbourhood(crs: Any, outline: BaseGeometry) -> tuple[float, float, float, float]:
-    """Gives a box of longitude and latitude that holds a grid and a little more.
+    """Gives a box of longitude and latitude that encloses a grid with a margin.
 
     Args:
         crs: of the grid.
@@ -179,7 +179,7 @@ def neighbourhood(crs: Any, outline: BaseGeometry) -> tuple[float, float, float,
         ring = shapely.segmentize(box.exterior, side / _POINTS)
         lon, lat = shapely.get_coordinates(_transform(np.array([ring]), crs, CRS.from_user_input(WGS84))).T
         if not np.isfinite([lon, lat]).all():
-            raise GlofgeoError(f"the grid at ({x0:.0f}, {y0:.0f}) lies off the ground that {crs.name} can show")
+            raise GlofgeoError(f"the grid at ({x0:.0f}, {y0:.0f}) lies outside the area that {crs.name} can represent")
         lon = np.unwrap(lon, period=360)
         west, south, east, north = lon.min(), lat.min(), lon.max(), lat.max()
         if abs(lon[-1] - lon[0]) > 180:

@@ -8,7 +8,7 @@ metadata from that baseline on. The acquisition date says nothing about the offs
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
@@ -18,22 +18,19 @@ from rasterio.crs import CRS
 from datasets_def.archive import StoredFile
 from datasets_def.bands import BANDS
 from datasets_def.errors import GlofgeoError
+from datasets_def.grid import Grid
 from datasets_def.manifest import read_manifest, verify
 from datasets_def.metadata_xml import find_text, number, parse, read_xml, short, time, whole_number
 from datasets_def.product_image import ProductImage
 from datasets_def.product_path import open_product, product_name
+from datasets_def.safe_names import LOCAL_BASELINE, check_baseline, check_names
 
 _IMAGE = re.compile(r"IMG_DATA/(?:R\d0m/)?[^/]+_(B\d[\dA]|SCL)(?:_(\d0)m)?\.jp2$", re.IGNORECASE)
 _METADATA = re.compile(r"MTD_MSIL(1C|2A)\.xml")
 _TILE_METADATA = re.compile(r"GRANULE/[^/]+/MTD_TL\.xml")
-_START, _TILE = r"(?P<start>\d{8}T\d{6})", r"T(?P<zone>\d\d)(?P<belt>[C-X])[A-Z]{2}"
-_URI = re.compile(rf"S2[A-Z]_MSIL\w\w_{_START}_N(\d\d)(\d\d)_R\d{{3}}_{_TILE}_")
-_IMAGE_NAME = re.compile(rf"(?:.*[/_])?{_TILE}_{_START}_(?:B\d|SCL)")
 
 # A tile is 109.8 km wide.
 _WIDEST = 109_800
-# Sen2Cor writes this baseline where it runs on a user's own computer. Old versions of it know of no offset.
-_LOCAL = "99.99"
 
 
 @dataclass(frozen=True)
@@ -48,9 +45,8 @@ class SafeProduct:
         datetime: start of sensing, UTC.
         quantification: DN per reflectance of 1.
         offsets: DN added per band name before dividing; 0 below baseline 04.00.
-        told: where quantification and offsets come from, in words.
-        crs: of the tile.
-        grids: resolution in metres -> (transform, (rows, cols)).
+        radiometry: where quantification and offsets come from, in words.
+        grids: resolution in metres -> where its pixels lie.
         files: (band name or "SCL", resolution in metres) -> image.
         promised: the same for every image the metadata list, whether it is there or not -> its file name.
     """
@@ -62,9 +58,8 @@ class SafeProduct:
     datetime: datetime
     quantification: float
     offsets: dict[str, float]
-    told: str
-    crs: CRS
-    grids: dict[int, tuple[Affine, tuple[int, int]]]
+    radiometry: str
+    grids: dict[int, Grid]
     files: dict[tuple[str, int], ProductImage]
     promised: dict[tuple[str, int], str]
 
@@ -88,21 +83,22 @@ def read_product(path: Path, offset: float | None = None) -> SafeProduct:
     product, tile = (parse(read_xml(file), file) for file in (product_file, tile_file))
     level = "L" + _METADATA.fullmatch(main_name).group(1)  # type: ignore[union-attr]
     baseline = find_text(product, "PROCESSING_BASELINE", product_file)
-    quantification, offsets, told = _radiometry(product, level, baseline, offset, product_file)
+    quantification, offsets, radiometry = _radiometry(product, level, baseline, offset, product_file)
     sensed = time(find_text(product, "PRODUCT_START_TIME", product_file), "PRODUCT_START_TIME", product_file)
     epsg = _epsg(tile, tile_file)
-    _check_names(product, sensed, epsg, product_file)
-    _check_baseline(product, baseline, offsets, product_file)
-    grids = _grids(tile, tile_file)
+    check_names(product, sensed, epsg, product_file)
+    check_baseline(product, baseline, offsets, product_file)
+    grids = _grids(tile, CRS.from_epsg(epsg), tile_file)
     checksums = read_manifest(files)
     for name in (main_name, tile_name):
         verify(files[name], checksums.get(name))
     promised = dict(_images(f"{element.text}.jp2" for element in product.iter("IMAGE_FILE")))
     granule = tile_name.removesuffix("MTD_TL.xml")
-    crs, corner = CRS.from_epsg(epsg), next(iter(grids.values()))[0]
+    tile_grid = next(iter(grids.values()))
+    left, _, _, top = tile_grid.bounds
     images = {
         (band, metres): ProductImage(
-            files[name], crs, Affine(metres, 0, corner.c, 0, -metres, corner.f), checksums.get(name)
+            files[name], tile_grid.crs, Affine(metres, 0, left, 0, -metres, top), checksums.get(name)
         )
         for (band, metres), name in _choose(root, [name for name in files if name.startswith(granule)], promised)
     }
@@ -114,8 +110,7 @@ def read_product(path: Path, offset: float | None = None) -> SafeProduct:
         datetime=sensed,
         quantification=quantification,
         offsets=offsets,
-        told=told,
-        crs=crs,
+        radiometry=radiometry,
         grids=grids,
         files=images,
         promised={key: PurePosixPath(name).name for key, name in promised.items()},
@@ -123,15 +118,15 @@ def read_product(path: Path, offset: float | None = None) -> SafeProduct:
 
 
 def _metadata(root: Path, files: Mapping[str, StoredFile]) -> tuple[str, str]:
-    """Gives the names of the files that describe the product and its tile, or says what it is instead."""
+    """Gives the names of the metadata files of the product and its tile."""
     products = [name for name in files if _METADATA.fullmatch(name)]
     tiles = [name for name in files if _TILE_METADATA.fullmatch(name)]
     if not products:
         raise GlofgeoError(f"{root}: {_what_it_is(files)}")
     if not tiles:
-        raise GlofgeoError(f"{root}: incomplete, missing MTD_TL.xml in its GRANULE folder; fetch the product again")
+        raise GlofgeoError(f"{root}: incomplete, missing MTD_TL.xml in its GRANULE folder", "fetch the product again")
     if len(products) > 1 or len(tiles) > 1:
-        raise GlofgeoError(f"{root}: holds {len(tiles)} tiles; give one product of one tile")
+        raise GlofgeoError(f"{root}: holds {len(tiles)} tiles", "give one product of one tile")
     return products[0], tiles[0]
 
 
@@ -173,53 +168,10 @@ def _choose(root: Path, names: list[str], promised: Mapping[tuple[str, int], str
         elif other not in (name, promised.get(key)):
             raise GlofgeoError(
                 f"{root}: has two files of {key[0]} at {key[1]} m, {PurePosixPath(other).name} and "
-                f"{PurePosixPath(name).name}; leave the right one there"
+                f"{PurePosixPath(name).name}",
+                "remove the wrong one",
             )
     return list(found.items())
-
-
-def _names(root: Element) -> list[str]:
-    """What the product calls itself."""
-    return [(element.text or "").strip() for tag in ("PRODUCT_URI", "PRODUCT_URI_2A") for element in root.iter(tag)]
-
-
-def _check_names(root: Element, sensed: datetime, epsg: int, where: StoredFile) -> None:
-    """Compares what the names of the product and of its images say of time and place with its metadata.
-
-    Raises:
-        GlofgeoError: If they differ by more than a day, or in the UTM zone or hemisphere.
-    """
-    images = [(element.text or "").strip() for element in root.iter("IMAGE_FILE")]
-    products = map(_URI.match, _names(root))
-    for what, match in [("product", m) for m in products] + [("images", _IMAGE_NAME.match(name)) for name in images]:
-        if match is None:
-            continue
-        named = time(match["start"], what, where)
-        if abs(named - sensed) > timedelta(days=1):
-            raise GlofgeoError(
-                f"{where}: names the {what} after {match['start']} but gives {sensed:%Y%m%dT%H%M%S} as its start; "
-                "fetch the product again"
-            )
-        if epsg != (32600 if match["belt"] >= "N" else 32700) + int(match["zone"]):
-            raise GlofgeoError(
-                f"{where}: names the {what} after tile {match['zone']}{match['belt']} but lies in EPSG:{epsg}; "
-                "fetch the product again"
-            )
-
-
-def _check_baseline(root: Element, baseline: str, offsets: Mapping[str, float], where: StoredFile) -> None:
-    """Compares the baseline with that of the product's name where the former decides that there is no offset.
-
-    Raises:
-        GlofgeoError: If by its name the product holds one.
-    """
-    for match in filter(None, map(_URI.match, _names(root))):
-        named = f"{match[2]}.{match[3]}"
-        if not any(offsets.values()) and float(baseline) < 4 <= float(named) and named != _LOCAL:
-            raise GlofgeoError(
-                f"{where}: names the product after baseline {named} but gives {baseline} and no offset; "
-                "fetch the product again"
-            )
 
 
 def _radiometry(
@@ -236,29 +188,32 @@ def _radiometry(
     # 1000 in products of 2015, else 10000; an offset beyond it would be a reflectance beyond 1.
     quantification = number(find_text(root, tag, where), tag, where, 1000, 100_000)
     if not re.fullmatch(r"\d\d\.\d\d", baseline):
-        raise GlofgeoError(f"{where}: gives {short(repr(baseline))} as PROCESSING_BASELINE; fetch the product again")
+        raise GlofgeoError(f"{where}: gives {short(repr(baseline))} as PROCESSING_BASELINE", "fetch the product again")
     declared: dict[str | None, float] = {}
     for element in root.iter(offset_tag):
         value = number(element.text, offset_tag, where, -quantification, quantification)
         if declared.setdefault(element.get("band_id"), value) != value:
-            raise GlofgeoError(f"{where}: gives a band two values of {offset_tag}; fetch the product again")
+            raise GlofgeoError(f"{where}: gives a band two values of {offset_tag}", "fetch the product again")
     # Level-2A has no cirrus band, by specification.
     bands = [band for band in BANDS.values() if not (band.name == "B10" and level == "L2A")]
     missing = [band.name for band in bands if str(band.band_id) not in declared]
     if declared and missing:
-        raise GlofgeoError(f"{where}: lacks {offset_tag} of {', '.join(missing)}; fetch the product again")
+        raise GlofgeoError(f"{where}: lacks {offset_tag} of {', '.join(missing)}", "fetch the product again")
     known = {band.name: declared.get(str(band.band_id), 0.0) for band in bands}
     if not declared and float(baseline) >= 4:
         if given is not None:
             return quantification, dict.fromkeys(known, given), "offset as given"
-        local = " (Sen2Cor on one's own computer)" if baseline == _LOCAL else ""
+        local = " (Sen2Cor on one's own computer)" if baseline == LOCAL_BASELINE else ""
         raise GlofgeoError(
-            f"{where}: baseline {baseline}{local} without {offset_tag}, so its reflectance is unknown; fetch the "
-            "product again, or say what to add to its numbers with --offset -1000 or --offset 0"
+            f"{where}: baseline {baseline}{local} without {offset_tag}, so its reflectance is unknown",
+            "fetch the product again, or give the DN to add as offset, -1000 or 0",
+            argument="offset",
         )
     if given is not None and set(known.values()) != {given}:
-        told = ", ".join(f"{value:g}" for value in sorted(set(known.values())))
-        raise GlofgeoError(f"{where}: its offset is {told}, not {given:g}; leave out --offset for this product")
+        listed = ", ".join(f"{value:g}" for value in sorted(set(known.values())))
+        raise GlofgeoError(
+            f"{where}: its offset is {listed}, not {given:g}", "give none for this product", argument="offset"
+        )
     return quantification, known, "from the product's metadata"
 
 
@@ -267,11 +222,11 @@ def _epsg(root: Element, where: StoredFile) -> int:
     text = find_text(root, "HORIZONTAL_CS_CODE", where)
     match = re.fullmatch(r"EPSG:32([67])(\d\d)", text, re.ASCII)
     if match is None or not 1 <= int(match.group(2)) <= 60:
-        raise GlofgeoError(f"{where}: gives {short(repr(text))} as HORIZONTAL_CS_CODE; fetch the product again")
+        raise GlofgeoError(f"{where}: gives {short(repr(text))} as HORIZONTAL_CS_CODE", "fetch the product again")
     return int(text.removeprefix("EPSG:"))
 
 
-def _grids(root: Element, where: StoredFile) -> dict[int, tuple[Affine, tuple[int, int]]]:
+def _grids(root: Element, crs: CRS, where: StoredFile) -> dict[int, Grid]:
     sizes: dict[int, tuple[int, int]] = {}
     for element, metres in _by_resolution(root, "Size"):
         rows, cols = (
@@ -285,11 +240,11 @@ def _grids(root: Element, where: StoredFile) -> dict[int, tuple[Affine, tuple[in
         left = number(find_text(element, "ULX", where), "ULX", where, -2e6, 3e6)
         top = number(find_text(element, "ULY", where), "ULY", where, 0, 1.1e7)
         if metres in sizes:
-            grids[metres] = (Affine(metres, 0, left, 0, -metres, top), sizes[metres])
+            grids[metres] = Grid(sizes[metres], Affine(metres, 0, left, 0, -metres, top), crs)
     if not grids:
-        raise GlofgeoError(f"{where}: gives no grid; fetch the product again")
-    if len({(transform.c, transform.f) for transform, _ in grids.values()}) > 1:
-        raise GlofgeoError(f"{where}: gives its grids different corners; fetch the product again")
+        raise GlofgeoError(f"{where}: gives no grid", "fetch the product again")
+    if len({(grid.bounds[0], grid.bounds[3]) for grid in grids.values()}) > 1:
+        raise GlofgeoError(f"{where}: gives its grids different corners", "fetch the product again")
     return grids
 
 

@@ -1,4 +1,4 @@
-"""Scene: one acquisition on its own grid, whatever container holds it."""
+"""Scene: one acquisition on its own grid, in any container."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,40 +14,16 @@ from rasterio.windows import Window
 from shapely import Polygon
 
 from datasets_def.band_files import is_band_folder, read_band_files
-from datasets_def.bands import BANDS, DEFAULT_BANDS
+from datasets_def.bands import BANDS, DEFAULT_BANDS, QUANTIFICATION
 from datasets_def.errors import GlofgeoError
-from datasets_def.files import Layer, Planes, measured, read_layers
+from datasets_def.files import Layer, Planes, read_layers
 from datasets_def.geotiff import RasterFacts, read_raster
 from datasets_def.grid import Grid
 from datasets_def.naming import safe_name
+from datasets_def.pixels import OBSERVED_CLASS, Image, Mask, Pixels, measured, to_reflectance
 from datasets_def.product_path import check_path, find_product, holds_product, is_safe
-from datasets_def.radiometry import QUANTIFICATION, formula
+from datasets_def.radiometry import formula
 from datasets_def.safe import SafeProduct, read_product
-
-# Scene classification classes that say nothing about the ground: no data, saturated or defective, cloud of medium and
-# high probability, thin cirrus. Dark area (2), cloud shadow (3), water (6), unclassified (7) and snow (11) stay: lakes
-# lie there. Source: Sentinel-2 L2A product definition, SCL table.
-UNOBSERVED_CLASSES = (0, 1, 8, 9, 10)
-
-_OBSERVED_CLASS = ~np.isin(np.arange(256), UNOBSERVED_CLASSES)
-
-Image = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Pixels:
-    """Part of a scene as it was read.
-
-    Attributes:
-        numbers: `(C, H, W)` digital numbers as stored.
-        present: bool `(H, W)`, where every band holds a measurement.
-        valid: bool `(H, W)`, where that shows the ground, too: no cloud.
-    """
-
-    numbers: npt.NDArray[Any]
-    present: Mask
-    valid: Mask
 
 
 @dataclass(frozen=True)
@@ -57,9 +33,7 @@ class Scene:
     Attributes:
         path: file or folder it was opened from.
         id: product name, or file name without ending; fit to be the name of a folder.
-        crs: of its grid.
-        transform: pixel corner to CRS; north-up.
-        shape: (rows, cols).
+        grid: where its pixels lie.
         bands: names of the bands that `read` gives, in order.
         datetime: acquisition time, UTC; None where the container does not tell.
         baseline: processing baseline as in the product ("05.10"); None where unknown.
@@ -67,14 +41,12 @@ class Scene:
         radiometry: how DN become reflectance and how that is known, in words.
         layers: band name -> where its pixels lie.
         classification: the scene classification (SCL), if there is one.
-        missing: how pixels without data are told, in words.
+        missing: how pixels without data are recognised, in words.
     """
 
     path: Path
     id: str
-    crs: CRS
-    transform: Affine
-    shape: tuple[int, int]
+    grid: Grid
     bands: tuple[str, ...]
     datetime: datetime | None
     baseline: str | None
@@ -102,7 +74,7 @@ class Scene:
         return self.load(window, bands)[0]
 
     def valid(self, window: Window | None = None) -> Mask:
-        """Tells which pixels show the ground: neither nodata nor cloud.
+        """Finds the pixels that show the surface: neither nodata nor cloud.
 
         With a scene classification, everything but classes 0, 1, 8, 9 and 10 (snow, shadow and dark water are valid);
         without one, every pixel that has data in all bands, clouds included (see `has_cloud_mask`).
@@ -111,8 +83,8 @@ class Scene:
             bool `(H, W)`.
         """
         if self.classification is not None:
-            return _OBSERVED_CLASS[self.classes(window)]
-        return self.load_numbers(window).valid
+            return OBSERVED_CLASS[self.classes(window)]
+        return self.load_dn(window).valid
 
     def classes(self, window: Window | None = None) -> npt.NDArray[np.uint8]:
         """Reads the scene classification, `(H, W)` uint8.
@@ -122,84 +94,88 @@ class Scene:
         """
         if self.classification is None:
             raise GlofgeoError(f"{self.path}: has no scene classification (SCL)")
-        return self._read_layers([self.classification], window).numbers[0].astype(np.uint8)
+        return self._read_layers([self.classification], window).dn[0].astype(np.uint8)
 
     def load(self, window: Window | None = None, bands: Sequence[str] | None = None) -> tuple[Image, Mask]:
         """Reads reflectance and validity in one pass over the files; a nodata pixel of any band is not valid."""
         bands = tuple(self.bands if bands is None else bands)
-        pixels = self.load_numbers(window, bands)
-        return self.reflectance(pixels.numbers, bands, present=pixels.present), pixels.valid
+        pixels = self.load_dn(window, bands)
+        return self.reflectance(pixels.dn, bands, present=pixels.present), pixels.valid
 
-    def load_numbers(self, window: Window | None = None, bands: Sequence[str] | None = None) -> Pixels:
-        """Like `load`, with digital numbers as stored, which take half the memory; see `reflectance`."""
+    def load_dn(self, window: Window | None = None, bands: Sequence[str] | None = None) -> Pixels:
+        """As `load`, but DN as stored, which take half the memory; see `reflectance`."""
         bands = self.bands if bands is None else bands
         self.require(bands)
         layers = [self.layers[band] for band in bands]
         if self.classification is None:
             planes = self._read_layers(layers, window)
             present = measured(planes, layers)
-            return Pixels(planes.numbers, present, present)
+            return Pixels(planes.dn, present, present)
         if all(layer.path == self.classification.path for layer in layers):
             # One file holds all: a crop is too small to open it twice.
             both = self._read_layers([*layers, self.classification], window)
-            planes, classes = Planes(both.numbers[:-1], both.unmasked), both.numbers[-1].astype(np.uint8)
+            planes, classes = Planes(both.dn[:-1], both.unmasked), both.dn[-1].astype(np.uint8)
         else:
             planes, classes = self._read_layers(layers, window), self.classes(window)
         present = measured(planes, layers)
-        return Pixels(planes.numbers, present, present & _OBSERVED_CLASS[classes])
+        return Pixels(planes.dn, present, present & OBSERVED_CLASS[classes])
 
     def reflectance(
         self,
-        numbers: npt.NDArray[Any],
+        dn: npt.NDArray[Any],
         bands: Sequence[str] | None = None,
         out: Image | None = None,
         *,
         present: Mask | None = None,
     ) -> Image:
-        """Turns digital numbers into reflectance.
+        """Turns DN into reflectance.
 
         What was not measured becomes the band table's mean, whatever number stands for it: a network that sees the
         mean there answers alike beside every hole.
 
         Args:
-            numbers: `(C, H, W)` as `load_numbers` reads them.
+            dn: `(C, H, W)` as `load_dn` reads them.
             bands: their names; by default the scene's.
             out: float32 `(C, H, W)` to write into.
             present: bool `(H, W)`, where all of them were measured; by default everywhere.
 
         Returns:
-            float32 `(C, H, W)`, 1.0 = 100 %, finite where the numbers are or where they are not present.
+            float32 `(C, H, W)`, 1.0 = 100 %, finite where the DN are or where they are not present.
         """
         bands = self.bands if bands is None else bands
-        image: Image = np.empty(numbers.shape, np.float32) if out is None else out
+        image: Image = np.empty(dn.shape, np.float32) if out is None else out
         holes = None if present is None or present.all() else ~present
-        # Band by band, so that a plane is divided while it still lies in the processor's cache.
-        for plane, dn, band in zip(image, numbers, bands, strict=True):
-            with np.errstate(over="ignore"):
-                plane[...] = dn
-            plane += np.float32(self.layers[band].offset)
-            plane /= np.float32(self.layers[band].quantification)
-            if holes is not None:
-                plane[holes] = BANDS[band].mean
+        layers, means = [self.layers[band] for band in bands], [BANDS[band].mean for band in bands]
+        to_reflectance(dn, layers, image, holes, means)
         return image
 
     @property
+    def crs(self) -> CRS:
+        """CRS of its grid."""
+        return self.grid.crs
+
+    @property
+    def transform(self) -> Affine:
+        """From (column, row), pixel corners, to coordinates of its CRS; north-up."""
+        return self.grid.transform
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, cols)."""
+        return self.grid.shape
+
+    @property
     def outline(self) -> Polygon:
-        """The ground it covers, in its CRS."""
+        """What it covers, in its CRS."""
         return self.grid.outline
 
     @property
-    def grid(self) -> Grid:
-        """Where its pixels lie."""
-        return Grid(self.shape, self.transform, self.crs)
-
-    @property
     def has_cloud_mask(self) -> bool:
-        """Whether `valid` knows of clouds."""
+        """Whether `valid` excludes clouds."""
         return self.classification is not None
 
     def require(self, bands: Sequence[str]) -> None:
-        """Checks that the bands are there, before any pixel is read.
+        """Checks that the files of the bands exist, before any pixel is read.
 
         Raises:
             GlofgeoError: If one is not, naming what is missing.
@@ -211,21 +187,21 @@ class Scene:
             if self.layers[band].path.startswith("!"):
                 missing.append(self.layers[band].path[1:])
         if missing:
-            told = ", ".join(dict.fromkeys(missing))
-            raise GlofgeoError(f"{self.path}: incomplete, missing {told}; fetch the product again")
+            listed = ", ".join(dict.fromkeys(missing))
+            raise GlofgeoError(f"{self.path}: incomplete, missing {listed}", "fetch the product again")
 
     def check(self) -> None:
-        """Reads the last pixel of every file, which tells what is missing, damaged or of another size or place.
+        """Reads the last pixel of every file: finds what is missing, damaged, misplaced or of another size.
 
         Raises:
             GlofgeoError: If one cannot be read.
         """
-        self.load_numbers(Window(self.shape[1] - 1, self.shape[0] - 1, 1, 1))
+        self.load_dn(Window(self.shape[1] - 1, self.shape[0] - 1, 1, 1))
 
-    def numbers(self, window: Window | None, bands: Sequence[str]) -> npt.NDArray[Any]:
-        """Reads digital numbers as stored, `(C, H, W)`, on the scene's grid."""
+    def read_dn(self, window: Window | None, bands: Sequence[str]) -> npt.NDArray[Any]:
+        """Reads DN as stored, `(C, H, W)`, on the scene's grid."""
         self.require(bands)
-        return self._read_layers([self.layers[band] for band in bands], window).numbers
+        return self._read_layers([self.layers[band] for band in bands], window).dn
 
     def _read_layers(self, layers: list[Layer], window: Window | None) -> Planes:
         rows, cols = self.shape
@@ -254,7 +230,7 @@ def open_scene(
             files that an incomplete product lacks are reported when they are read.
     """
     path = Path(path)
-    check_path(path, "no such scene; check the path")
+    check_path(path, "no such scene", "check the path")
     unknown = [band for band in bands if band not in BANDS]
     if unknown or not bands:
         raise GlofgeoError(f"unknown band {', '.join(unknown) or '(none)'}: Sentinel-2 has {', '.join(BANDS)}")
@@ -271,7 +247,6 @@ def _scene_of_product(product: SafeProduct, bands: tuple[str, ...], resolution: 
     path = product.path
     if resolution not in product.grids:
         raise GlofgeoError(f"{path}: no {resolution} m grid; it has {', '.join(map(str, sorted(product.grids)))} m")
-    transform, shape = product.grids[resolution]
 
     def layer(band: str, native: int, quantification: float = 1.0, offset: float = 0.0) -> Layer:
         wanted = max(native, resolution)
@@ -295,14 +270,12 @@ def _scene_of_product(product: SafeProduct, bands: tuple[str, ...], resolution: 
     return Scene(
         path=path,
         id=safe_name(product.id),
-        crs=product.crs,
-        transform=transform,
-        shape=shape,
+        grid=product.grids[resolution],
         bands=bands,
         datetime=product.datetime,
         baseline=product.baseline,
         level=product.level,
-        radiometry=f"{formula(radiometry, bands)}, {product.told}",
+        radiometry=f"{formula(radiometry, bands)}, {product.radiometry}",
         layers=layers,
         classification=layer("SCL", 20) if product.level == "L2A" else None,
     )
@@ -313,14 +286,12 @@ def _scene_of_raster(path: Path, bands: tuple[str, ...], facts: RasterFacts) -> 
     return Scene(
         path=path,
         id=safe_name(facts.id),
-        crs=facts.crs,
-        transform=facts.transform,
-        shape=facts.shape,
+        grid=facts.grid,
         bands=bands,
         datetime=facts.datetime,
         baseline=facts.baseline,
         level=facts.level,
-        radiometry=facts.told,
+        radiometry=facts.radiometry,
         layers=layers,
         classification=facts.layers.get("SCL"),
         missing=facts.missing,

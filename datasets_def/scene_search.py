@@ -1,4 +1,4 @@
-"""Which scenes lie below a folder."""
+"""Finds the scenes below a folder."""
 
 import logging
 import os
@@ -22,13 +22,13 @@ def find_scenes(path: str | Path) -> list[Path]:
 
     They are `.SAFE` folders, zipped ones, `.tif`, `.tiff` and `.vrt` files, and folders of single-band files.
     A path that is itself a scene gives itself, and a folder inside a product the product. Hidden folders and maps are
-    passed over, and so is a folder that may not be read, with a warning.
+    skipped, and so is a folder that no permission to read it, with a warning.
 
     Raises:
         GlofgeoError: If the path does not exist or holds no scene.
     """
     path = Path(path)
-    check_path(path, "no such folder; put scenes there or name another with --scenes")
+    check_path(path, "no such folder", "put scenes there, or name another folder")
     if path.is_file() or _is_product(path):
         return [path]
     inside = find_product(path) if "GRANULE" in Path(os.path.abspath(path)).parts else path  # noqa: PTH100
@@ -39,10 +39,10 @@ def find_scenes(path: str | Path) -> list[Path]:
     try:
         next(path.iterdir(), None)
     except OSError as error:
-        raise GlofgeoError(f"{path}: may not be read ({error.strerror}); ask for the right to") from None
+        raise GlofgeoError(f"{path}: no permission to read it ({error.strerror})", "ask its owner for access") from None
     found = list(_below(path, set()))
     if not found:
-        raise GlofgeoError(f"{path}: holds no scene (.SAFE, .zip, .tif or .vrt); put scenes there")
+        raise GlofgeoError(f"{path}: holds no scene (.SAFE, .zip, .tif or .vrt)", "put scenes there")
     return found
 
 
@@ -51,7 +51,7 @@ def _below(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
         facts = folder.stat()
         children = sorted(folder.iterdir())
     except OSError as error:
-        logger.warning("%s: may not be read (%s); passed over", folder, error.strerror)
+        logger.warning("%s: no permission to read it (%s); skipped", folder, error.strerror)
         return
     names = {child.name for child in children}
     if (facts.st_dev, facts.st_ino) in seen:  # a link may lead back

@@ -20,7 +20,7 @@ from datasets_def.scene_search import find_scenes
 
 
 class Sentinel2(RasterDataset):
-    """Scenes that share a CRS and a resolution, read without warping a pixel.
+    """Scenes that share a CRS and a resolution, read without resampling.
 
     A sample is `{"image": float32 (C, H, W) reflectance, "valid": bool (H, W), "bounds": float64 (9,)}`; the bounds are
     `xmin, xmax, xres, ymin, ymax, yres, tmin, tmax, tres` of the query in the dataset's CRS, times in seconds since
@@ -60,15 +60,15 @@ class Sentinel2(RasterDataset):
         if not scenes:
             raise GlofgeoError(f"{paths}: no scene in {crs} at the wanted resolution")
         if len(grids) > 1:
-            told = "; ".join(sorted(f"{grid_crs} at {grid_res[0]:g}" for grid_crs, grid_res in grids))
-            raise GlofgeoError(f"{paths}: scenes on {len(grids)} grids ({told}); open them with Sentinel2.by_grid")
+            listed = "; ".join(sorted(f"{grid_crs} at {grid_res[0]:g}" for grid_crs, grid_res in grids))
+            raise GlofgeoError(f"{paths}: scenes on {len(grids)} grids ({listed})", "open them with Sentinel2.by_grid")
         self._index(paths, scenes, bands, transforms)
 
     @classmethod
     def by_grid(
         cls, paths: str | Path | Iterable[str | Path], bands: Sequence[str] = DEFAULT_BANDS
     ) -> list["Sentinel2"]:
-        """Opens scenes of any number of UTM zones and resolutions, as one dataset a grid."""
+        """Opens scenes of any number of UTM zones and resolutions, one dataset per grid."""
         groups: dict[tuple[str, tuple[float, float]], list[Scene]] = {}
         for scene in _open_all(paths, bands):
             groups.setdefault(_grid(scene), []).append(scene)
@@ -148,9 +148,7 @@ class Sentinel2(RasterDataset):
         image, valid = blank(self.bands, size)
         for filepath in hits.filepath:
             scene = self.scenes[filepath]
-            left = round((x.start - scene.transform.c) / self.res[0])
-            top = round((scene.transform.f - y.stop) / self.res[1])
-            fill(scene, top, left, image, valid)
+            fill(scene, scene.grid.nearest((x.start, y.start, x.stop, y.stop)), image, valid)
             if valid.all():
                 break
         # TorchGeo up to 0.8 lets anything into a sample; later ones stack and join tensors alone.
@@ -161,7 +159,7 @@ class Sentinel2(RasterDataset):
 
 
 def blank(bands: Sequence[str], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Gives a sample in which nothing was observed.
+    """Gives an empty sample: no pixel is valid.
 
     Args:
         bands: names of the bands.
@@ -174,26 +172,24 @@ def blank(bands: Sequence[str], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     return means.view(-1, 1, 1).repeat(1, *size), torch.zeros(size, dtype=torch.bool)
 
 
-def fill(scene: Scene, top: int, left: int, image: Tensor, valid: Tensor) -> None:
+def fill(scene: Scene, window: Window, image: Tensor, valid: Tensor) -> None:
     """Reads a scene into a sample where that is not valid yet; the sample may reach beyond the scene.
 
     Args:
         scene: its own bands are read.
-        top: row of the sample's first row on the scene's grid, possibly negative.
-        left: column of its first column.
+        window: the sample on the scene's grid.
         image: float32 `(C, H, W)` reflectance, changed in place.
         valid: bool `(H, W)`, changed in place.
 
     Raises:
         GlofgeoError: If a file cannot be read.
     """
-    height, width = valid.shape
-    rows, cols = scene.shape
-    r0, r1, c0, c1 = max(top, 0), min(top + height, rows), max(left, 0), min(left + width, cols)
-    if r0 >= r1 or c0 >= c1:
+    there = scene.grid.clip(window)
+    if not (there.height and there.width):
         return
-    pixels, seen = scene.load(Window(c0, r0, c1 - c0, r1 - r0))
-    part = (slice(r0 - top, r1 - top), slice(c0 - left, c1 - left))
+    pixels, seen = scene.load(there)
+    row, col = there.row_off - window.row_off, there.col_off - window.col_off
+    part = (slice(row, row + there.height), slice(col, col + there.width))
     fresh, into = ~valid[part], (slice(None), *part)
     # Mostly one scene fills a crop; choosing between two takes three times as long.
     image[into] = torch.from_numpy(pixels) if fresh.all() else torch.where(fresh, torch.from_numpy(pixels), image[into])

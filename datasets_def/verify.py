@@ -10,7 +10,7 @@ from datasets_def.product_path import check_path, is_safe, open_product
 
 @dataclass(frozen=True)
 class Verification:
-    """What became of the files of a product.
+    """Result of verifying the files of a product.
 
     Attributes:
         good: number of files that are as the manifest or the zip's CRC says.
@@ -24,13 +24,13 @@ class Verification:
 
 
 def verify_product(path: str | Path) -> Verification:
-    """Reads all files of a product through, compares them with their checksums and, in a zip, with their CRC.
+    """Compares all files of a product with their checksums and, in a zip, with their CRC.
 
     Raises:
         GlofgeoError: If it is no product or cannot be read.
     """
     path = Path(path)
-    check_path(path, "no such scene; check the path")
+    check_path(path, "no such scene", "check the path")
     if not is_safe(path):
         raise GlofgeoError(f"{path}: only products, as a .SAFE folder or its zip, have checksums; nothing to verify")
     root, files = open_product(path)

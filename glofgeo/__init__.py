@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from glofgeo.mapping.lake_map import LakeMap, read_map
     from glofgeo.mapping.scene import map_scene
     from glofgeo.models.predictor import Predictor, load_model
+    from glofgeo.train_and_score import TrainedRun, train
 
 __version__ = "0.1.0"
 
@@ -29,12 +30,14 @@ __all__ = [
     "MapConfig",
     "Predictor",
     "TrainConfig",
+    "TrainedRun",
     "__version__",
     "evaluate",
     "load_model",
     "map_scene",
     "open_scene",
     "read_map",
+    "train",
 ]
 
 _HOME = {
@@ -43,11 +46,13 @@ _HOME = {
     "MapConfig": "glofgeo.config",
     "Predictor": "glofgeo.models.predictor",
     "TrainConfig": "glofgeo.config",
+    "TrainedRun": "glofgeo.train_and_score",
     "evaluate": "glofgeo.evaluation",
     "load_model": "glofgeo.models.predictor",
     "map_scene": "glofgeo.mapping.scene",
     "open_scene": "datasets_def.scene",
     "read_map": "glofgeo.mapping.lake_map",
+    "train": "glofgeo.train_and_score",
 }
 
 

@@ -3,14 +3,14 @@
 Nothing heavy is imported before a verb runs, so that `--help` and usage errors answer at once.
 """
 
-import errno
 import os
 import sys
+import tempfile
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 
 from glofgeo import __version__
 from glofgeo.config import MapConfig, TrainConfig
@@ -18,16 +18,8 @@ from glofgeo.environment import forget_foreign_data
 from glofgeo.errors import GlofgeoError
 from glofgeo.flags import Device, Devices, Offset, Strategy, UsageError, apply_preset, require_path, shown_default
 from glofgeo.help_groups import HARDWARE, LOGGING, MAIN, OPTIMISER
-from glofgeo.terminal import fail, say, show_warning, told
-
-if TYPE_CHECKING:
-    from glofgeo.mapping.batch import Outcome
-
-# A full or read-only disk is no bug in glofgeo, whoever writes.
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-
-# What to do after Ctrl-C; `train` says it itself, with its folder.
-_GO_ON = {"map": "; finished scenes are kept, run the same command again to map the others"}
+from glofgeo.messages import print_failure, print_outcome, print_success, print_verification
+from glofgeo.terminal import fail, say, show_warning
 
 app = App(
     name="glofgeo",
@@ -41,7 +33,7 @@ app = App(
 
 
 @app.command
-def train(
+def train(  # noqa: PLR0913
     *,
     aoi: str | None = None,
     scenes: Path | None = None,
@@ -50,7 +42,7 @@ def train(
     config: str | None = None,
     offset: Offset = None,
     resume: Path | None = None,
-    baseline: Literal["unet"] | None = None,
+    compare: Literal["unet"] | None = None,
     device: Device = "auto",
     devices: Devices = 1,
     strategy: Strategy = "auto",
@@ -67,7 +59,7 @@ def train(
         out: folder for this run; by default runs/DATE-TIME.
         config: settings to start from: large (default), small, chips, demo, or a YAML file; flags override them.
         resume: folder of an interrupted run, to be continued with its own settings, area, scenes and lakes.
-        baseline: also train a U-Net from scratch on the same crops for the same time, and score it alongside.
+        compare: also train a U-Net from scratch on the same crops for the same time, and score it alongside.
         device: where to compute.
         offset: DN offset of scenes that do not state theirs: -1000 from processing baseline 04.00 on, otherwise 0.
         devices: number of GPUs or processes, as in Lightning.
@@ -75,37 +67,29 @@ def train(
         wandb: Weights & Biases project to log to.
         settings: all other settings.
     """
-    from datasets_def.polygons import find_aoi, read_aoi
-
-    name = aoi
-    if resume:
-        from glofgeo.resume import remembered
-
-        if inputs := remembered(resume, settings, {"--out": out, "--config": config, "--offset": offset}):
-            aoi, scenes, lakes = aoi or inputs.aoi, scenes or Path(inputs.scenes), lakes or Path(inputs.lakes)
-            offset, name = inputs.offset, inputs.aoi_name
-    if aoi is None or name is None:
+    if aoi is None and resume is None:
         raise UsageError("train needs --aoi AREA, or --resume RUN.")
-    scenes, lakes = scenes or Path("data/scenes"), lakes or Path("data/lakes.gpkg")
-    area, path = read_aoi(aoi), find_aoi(aoi)
-    require_path("--scenes", scenes)
-    require_path("--lakes", lakes)
+    if resume and config:
+        raise GlofgeoError("a resumed run keeps its settings", "leave this out, or start a new run", argument="config")
+    from glofgeo.train_and_score import train as run
 
-    from glofgeo.score_run import judge
-    from glofgeo.training.fit import train as run
-
-    trained = run(
-        aoi=area, aoi_name=name, aoi_path=path, scenes=scenes, lakes=lakes, offset=offset, out=out, config=settings,
-        resume=resume, device=device, devices=devices, strategy=strategy, baseline=baseline, wandb=wandb,
-    )  # fmt: skip
-    # Of several processes, each for a GPU of its own, one judges.
-    if os.environ.get("LOCAL_RANK", "0") == os.environ.get("NODE_RANK", "0") == "0":
-        judge(trained, lakes, device=device)
-        say(f"{trained.best.parent / 'scorecard.md'}: how good it is")
+    try:
+        trained = run(
+            aoi, scenes=scenes, lakes=lakes, out=out, config=settings, offset=offset, resume=resume, compare=compare,
+            device=device, devices=devices, strategy=strategy, wandb=wandb, progress=True,
+        )  # fmt: skip
+    except KeyboardInterrupt as stopped:
+        if getattr(stopped, "resumable", False):
+            say(f"Go on with: glofgeo train --resume {stopped.folder}")  # type: ignore[attr-defined]
+        raise
+    if trained.scorecard:
+        say(f"{trained.folder / 'scorecard.md'}: how good it is")
+        say(f"Best lake IoU {trained.iou:.3f} on the validation area: {trained.best}")
+        say(f"Map with it: glofgeo map --checkpoint {trained.best} --scene SCENE")
 
 
 @app.command(name="map")
-def map_(
+def map_(  # noqa: PLR0913
     *,
     scene: Annotated[list[str], Parameter(consume_multiple=True)],
     checkpoint: Path | None = None,
@@ -131,7 +115,7 @@ def map_(
     """
     if not scene:
         raise UsageError("--scene names no scene: give one path or more.")
-    from datasets_def.polygons import read_aoi
+    from datasets_def.aoi import read_aoi
     from glofgeo.mapping.batch import list_scenes, map_scenes
     from glofgeo.models.predictor import load_model
 
@@ -140,7 +124,7 @@ def map_(
     model = load_model(checkpoint)
     report = map_scenes(
         paths, model, out=out, aoi=area, settings=settings, device=device, overwrite=overwrite, offset=offset,
-        progress=True, tell=_tell_outcome if len(paths) > 1 else _tell_success,
+        progress=True, tell=print_outcome if len(paths) > 1 else print_success,
     )  # fmt: skip
     if report.combined:
         say(f"{report.combined}: the lakes of all {len(report.mapped + report.kept)} scenes in one layer")
@@ -155,7 +139,7 @@ def map_(
 
 
 @app.command
-def evaluate(
+def evaluate(  # noqa: PLR0913
     *,
     lakes: Path,
     prediction: Path | None = None,
@@ -190,9 +174,7 @@ def evaluate(
     from glofgeo.models.predictor import load_model
 
     model = load_model(checkpoint) if prediction is None else None
-    import tempfile
-
-    from datasets_def.polygons import read_aoi
+    from datasets_def.aoi import read_aoi
     from datasets_def.scene import open_scene
     from glofgeo.evaluation import evaluate as compare
     from glofgeo.evaluation import print_scorecard, require_place, write_scorecard
@@ -278,7 +260,7 @@ def info(path: Path, /, *, offset: Offset = None, verify: bool = False) -> None:
         verify: read a whole product and name every damaged or missing file.
     """
     if verify:
-        _verify(path)
+        print_verification(path)
     if path.suffix in (".safetensors", ".onnx", ".pt", ".pth", ".ckpt"):
         from glofgeo.models.predictor import load_model
 
@@ -295,46 +277,6 @@ def info(path: Path, /, *, offset: Offset = None, verify: bool = False) -> None:
         say(line)
 
 
-def _verify(path: Path) -> None:
-    from datasets_def.verify import verify_product
-
-    found = verify_product(path)
-    for fault in found.faults:
-        say(fault)
-    told = f"{path}: {found.good} files are whole, {found.unknown} have no checksum"
-    if found.faults:
-        fail(2, f"{told}, {len(found.faults)} are damaged or missing; fetch the product again")
-    say(told)
-
-
-def _tell_outcome(outcome: "Outcome") -> None:
-    """Says what became of a scene."""
-    if outcome.error is None:
-        return _tell_success(outcome)
-    if "--debug" in sys.argv:
-        import traceback
-
-        traceback.print_exception(outcome.error)
-    ours = "" if isinstance(outcome.error, GlofgeoError) else f" ({type(outcome.error).__name__}: a bug in glofgeo)"
-    say(f"glofgeo: {outcome.scene}: {told(outcome.error)}{ours}", file=sys.stderr)
-
-
-def _tell_success(outcome: "Outcome") -> None:
-    """Says what was found in a scene, if it did not fail."""
-    from glofgeo.mapping.record import summary
-    from glofgeo.mapping.scene_folder import read_record
-
-    if outcome.state == "outside":
-        say(f"{outcome.scene}: lies off the area of interest")
-    elif outcome.folder:
-        before = " (mapped before; --overwrite maps it again)" if outcome.state == "kept" else ""
-        say(f"{outcome.folder / 'lakes.gpkg'}: {summary(read_record(outcome.folder))}{before}")
-
-
-def _verbs() -> str:
-    return ", ".join(name for name in app if not name.startswith("-"))
-
-
 def main() -> None:
     """Runs a verb; exits with 2 for wrong input, 1 for a bug in glofgeo, 130 for Ctrl-C."""
     # Otherwise torch's threads spin while they wait, on cores that decode imagery. Torch reads it when it is loaded.
@@ -345,17 +287,6 @@ def main() -> None:
     try:
         apply_preset(app, tokens)
         app(tokens, exit_on_error=False, print_error=False)
-    except (CycloptsError, UsageError) as error:
-        verb = f" {tokens[0]}" if tokens and tokens[0] in app else ""
-        fail(2, f"{error} Verbs: {_verbs()}. See `glofgeo{verb} --help`.")
-    except GlofgeoError as error:
-        fail(2, told(error))
-    except KeyboardInterrupt:
-        fail(130, "stopped" + _GO_ON.get(tokens[0], ""))
-    except Exception as error:
-        if "--debug" in sys.argv:
-            raise
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
-            place = error.filename or "the disk"
-            fail(2, f"{place}: {error.strerror}; free some space, or choose another folder with --out")
-        fail(1, f"{type(error).__name__}: {error} (a bug in glofgeo; --debug shows where)")
+    except (Exception, KeyboardInterrupt) as error:
+        verbs = [name for name in app if not name.startswith("-")]
+        print_failure(error, tokens[0] if tokens else "", verbs)

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.text import Text
 from shapely.geometry import box
 
+from datasets_def.aoi import read_aoi
 from datasets_def.atomic import written_beside
-from datasets_def.polygons import read_aoi
 from datasets_def.scene import Scene, open_scene
 from datasets_def.synthetic.product import write_product
 from glofgeo.config import TrainConfig
@@ -24,7 +24,7 @@ from glofgeo.models.predictor import load_model
 from glofgeo.presets import PRESETS
 from glofgeo.settings import from_dict
 from glofgeo.terminal import one_line
-from glofgeo.training.fit import train
+from glofgeo.training import RunOptions, Sources, train_model
 
 _SIZE = 1536  # pixels of each scene: some 15 km
 # Left unused between the training and the validation area. A window of 252 pixels (2.5 km) beside the border sees the
@@ -63,14 +63,11 @@ def _run(out: Path, console: Console) -> None:
 
     console.print("[bold]2/4[/] training the tiny model on the first place")
     config = from_dict(TrainConfig, PRESETS["demo"], "demo")
-    checkpoint = train(
-        aoi=read_aoi(aoi), aoi_name="demo", scenes=out / "data" / "scenes", lakes=out / "data" / "lakes.gpkg",
-        out=out / "run", config=config, device="cpu",
-    ).best  # fmt: skip
+    sources = Sources(read_aoi(aoi), "demo", out / "data" / "scenes", out / "data" / "lakes.gpkg")
+    trained = train_model(sources, config, out / "run", options=RunOptions(device="cpu", progress=True))
 
     console.print("[bold]3/4[/] mapping the second place at both dates")
-    predictor = load_model(checkpoint)
-    report = map_scenes([new, later], predictor, out=out / "maps", progress=True)
+    report = map_scenes([new, later], load_model(trained.best), out=out / "maps", progress=True)
     for error in report.failed.values():
         raise error
 
@@ -79,7 +76,7 @@ def _run(out: Path, console: Console) -> None:
     print_scorecard(card, console)
     write_scorecard(card, folder=out)
     validated = _count_lakes(out / "data" / "lakes.gpkg", aoi)
-    for line in ("", *_two_figures(card, predictor.card.scorecard.get("iou"), validated)):
+    for line in ("", *_two_figures(card, trained.iou, validated)):
         console.print(Text(line))
     console.print("These lakes and their terrain are simulated: the figures say that the parts work together,")
     console.print("nothing about skill in the Himalaya. Look at")
@@ -89,10 +86,10 @@ def _run(out: Path, console: Console) -> None:
     console.print(Text(one_line(f"{report.combined} has the lakes of both dates in one layer.")))
 
 
-def _two_figures(card: Scorecard, validated: float | None, lakes: int) -> list[str]:
+def _two_figures(card: Scorecard, validated: float, lakes: int) -> list[str]:
     """Says why the figure of the training and that of the map differ."""
     mapped, judged = card.model.pixels.iou, card.reference_lakes - card.not_observed - card.too_small
-    if validated is None or mapped is None:
+    if mapped is None:
         return []
     return [
         f"Lake IoU {validated:.2f} on validation, which chose the epoch: {lakes} lakes, so few that one moves it.",

@@ -1,4 +1,4 @@
-"""What a training run remembers, so that `glofgeo train --resume RUN` is enough."""
+"""What a training run remembers, so that its folder is enough to resume it."""
 
 import dataclasses
 import json
@@ -10,11 +10,11 @@ from typing import Any
 from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.presets import read_yaml
-from glofgeo.settings import Number, check, flag, from_dict
+from glofgeo.settings import Number, check, from_dict
 
 INPUTS = "inputs.json"
 
-_OWN = "a run goes on in its folder with its own settings; leave it out, or train anew"
+_OWN = "a resumed run keeps its folder and its settings: leave it out, or start a new run"
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Inputs:
         aoi_name: what it was called by.
         scenes: absolute path of the scenes.
         lakes: absolute path of the lakes.
-        offset: of scenes that do not tell theirs, see `open_scene`.
+        offset: DN to add in scenes that do not state theirs, see `open_scene`.
     """
 
     aoi: str
@@ -55,12 +55,14 @@ def run_folder(run: Path) -> Path:
     """
     folder = run.parent if run.name == "last.ckpt" else run
     if not run.exists():
-        raise GlofgeoError(f"--resume {run}: no such run; check the path")
+        raise GlofgeoError(f"{run}: no such run", "check the path", argument="resume")
     if not (folder / "config.yaml").is_file():
-        raise GlofgeoError(f"--resume {run}: no run (no config.yaml); give the folder of a run, or its last.ckpt")
+        raise GlofgeoError(
+            f"{run}: no run (no config.yaml)", "give the folder of a run, or its last.ckpt", argument="resume"
+        )
     last = folder / "last.ckpt"
     if last.exists() and not (last.is_file() and zipfile.is_zipfile(last)):
-        raise GlofgeoError(f"{last}: damaged or cut short; remove it to train this run from its beginning")
+        raise GlofgeoError(f"{last}: damaged or cut short", "remove it to train this run from its beginning")
     return folder
 
 
@@ -86,31 +88,31 @@ def inputs_of(folder: Path) -> Inputs | None:
     try:
         return from_dict(Inputs, json.loads(path.read_text()), str(path))
     except (ValueError, OSError, TypeError, RecursionError):
-        raise GlofgeoError(f"{path}: damaged; remove it and give --aoi, --scenes and --lakes") from None
+        raise GlofgeoError(f"{path}: damaged", "remove it, and name aoi, scenes and lakes again") from None
 
 
-def remembered(run: Path, settings: TrainConfig, flags: dict[str, object]) -> Inputs | None:
-    """Gives what a run learns from, and refuses flags that it would not go by.
+def require_same(run: Path, settings: TrainConfig | None, out: Path | None, offset: float | None) -> None:
+    """Refuses what a resumed run would not go by.
 
     Args:
         run: its folder, or its `last.ckpt`.
-        settings: the run's own, changed by the flags given.
-        flags: those given beside the settings, by name; None where one was not.
+        settings: those given; None if none were.
+        out: likewise.
+        offset: likewise.
 
     Raises:
-        GlofgeoError: If it is no run, or a flag differs from what the run has, naming the first.
+        GlofgeoError: If it is no run, or one of these differs from what the run has, naming the first.
     """
     folder = run_folder(run)
+    if out is not None and out.absolute() != folder.absolute():
+        raise GlofgeoError(f"out {out}: the run is in {folder}", _OWN, argument="out")
     inputs = inputs_of(folder)
-    told = {"--out": folder.absolute(), "--config": None, "--offset": inputs and inputs.offset}
-    for name, value in flags.items():
-        if value is not None and (value.absolute() if isinstance(value, Path) else value) != told[name]:
-            raise GlofgeoError(f"{name} {value}: {_OWN}")
-    known = _flat(dataclasses.asdict(config_of(folder)))
-    for name, value in _flat(dataclasses.asdict(settings)).items():
-        if value != known[name]:
-            raise GlofgeoError(f"{flag(name)} {value}: the run has {known[name]}; {_OWN}")
-    return inputs
+    if offset is not None and offset != (inputs and inputs.offset):
+        raise GlofgeoError(f"offset {offset:g}: the run has {inputs and inputs.offset}", _OWN, argument="offset")
+    own = _flat(dataclasses.asdict(config_of(folder)))
+    for name, value in _flat(dataclasses.asdict(settings)).items() if settings else ():
+        if value != own[name]:
+            raise GlofgeoError(f"{name} {value}: the run has {own[name]}", _OWN, argument=name)
 
 
 def _flat(values: dict[str, Any], section: str = "") -> dict[str, Any]:

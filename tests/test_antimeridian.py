@@ -8,7 +8,7 @@ from pyproj import Transformer
 from shapely import MultiPolygon, box
 
 from datasets_def import open_scene
-from datasets_def.polygons import read_aoi
+from datasets_def.aoi import read_aoi
 from datasets_def.reproject import to_degrees
 from datasets_def.synthetic.product import write_product
 from glofgeo.config import DataConfig, MapConfig, ModelConfig, TrainConfig
@@ -17,7 +17,8 @@ from glofgeo.evaluation import evaluate
 from glofgeo.mapping import map_scene
 from glofgeo.mapping.job import OffSceneError, plan_scene
 from glofgeo.models import torch_predictor
-from glofgeo.training.datamodule import LakeData
+from glofgeo.training.sources import Sources
+from glofgeo.training.survey import survey
 
 SIDE, LAT = 300, 66.0
 EAST, WEST = box(-180, 65, -179, 67), box(179, 65, 180, 67)
@@ -93,22 +94,20 @@ def test_every_lake_is_judged_on_both_sides(ground, tmp_path):
 
 
 @pytest.mark.parametrize("split", [None, ["train", "val"]])
-def test_training_takes_its_ground_from_both_sides(ground, tmp_path, split):
+def test_training_looks_at_both_sides(ground, split):
     scene, lakes = ground
     shapes = [box(179.0, 65, 179.999, 67), box(-179.999, 65, -179, 67)]
     aoi = area(MultiPolygon(shapes)) if split is None else area(*shapes, split=split)
     data = {"window": 56, "batch_size": 2, "crops": 4, "workers": 0, "block_deg": 0.04, "buffer_m": 100.0}
     config = TrainConfig(model=ModelConfig("tiny"), data=DataConfig(**data), weights="none")
-    given = {"aoi_name": "here", "scenes": scene.path, "lakes": lakes, "cache": tmp_path, "config": config}
-    loaded = LakeData(aoi=aoi, **given)
-    told = loaded.audit["parts"]
-    grounds = {part: loaded.ground(part)[0][1] for part in ("train", "val")}
-    for part, region in grounds.items():
+    found = survey(Sources(aoi, "here", scene.path, lakes), config)
+    regions = {split: found.of(split)[0][1] for split in ("train", "val")}
+    for name, region in regions.items():
         assert scene.outline.buffer(1e-6).covers(region)
-        assert region.area / 1e6 == pytest.approx(told[part]["area_km2"], rel=2e-3)
-        assert told[part]["lakes"] > 0
-    assert not grounds["train"].intersects(grounds["val"])
-    covered = sum(region.area for region in grounds.values()) / scene.outline.area
-    assert 0.6 < covered < 1 and 0 < loaded.audit["distance_m"]["train-val"] < 3000
-    with pytest.raises(GlofgeoError, match="off all scenes"):
-        LakeData(aoi=area(box(86, 27, 88, 29)), **given)
+        assert region.area / 1e6 == pytest.approx(found.audit.splits[name].area_km2, rel=2e-3)
+        assert found.audit.splits[name].lakes > 0
+    assert not regions["train"].intersects(regions["val"])
+    covered = sum(region.area for region in regions.values()) / scene.outline.area
+    assert 0.6 < covered < 1 and 0 < found.audit.distance_m["train-val"] < 3000
+    with pytest.raises(GlofgeoError, match="outside all scenes"):
+        survey(Sources(area(box(86, 27, 88, 29)), "here", scene.path, lakes), config)

@@ -8,7 +8,7 @@ import geopandas as gpd
 import pytest
 import shapely
 
-from datasets_def.polygons import SPLITS, find_aoi, read_aoi
+from datasets_def.aoi import SPLITS, find_aoi, read_aoi
 
 READY = sorted(path.stem for path in find_aoi("himalaya").parent.glob("*.geojson"))
 

@@ -53,12 +53,12 @@ def asked(monkeypatch, tmp_path_factory):
     monkeypatch.chdir(here)
     seen = []
 
-    def train(**words):
-        seen.append(words)
-        return SimpleNamespace(best=Path("run/best.safetensors"))
+    def train(sources, config, *words, **more):
+        seen.append({"aoi": sources.aoi, "config": config})
+        return SimpleNamespace(best=Path("run/best.safetensors"), iou=0.5)
 
-    monkeypatch.setattr("glofgeo.training.fit.train", train)
-    monkeypatch.setattr("glofgeo.score_run.judge", lambda *words, **more: None)
+    monkeypatch.setattr("glofgeo.training.train_model", train)
+    monkeypatch.setattr("glofgeo.train_and_score.score", lambda *words: None)
     return seen
 
 
@@ -238,7 +238,7 @@ def test_a_checkpoint_for_other_bands_is_refused(map_refused, product, tmp_path)
     assert product[0].name in message
 
 
-def test_of_many_scenes_the_failing_one_is_told_at_the_end(run, product, checkpoint, tmp_path, write_raster):
+def test_of_a_batch_each_scene_is_told_as_it_goes(run, product, checkpoint, tmp_path, write_raster):
     good = write_raster(tmp_path / "good.tif", np.full((4, 40, 40), 1800, np.uint16), scale=1e-4)
     listed = tmp_path / "list.txt"
     listed.write_text(f"{good}\n{tmp_path / 'gone.SAFE'}\n")
@@ -285,7 +285,7 @@ def test_info_verifies_a_product_on_request(run, product, tmp_path):
     assert len(out.splitlines()) == 2
     assert all(image.name in line for image, line in zip(images, out.splitlines(), strict=True))
     (damaged / "manifest.safe").unlink()
-    assert "none: damage to the pixels is not noticed" in run("info", damaged)[1]
+    assert "none: damaged pixels would go unnoticed" in run("info", damaged)[1]
 
 
 def test_training_refuses_what_it_cannot_learn_from(refused, product, tmp_path):
@@ -296,7 +296,7 @@ def test_training_refuses_what_it_cannot_learn_from(refused, product, tmp_path):
     words = ["--config", "demo", "--out", tmp_path / "run", "--data.window", "64"]
     base = ["train", *words, "--scenes", product[0]]
     assert "away.gpkg" in refused(*base, "--aoi", tmp_path / "here.geojson", "--lakes", tmp_path / "away.gpkg")
-    assert "off" in refused(*base, "--aoi", tmp_path / "away.gpkg", "--lakes", product[1])
+    assert "outside" in refused(*base, "--aoi", tmp_path / "away.gpkg", "--lakes", product[1])
     assert "nolakes.gpkg" in refused(*base, "--aoi", tmp_path / "here.geojson", "--lakes", tmp_path / "nolakes.gpkg")
     empty = tmp_path / "scenes"
     empty.mkdir()
@@ -386,14 +386,16 @@ def test_what_is_left_out_of_a_layer_is_told_in_one_line(run, product, checkpoin
 
 def test_a_finished_map_says_how_much_was_found_and_seen(run, product, checkpoint, tmp_path):
     words = ["map", "--scene", product[0], "--checkpoint", checkpoint, "--out", tmp_path / "maps"]
-    for ending in ("observed", "mapped before; --overwrite maps it again)"):
+    for ending in ("observed; clouds masked", "mapped before; --overwrite maps it again)"):
         status, out, _ = run(*words)
         assert status == 0
         line = next(line for line in out.splitlines() if "lakes.gpkg: " in line)
         assert line.endswith(ending)
         record = json.loads((tmp_path / "maps" / product[0].stem / "run.json").read_text())
         assert f": {record['lakes']} lake" in line
-        assert f"{record['lake_area_m2'] / 1e6:.3g} km², {record['observed_share']:.0%} observed" in line
+        assert f", {record['lake_area_m2'] / 1e6:.3g} ± {record['lake_area_unc_m2'] / 1e6:.1g} km²" in line
+        assert f", {record['observed_share']:.0%} observed" in line
+        assert f"Model: {checkpoint}, SHA-256 {record['checkpoint_sha256'][:12]}" in out
 
 
 def test_names_are_shown_on_one_line_and_change_nothing(refused, tmp_path, checkpoint):

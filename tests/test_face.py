@@ -51,7 +51,7 @@ def test_a_cell_that_maps_prints_nothing_changes_nothing_and_leaves_nothing(prod
     assert done.stderr == ""
     (line,) = done.stdout.splitlines()
     count, told, here, temporary = json.loads(line)
-    assert told.startswith(f"<LakeMap {product[0].stem}: {count} lakes, ") and "% observed" in told
+    assert told.startswith(f"<LakeMap {product[0].stem}: {count} lake") and "% observed" in told
     assert (here, temporary) == ([], [])
 
 
@@ -96,8 +96,8 @@ def test_a_map_is_the_same_with_and_without_a_folder(product, checkpoint, kept):
 
 def test_a_map_says_what_it_found_on_a_line(kept):
     assert kept._repr_html_().count("\n") == repr(kept).count("\n") == 0
-    assert f"{len(kept.lakes)} lakes" in kept._repr_html_()
-    assert f"{kept.lakes.area_m2.sum() / 1e6:.3g} ±" in repr(kept)
+    assert f"{len(kept.lakes)} lake" in kept._repr_html_()
+    assert f"{kept.lakes.area_m2.sum() / 1e6:.3g} ± " in repr(kept)
 
 
 def test_xarray_gets_rasters_with_coordinates_or_the_remedy_is_told(kept, monkeypatch):

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rasterio.windows import Window
 
 
 @pytest.fixture
@@ -35,6 +36,6 @@ def test_a_wrong_reading_is_noticed(fuzz, product):
     assert "reflectance off by 0.1" in compare(replace(found, image=found.image + 0.1), truth)
     assert "seen pixels lost" in compare(replace(found, valid=found.valid & False), truth)
     assert "pixels more" in compare(replace(found, valid=found.valid | True), truth)
-    moved = replace(found.scene, transform=found.scene.transform.translation(1, 0) @ found.scene.transform)
+    moved = replace(found.scene, grid=found.scene.grid.window(Window(0.1, 0, 96, 96)))
     assert "transform" in compare(replace(found, scene=moved), truth)
     assert "time" in compare(found, replace(truth, when=truth.when + timedelta(days=2)))

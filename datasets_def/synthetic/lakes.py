@@ -1,7 +1,7 @@
 """Glacial lakes of a synthetic landscape: where they lie, what shape and colour they have, how they change.
 
 Sizes are log-normal about a median of 0.05 km2; outlines are smooth closed curves in the scene's own CRS, so that the
-polygon is the truth and the pixels are drawn from it.
+polygon is exact and the pixels are drawn from it.
 """
 
 from collections.abc import Sequence

@@ -172,7 +172,7 @@ def product_xml(product: Product) -> str:
 
 
 def _radiometry(product: Product) -> str:
-    """Returns the elements that turn digital numbers into reflectance."""
+    """Returns the elements that turn DN into reflectance."""
     tag = "RADIO_ADD_OFFSET" if product.level == "L1C" else "BOA_ADD_OFFSET"
     around = "Radiometric_Offset_List" if product.level == "L1C" else "BOA_ADD_OFFSET_VALUES_LIST"
     lines = ['<QUANTIFICATION_VALUE unit="none">10000</QUANTIFICATION_VALUE>']

@@ -13,8 +13,8 @@ particular lake. Skill measured here says nothing about skill on real scenes.
 """
 
 import re
-import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -26,6 +26,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
 
+from datasets_def.atomic import written_beside
 from datasets_def.bands import BANDS, DEFAULT_BANDS
 from datasets_def.errors import GlofgeoError
 from datasets_def.synthetic.lakes import Lake, flatten, place_lakes
@@ -37,7 +38,61 @@ NOISE = 0.0025
 """Standard deviation of the sensor's noise, in reflectance."""
 
 
-def write_product(
+@dataclass(frozen=True)
+class _Wanted:
+    """The arguments of `write_product`, in UTC."""
+
+    size: int
+    lon: float
+    lat: float
+    when: datetime
+    seed: int
+    baseline: str
+    level: Literal["L1C", "L2A"]
+    zone: int | None
+    clouds: float
+    bands: tuple[str, ...]
+
+    def check(self) -> None:
+        """Refuses what no product can be."""
+        level, zone, lon, lat = self.level, self.zone, self.lon, self.lat
+        unknown = [band for band in self.bands if band not in BANDS or (band == "B10" and level == "L2A")]
+        wrong = {
+            f"bands {', '.join(unknown)}: not in a Sentinel-2 {level} product": bool(unknown) or not self.bands,
+            f"size {self.size}: give at least 64 pixels": self.size < 64,
+            f"lon {lon}, lat {lat}: give degrees within 180 and 80": abs(lon) > 180 or abs(lat) > 80,
+            f"level {level}: give L1C or L2A": level not in ("L1C", "L2A"),
+            f"baseline {self.baseline}: give it as in 05.10": re.fullmatch(r"\d\d\.\d\d", self.baseline) is None,
+            f"zone {zone}: UTM zones are 1 to 60": zone is not None and not 1 <= zone <= 60,
+            f"clouds {self.clouds}: give a share from 0 to 1": not 0 <= self.clouds <= 1,
+        }
+        for message, applies in wrong.items():
+            if applies:
+                raise GlofgeoError(f"synthetic product: {message}")
+
+    def plan(self) -> Product:
+        """Settles the grid and the names. Corners lie on multiples of 60 m, where the grids of all bands meet."""
+        zone = self.zone or int((self.lon + 180) // 6) % 60 + 1
+        epsg = (32600 if self.lat >= 0 else 32700) + zone
+        east, north = Transformer.from_crs(4326, epsg, always_xy=True).transform(self.lon, self.lat)
+        left, top = round((east - self.size * 5) / 60) * 60, round((north + self.size * 5) / 60) * 60
+        return Product(
+            level=self.level,
+            baseline=self.baseline,
+            when=self.when,
+            # Two places may share a tile and a day; the time of processing tells their products apart.
+            generated=self.when + timedelta(hours=4, seconds=self.seed % 86_400),
+            tile=tile_name(zone, self.lat, east, north),
+            epsg=epsg,
+            left=left,
+            top=top,
+            size=self.size,
+            bands=self.bands,
+            sun=sun_position(self.lon, self.lat, self.when),
+        )
+
+
+def write_product(  # noqa: PLR0913
     folder: Path,
     *,
     size: int = 1098,
@@ -62,7 +117,7 @@ def write_product(
         lat: latitude of the centre in degrees.
         when: acquisition; UTC if it carries no zone. The sun stands as at 10:30 local time of that day.
         seed: the place: its terrain, its lakes and, for about a third of the places, the edge of the swath.
-        baseline: processing baseline; from `04.00` on digital numbers carry an offset of 1000.
+        baseline: processing baseline; from `04.00` on DN carry an offset of 1000.
         level: `L2A`, or `L1C` without scene classification and under a bluish haze.
         zone: UTM zone of the grid; by default the one `lon` lies in.
         clouds: share of the scene under cloud, 0-1.
@@ -75,9 +130,10 @@ def write_product(
     Raises:
         GlofgeoError: If an argument is out of range.
     """
-    _check(size, lon, lat, level, baseline, zone, clouds, bands)
     when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-    product = _plan(size, lon, lat, when, seed, baseline, level, zone, bands)
+    wanted = _Wanted(size, lon, lat, when, seed, baseline, level, zone, clouds, tuple(bands))
+    wanted.check()
+    product = wanted.plan()
 
     rng = np.random.default_rng([seed, 1])
     land = build_land(rng, size)
@@ -88,72 +144,14 @@ def write_product(
     view = look(rng, day, land, lakes, when, product.sun, clouds)
     del land
 
-    folder.mkdir(parents=True, exist_ok=True)
     safe, layer = folder / f"{product.stem}.SAFE", folder / f"{product.stem}_lakes.gpkg"
-    part = folder / f".{product.stem}.part"
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        _write_images(part / safe.name, product, view, unseen, day)
-        (part / safe.name / product.metadata).write_text(product_xml(product), encoding="utf-8")
-        (part / safe.name / product.granule / "MTD_TL.xml").write_text(tile_xml(product), encoding="utf-8")
-        (part / safe.name / "manifest.safe").write_text(manifest_xml(product, part / safe.name), encoding="utf-8")
-        _write_lakes(part / layer.name, lakes, when, product.transform(10), product.epsg)
-        if safe.exists():
-            shutil.rmtree(safe)
-        (part / safe.name).rename(safe)
-        (part / layer.name).replace(layer)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    with written_beside(safe) as new_safe, written_beside(layer) as new_layer:
+        _write_images(new_safe, product, view, unseen, day)
+        (new_safe / product.metadata).write_text(product_xml(product), encoding="utf-8")
+        (new_safe / product.granule / "MTD_TL.xml").write_text(tile_xml(product), encoding="utf-8")
+        (new_safe / "manifest.safe").write_text(manifest_xml(product, new_safe), encoding="utf-8")
+        _write_lakes(new_layer, lakes, when, product.transform(10), product.epsg)
     return safe, layer
-
-
-def _check(
-    size: int,
-    lon: float,
-    lat: float,
-    level: str,
-    baseline: str,
-    zone: int | None,
-    clouds: float,
-    bands: Sequence[str],
-) -> None:
-    """Refuses what no product can be."""
-    unknown = [band for band in bands if band not in BANDS or (band == "B10" and level == "L2A")]
-    wrong = {
-        f"bands {', '.join(unknown)}: not in a Sentinel-2 {level} product": bool(unknown) or not bands,
-        f"size {size}: give at least 64 pixels": size < 64,
-        f"lon {lon}, lat {lat}: give degrees within 180 and 80": abs(lon) > 180 or abs(lat) > 80,
-        f"level {level}: give L1C or L2A": level not in ("L1C", "L2A"),
-        f"baseline {baseline}: give it as in 05.10": re.fullmatch(r"\d\d\.\d\d", baseline) is None,
-        f"zone {zone}: UTM zones are 1 to 60": zone is not None and not 1 <= zone <= 60,
-        f"clouds {clouds}: give a share from 0 to 1": not 0 <= clouds <= 1,
-    }
-    for message, applies in wrong.items():
-        if applies:
-            raise GlofgeoError(f"synthetic product: {message}")
-
-
-def _plan(
-    size: int,
-    lon: float,
-    lat: float,
-    when: datetime,
-    seed: int,
-    baseline: str,
-    level: Literal["L1C", "L2A"],
-    zone: int | None,
-    bands: Sequence[str],
-) -> Product:
-    """Settles the grid and the names. Corners lie on multiples of 60 m, where the grids of all bands meet."""
-    zone = zone or int((lon + 180) // 6) % 60 + 1
-    epsg = (32600 if lat >= 0 else 32700) + zone
-    east, north = Transformer.from_crs(4326, epsg, always_xy=True).transform(lon, lat)
-    left, top = round((east - size * 5) / 60) * 60, round((north + size * 5) / 60) * 60
-    tile = tile_name(zone, lat, east, north)
-    # Two places may share a tile and a day; the time of processing tells their products apart.
-    generated = when + timedelta(hours=4, seconds=seed % 86_400)
-    sun = sun_position(lon, lat, when)
-    return Product(level, baseline, when, generated, tile, epsg, left, top, size, tuple(bands), sun)
 
 
 def _beyond_swath(rng: np.random.Generator, size: int) -> NDArray[np.bool_]:

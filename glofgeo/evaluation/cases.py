@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from geopandas import GeoDataFrame
 
+from datasets_def.aoi import read_aoi
 from datasets_def.indices import NDWI_BANDS
-from datasets_def.polygons import read_aoi, read_polygons
+from datasets_def.polygons import read_polygons
 from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation.blocks import Counts, Joined, choose_blocks, join_blocks
 from glofgeo.evaluation.calibration import calibrate

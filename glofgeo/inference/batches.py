@@ -6,7 +6,8 @@ import torch
 from glofgeo.config import MapConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.inference.devices import computes_in_bfloat16
-from glofgeo.models.predictor import Batch, Predict, Predictor
+from glofgeo.models.predictor import Predictor
+from glofgeo.models.runtime import Batch, Predict
 
 # Pixels at once on this kind of processor where the batch size is `auto`. A CPU gains nothing from more than one
 # window, unless the windows are small; a GPU that cannot hold as many gets half of it, and half again.

@@ -17,7 +17,7 @@ from glofgeo.percent import NOT_OBSERVED, percent_steps, to_percent
 
 if TYPE_CHECKING:
     from glofgeo.inference.batches import Batcher
-    from glofgeo.models.predictor import Batch
+    from glofgeo.models.runtime import Batch
 
 # Bytes for GDAL's blocks while mapping; a row of blocks of four bands takes 92 MiB. Its own default is 5 % of the
 # machine's memory.
@@ -30,13 +30,13 @@ class Strip:
 
     Attributes:
         first: row of the area at which it starts.
-        numbers: `(C, rows, cols)`, digital numbers as stored.
+        dn: `(C, rows, cols)`, DN as stored.
         present: `(rows, cols)`, True where they are measurements.
         valid: `(rows, cols)`, True where the surface was observed and is wanted.
     """
 
     first: int
-    numbers: npt.NDArray[Any]
+    dn: npt.NDArray[Any]
     present: npt.NDArray[np.bool_]
     valid: npt.NDArray[np.bool_]
 
@@ -106,7 +106,7 @@ def stream_probability(
     """Maps an area strip by strip.
 
     Windows in which nothing is observed are not inferred. Memory holds the reads of 1024 rows that a window touches
-    and one more, as digital numbers, whatever the height of the area.
+    and one more, as DN, whatever the height of the area.
 
     Args:
         area: what to map.
@@ -223,7 +223,7 @@ def _reflectance(scene: Scene, strips: list[Strip], plan: WindowPlan, top: int, 
     for strip in strips:
         there, here = strip.rows(top, top + plan.height)
         part = (there, slice(left, left + plan.width))
-        scene.reflectance(strip.numbers[:, *part], out=inside[:, here], present=strip.present[part])
+        scene.reflectance(strip.dn[:, *part], out=inside[:, here], present=strip.present[part])
     reflect_around(plan, out)
     return out
 
@@ -253,9 +253,9 @@ def _read_bounds(offset: int, rows: int) -> list[int]:
 
 def _read(area: Area, start: int, stop: int, sinks: Sequence[StripSink]) -> Strip:
     window = Window(area.window.col_off, area.window.row_off + start, area.window.width, stop - start)
-    pixels = area.scene.load_numbers(window)
+    pixels = area.scene.load_dn(window)
     valid = pixels.valid if area.mask is None else pixels.valid & area.mask.rows(start, stop - start)
-    strip = Strip(start, pixels.numbers, pixels.present, valid)
+    strip = Strip(start, pixels.dn, pixels.present, valid)
     for sink in sinks:
         sink.add(start, strip)
     return strip

@@ -110,7 +110,7 @@ def list_scenes(words: list[str]) -> list[Path]:
     return list(dict.fromkeys(paths))
 
 
-def map_scenes(
+def map_scenes(  # noqa: PLR0913
     paths: list[Path],
     predictor: Predictor,
     *,

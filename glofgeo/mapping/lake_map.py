@@ -15,6 +15,7 @@ from rasterio.io import DatasetReader
 
 from datasets_def.grid import Grid
 from glofgeo.errors import GlofgeoError
+from glofgeo.mapping.record import summary
 from glofgeo.mapping.scene_folder import read_record
 from glofgeo.percent import NOT_OBSERVED
 
@@ -92,9 +93,7 @@ class LakeMap:
         return f"<b>{html.escape(self.record['scene'])}</b>: {html.escape(self._told())}"
 
     def _told(self) -> str:
-        from glofgeo.mapping.record import brief
-
-        return brief(self.record)
+        return summary(self.record, brief=True)
 
     def _read(self, name: str) -> npt.NDArray[np.uint8]:
         with self._open(name) as raster:

@@ -37,7 +37,7 @@ class PictureSink:
 
     def add(self, first_row: int, strip: Strip) -> None:
         """Takes the next strip."""
-        planes = [strip.numbers[self._scene.bands.index(band)] for band in self._bands]
+        planes = [strip.dn[self._scene.bands.index(band)] for band in self._bands]
         self._thumbnail.add(first_row, planes, strip.valid)
 
     def finish(self, grid: Grid) -> Backdrop:

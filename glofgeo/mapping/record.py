@@ -72,19 +72,26 @@ def make_record(job: Job, lakes: gpd.GeoDataFrame, observed: float, pace: Pace) 
     }
 
 
-def summary(record: dict[str, Any]) -> str:
-    """Says on one line what was found: lakes, their area and its uncertainty, what was observed, and of clouds."""
+def summary(record: dict[str, Any], *, brief: bool = False) -> str:
+    """Says on one line what was found: lakes, their area with one standard deviation, and what was observed.
+
+    Args:
+        record: as `make_record` makes it.
+        brief: leave out how far the area may be off if all lakes err alike, and whether clouds were masked.
+    """
+    count = record["lakes"]
+    lakes = f"{count} lake{'' if count == 1 else 's'}"
+    area = f"{_km2(record['lake_area_m2'], 3)} ± {_km2(record['lake_area_unc_m2'], 1)} km²"
+    if count > 1 and not brief:
+        area += f" (± {_km2(record['lake_area_unc_alike_m2'], 1)} if all err alike)"
     clouds = "clouds masked" if record["cloud_mask"] else CLOUDS_NOT_MASKED
-    alike = record["lake_area_unc_alike_m2"] / 1e6
-    apart = f" (± {alike:.2g} if all lakes err alike)" if record["lakes"] > 1 else ""
-    return f"{brief(record)}{apart}; {clouds}"
+    told = f"{lakes}, {area}, {record['observed_share']:.0%} observed"
+    return told if brief else f"{told}; {clouds}"
 
 
-def brief(record: dict[str, Any]) -> str:
-    """Says lakes, area with one standard deviation, and observed share."""
-    count, area, deviation = record["lakes"], record["lake_area_m2"] / 1e6, record["lake_area_unc_m2"] / 1e6
-    lakes = f"{count} lake{'' if count == 1 else 's'}, {area:.3g} ± {deviation:.2g} km²"
-    return f"{lakes}, {record['observed_share']:.0%} observed"
+def _km2(square_metres: float, digits: int) -> str:
+    """Square kilometres with so many significant digits."""
+    return f"{float(f'{square_metres / 1e6:.{digits}g}'):g}"
 
 
 def _peak_memory() -> int | None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def map_scene(
+def map_scene(  # noqa: PLR0913
     scene: Scene | str | Path,
     model: Predictor | str | Path | None = None,
     *,
@@ -121,6 +121,6 @@ def run_job(job: Job, batcher: "Batcher", out: Path, advance: Callable[[int], No
 def _read_area(aoi: gpd.GeoDataFrame | str | Path | None) -> gpd.GeoDataFrame | None:
     if aoi is None or isinstance(aoi, gpd.GeoDataFrame):
         return aoi
-    from datasets_def.polygons import read_aoi
+    from datasets_def.aoi import read_aoi
 
     return read_aoi(str(aoi))

@@ -9,7 +9,7 @@ from typing import Any
 from glofgeo.errors import GlofgeoError
 from glofgeo.models.header import DIGEST_KEY, Header, read_onnx_header
 from glofgeo.models.onnx_metadata import onnx_metadata
-from glofgeo.models.predictor import Batch, Predict
+from glofgeo.models.runtime import Batch, Predict
 
 DIGEST_LENGTH = 64
 

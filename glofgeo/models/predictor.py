@@ -3,30 +3,17 @@
 Its card is read at once and without torch; the network is loaded when it is first asked for an answer.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Literal
 
 from glofgeo.errors import GlofgeoError
 from glofgeo.models.header import Header, read_header
+from glofgeo.models.runtime import Batch, Predict, Start
 
 if TYPE_CHECKING:
     from glofgeo.models.torch_runtime import Network
-
-Batch = npt.NDArray[np.float32]
-Predict = Callable[[Batch], Batch]
-
-
-class Start(Protocol):
-    """Puts a network to work: see `Predictor.on`."""
-
-    def __call__(self, device: str, *, half: bool, compiled: bool) -> Predict:
-        """Gives the function that answers."""
 
 
 @dataclass(frozen=True)

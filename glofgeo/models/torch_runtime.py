@@ -10,7 +10,7 @@ from torch import Tensor
 
 from glofgeo.config import DataConfig, ModelConfig, TrainConfig
 from glofgeo.models.header import Header
-from glofgeo.models.predictor import Batch, Predict
+from glofgeo.models.runtime import Batch, Predict
 
 
 class Network(Protocol):

@@ -3,6 +3,7 @@
 import math
 import pickle
 import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import timm
 import torch
 from torch import Tensor
 
+from datasets_def.atomic import written_beside
 from datasets_def.bands import BANDS, DEFAULT_BANDS
 from glofgeo.errors import GlofgeoError
 from glofgeo.models.checkpoint import read_safetensors
@@ -68,7 +70,9 @@ class LoadReport:
     left_over: tuple[str, ...]
 
 
-def load_pretrained(encoder: DinoV2Encoder, source: str | Path, bands: Sequence[str] = DEFAULT_BANDS) -> LoadReport:
+def load_pretrained(
+    encoder: DinoV2Encoder, source: str | Path, bands: Sequence[str] = DEFAULT_BANDS, *, progress: bool = False
+) -> LoadReport:
     """Puts pretrained DINOv2 weights into the encoder's transformer.
 
     Files of Meta, timm and Hugging Face, of Lightning, and earlier ones with any number of added blocks fit, under
@@ -78,6 +82,7 @@ def load_pretrained(encoder: DinoV2Encoder, source: str | Path, bands: Sequence[
         encoder: is changed in place, or not at all if an error is raised.
         source: `dinov2` for the published weights of this size, or a file (PyTorch or safetensors).
         bands: names of the encoder's input channels, in order.
+        progress: show how far a download is.
 
     Raises:
         GlofgeoError: If the weights cannot be had, the file is no weight file, or it does not hold all of the
@@ -85,7 +90,7 @@ def load_pretrained(encoder: DinoV2Encoder, source: str | Path, bands: Sequence[
     """
     if len(bands) != encoder.vit.in_chans or any(band not in BANDS for band in bands):
         raise GlofgeoError(f"bands {', '.join(bands)}: name the encoder's {encoder.vit.in_chans} input bands")
-    path = _published(encoder) if source == "dinov2" else Path(source)
+    path = _published(encoder, progress) if source == "dinov2" else Path(source)
     raw, file_bands = _read(path)
     prefix, layout = _find_transformer(raw, path)
     # New name -> name in the file, for the report.
@@ -162,10 +167,14 @@ def band_filters(weight: Tensor, file_bands: tuple[str, ...], bands: tuple[str, 
     return arranged + remainder.unsqueeze(1) / len(bands)
 
 
-def _published(encoder: DinoV2Encoder) -> Path:
+def _published(encoder: DinoV2Encoder, progress: bool) -> Path:
     """Returns the file Meta publishes for this size, fetched from where timm's register of models says."""
     if encoder.variant == "tiny":
-        raise GlofgeoError("there are no published weights for tiny: use --weights none, or a larger --model.variant")
+        raise GlofgeoError(
+            "there are no published weights for tiny",
+            "start from random ones, or take a larger model",
+            argument="weights",
+        )
     kind = "_reg4" if encoder.registers else ""
     config = timm.get_pretrained_cfg(f"vit_{encoder.variant}_patch14{kind}_dinov2.lvd142m")
     assert config is not None
@@ -173,12 +182,17 @@ def _published(encoder: DinoV2Encoder) -> Path:
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
     if not path.exists():
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(url, str(path))
+            with written_beside(path) as part:
+                torch.hub.download_url_to_file(url, str(part), progress=progress)
+                # A connection that ends early is no error to torch; Meta publishes no checksum, but a zip file ends
+                # with its table of contents.
+                if not zipfile.is_zipfile(part):
+                    raise OSError("it came incomplete")
         except OSError as error:
             raise GlofgeoError(
-                f"cannot fetch {url} ({error}): fetch it by hand and give it as `--weights {path.name}`, "
-                f"or put it at {path}; `--weights none` starts from random weights"
+                f"cannot fetch {url} ({error})",
+                f"fetch it by hand and name the file, or put it at {path}; `none` starts from random weights",
+                argument="weights",
             ) from error
     return path
 

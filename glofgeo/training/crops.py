@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import shapely
 import torch
-from affine import Affine
 from rasterio.features import geometry_mask
+from rasterio.windows import Window
 from shapely.geometry.base import BaseGeometry
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -16,11 +16,11 @@ from datasets_def.sentinel2 import blank, fill
 from glofgeo.inference.windows import reflect_around
 from glofgeo.percent import NOT_OBSERVED
 from glofgeo.training.samplers import Crop
-from glofgeo.training.validation import GroundPlan
+from glofgeo.training.validation import AreaPlan
 
 
 class Reader:
-    """Reads windows of scenes with their lakes; where a window leaves its part, it is not observed."""
+    """Reads windows of scenes with their lakes; where a window leaves its split, it is not observed."""
 
     def __init__(self, scenes: list[Scene], lakes: list[GlacialLakes], regions: dict[int, BaseGeometry]) -> None:
         """Takes what to read from.
@@ -28,7 +28,7 @@ class Reader:
         Args:
             scenes: each on its own grid.
             lakes: for each scene, the layer in its CRS.
-            regions: scene number -> the part's ground in the scene's CRS.
+            regions: scene number -> area of the split in the scene's CRS.
         """
         self.scenes = scenes
         self.lakes = lakes
@@ -47,21 +47,20 @@ class Reader:
 
         Returns:
             float32 `(C, H, W)` reflectance, with the bands' means beyond the scene and where it has no data, and uint8
-            `(H, W)`: 1 lake, 0 land, 255 not observed or outside the part.
+            `(H, W)`: 1 lake, 0 land, 255 not observed or outside the split.
         """
         scene = self.scenes[number]
+        window = Window(col, row, shape[1], shape[0])
+        grid = scene.grid.window(window)
         image, valid = blank(scene.bands, shape)
         # Straight from the scene: to look it up in an index, as TorchGeo's datasets do, takes longer than a small crop.
-        fill(scene, row, col, image, valid)
-        transform = scene.transform * Affine.translation(col, row)
-        mask = torch.from_numpy(self.lakes[number].rasterize(transform, shape))
+        fill(scene, window, image, valid)
+        mask = torch.from_numpy(self.lakes[number].rasterize(grid))
         mask[~valid] = NOT_OBSERVED
-        (x0, y1), (x1, y0) = transform * (0, 0), transform * (shape[1], shape[0])
-        bounds = shapely.box(x0, y0, x1, y1)
         region = self.regions[number]
-        if not region.contains(bounds):
-            inside = region.intersection(bounds)
-            outside = geometry_mask([inside], shape, transform) if inside.area else True
+        if not region.contains(grid.outline):
+            inside = region.intersection(grid.outline)
+            outside = geometry_mask([inside], shape, grid.transform) if inside.area else True
             mask[torch.from_numpy(np.broadcast_to(outside, mask.shape).copy())] = NOT_OBSERVED
         return image, mask
 
@@ -80,19 +79,19 @@ class LakeCrops(Dataset[dict[str, Tensor]]):
 
 
 class LakeWindows(Dataset[dict[str, Any]]):
-    """The windows of validation plans in order: `image` and `mask` as in `LakeCrops`, and `place`, ground, row, col.
+    """The windows of validation plans in order: `image` and `mask` as in `LakeCrops`, and `place`, (area, row, col).
 
-    A ground smaller than a window is continued as the mapper does it, and not observed there.
+    An area smaller than a window is continued as the mapper does it, and not observed there.
     """
 
-    def __init__(self, reader: Reader, plans: list[GroundPlan]) -> None:
+    def __init__(self, reader: Reader, plans: list[AreaPlan]) -> None:
         self.reader = reader
         self.plans = plans
         self.places = [
             (number, row, col)
-            for number, ground in enumerate(plans)
-            for row in range(len(ground.plan.tops))
-            for col in range(len(ground.plan.lefts))
+            for number, area in enumerate(plans)
+            for row in range(len(area.plan.tops))
+            for col in range(len(area.plan.lefts))
         ]
 
     def __len__(self) -> int:
@@ -102,10 +101,10 @@ class LakeWindows(Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Reads a window."""
         number, row, col = self.places[index]
-        ground = self.plans[number]
-        plan = ground.plan
-        start = (ground.row + plan.tops[row], ground.col + plan.lefts[col])
-        seen, known = self.reader.read(ground.scene, *start, (plan.height, plan.width))
+        area = self.plans[number]
+        plan = area.plan
+        start = (area.row + plan.tops[row], area.col + plan.lefts[col])
+        seen, known = self.reader.read(area.scene, *start, (plan.height, plan.width))
         image = np.zeros((len(seen), plan.window, plan.window), np.float32)
         mask = np.full((plan.window, plan.window), NOT_OBSERVED, np.uint8)
         image[:, *plan.on_grid], mask[plan.on_grid] = seen, known

@@ -1,6 +1,6 @@
 """A running mean of the weights, which is what is validated and kept."""
 
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import torch
@@ -106,5 +106,4 @@ def averaged(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _model(module: lightning.LightningModule) -> nn.Module:
-    assert isinstance(module, LakeTask)
-    return module.model
+    return cast(LakeTask, module).model

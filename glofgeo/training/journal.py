@@ -6,7 +6,7 @@ import io
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import numpy as np
@@ -14,9 +14,11 @@ import numpy.typing as npt
 import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback
+from rich.console import Console
 
+from datasets_def.atomic import written_beside
 from glofgeo.errors import GlofgeoError
-from glofgeo.models import fit_temperature, save_checkpoint
+from glofgeo.models import LakeSegmenter, fit_temperature, save_checkpoint
 from glofgeo.training.adapt import merged
 from glofgeo.training.pictures import draw_curves, draw_examples
 from glofgeo.training.task import LakeTask
@@ -39,7 +41,7 @@ class WholeFiles(TorchCheckpointIO):
 
 
 class Journal(Callback):
-    """Writes `metrics.csv`, pictures and `best.safetensors`; its state travels in `last.ckpt`, for `--resume`.
+    """Writes `metrics.csv`, pictures and `best.safetensors`; its state travels in `last.ckpt`.
 
     Attributes:
         best: best lake IoU so far, -1 before the first epoch.
@@ -47,17 +49,25 @@ class Journal(Callback):
         seconds: wall time of all epochs so far, those before a resumption included.
     """
 
-    def __init__(self, folder: Path, provenance: dict[str, Any], pixel_m: float | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        provenance: dict[str, Any],
+        pixel_m: float | None = None,
+        console: Console = Console(quiet=True),  # noqa: B008 (keeps nothing)
+    ) -> None:
         """Starts a journal.
 
         Args:
             folder: the run folder.
             provenance: what to write into checkpoints, plain JSON values.
             pixel_m: the same, side of the scenes' pixels in metres.
+            console: gets a line an epoch.
         """
         self.folder = folder
         self.provenance = provenance
         self.pixel_m = pixel_m
+        self.console = console
         self.best = -1.0
         self.rows: list[dict[str, float]] = []
         self.seconds = 0.0
@@ -76,7 +86,7 @@ class Journal(Callback):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Writes the epoch down; `last.ckpt` follows, so a run killed in between repeats the epoch."""
-        assert isinstance(pl_module, LakeTask)
+        task = cast(LakeTask, pl_module)
         self.seconds += time.perf_counter() - self._started
         if not trainer.is_global_zero:
             return
@@ -94,18 +104,17 @@ class Journal(Callback):
             self.best = figures["val_iou"]
             save_checkpoint(
                 self.folder / "best.safetensors",
-                merged(pl_module.model),
-                pl_module.config,
+                merged(cast(LakeSegmenter, task.model)),
+                task.config,
                 self.provenance | {"epoch": epoch},
-                {"on": "validation ground, pixels"} | {n.removeprefix("val_"): v for n, v in figures.items()},
-                _temperature(pl_module.judged.histogram),
+                {"on": "validation area, pixels"} | {n.removeprefix("val_"): v for n, v in figures.items()},
+                _temperature(task.judged.histogram),
                 self.pixel_m,
             )
-            if examples := pl_module.examples.ordered():
-                self._write("examples.png", draw_examples(examples, pl_module.config.model.bands, self.pixel_m))
-        if trainer.progress_bar_callback is None:
-            told = f"epoch {epoch}/{trainer.max_epochs}  loss {losses['train_loss']:.3f}  "
-            print(f"{told}lake IoU {figures['val_iou']:.3f}{'  best' if better else ''}", flush=True)
+            if examples := task.examples.ordered():
+                self._write("examples.png", draw_examples(examples, task.config.model.bands, self.pixel_m))
+        text = f"epoch {epoch}/{trainer.max_epochs}  loss {losses['train_loss']:.3f}  "
+        self.console.print(f"{text}lake IoU {figures['val_iou']:.3f}{'  best' if better else ''}", highlight=False)
 
     def _write(self, name: str, content: bytes) -> None:
         with _replacing(self.folder / name) as partial:
@@ -119,19 +128,15 @@ def _replacing(path: Path) -> Iterator[Path]:
     Raises:
         GlofgeoError: If it cannot be written.
     """
-    partial = path.with_name(f".{path.name}.part")
     try:
-        yield partial
-        partial.replace(path)
+        with written_beside(path) as part:
+            yield part
     # Torch has an error without a kind of its own for a full disk.
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise GlofgeoError(
-            f"{path}: cannot be written ({reason}); make room, then go on with --resume {path.parent}"
+            f"{path}: cannot be written ({reason})", f"make room, then resume {path.parent}", argument="resume"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
 
 
 def _table(rows: list[dict[str, float]]) -> bytes:

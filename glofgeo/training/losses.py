@@ -46,6 +46,6 @@ class LakeLoss(nn.Module):
             loss = loss + config.dice * self.dice(scores.unsqueeze(1), target)
         if config.bce:
             weight = scores.new_tensor(config.lake_weight)
-            truth = target[observed].float()
-            loss = loss + config.bce * F.binary_cross_entropy_with_logits(scores[observed], truth, pos_weight=weight)
+            wanted = target[observed].float()
+            loss = loss + config.bce * F.binary_cross_entropy_with_logits(scores[observed], wanted, pos_weight=weight)
         return loss

@@ -1,4 +1,4 @@
-"""Hard negatives: ground that is no lake but is often taken for one."""
+"""Hard negatives: what is no lake but is often taken for one."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,6 @@ from shapely.geometry.base import BaseGeometry
 
 from datasets_def.indices import NDWI_BANDS, ndwi
 from datasets_def.scene import Scene
-from glofgeo.inference.windows import bounding_slices
 
 Mask = npt.NDArray[np.bool_]
 Points = dict[str, npt.NDArray[np.float64]]
@@ -34,7 +33,7 @@ def find_hard(
     Args:
         classes: scene classification `(H, W)`, None where there is none.
         index: NDWI `(H, W)`, None where it cannot be had.
-        lake: `(H, W)` true lakes; nothing on or next to them is marked.
+        lake: `(H, W)` reference lakes; nothing on or next to them is marked.
         land: `(H, W)`, what is observed and wanted.
 
     Returns:
@@ -58,8 +57,8 @@ def hard_points(scene: Scene, region: BaseGeometry, lakes: GeoDataFrame, seed: i
 
     Args:
         scene: read in strips, once.
-        region: ground that is wanted, in the scene's CRS.
-        lakes: all true lakes, in the scene's CRS.
+        region: where to look, in the scene's CRS.
+        lakes: all reference lakes, in the scene's CRS.
         seed: of the draw.
 
     Returns:
@@ -88,9 +87,9 @@ def hard_points(scene: Scene, region: BaseGeometry, lakes: GeoDataFrame, seed: i
 
 
 def _strips(scene: Scene, region: BaseGeometry) -> Iterator[Window]:
-    rows, cols = bounding_slices(scene.transform, scene.shape, region.bounds)
-    for top in range(rows.start, rows.stop, _ROWS):
-        yield Window.from_slices((top, min(top + _ROWS, rows.stop)), (cols.start, cols.stop))
+    area = scene.grid.intersect(region.bounds)
+    for strip in scene.grid.window(area).strips(_ROWS):
+        yield Window(area.col_off, area.row_off + strip.row_off, strip.width, strip.height)
 
 
 def _ndwi(scene: Scene, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 import torch.distributed
-from affine import Affine
 from geopandas import GeoDataFrame
 from shapely.geometry.base import BaseGeometry
 from torch.utils.data import Sampler
 
+from datasets_def.grid import Grid
 from glofgeo.inventory.attributes import SIZE_BOUNDS_KM2, geodesic_size
 
 # The point a window was drawn for lies at this share of its side from the edge at least: a lake cut off is
@@ -35,27 +35,25 @@ class Crop(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Ground:
-    """What one scene shows of one part.
+class SceneArea:
+    """What one scene shows of one split.
 
     Attributes:
         scene: number of the scene.
-        transform: pixel corner to CRS; north-up.
-        shape: (rows, cols) of the scene.
-        region: the part's ground within the scene, in the scene's CRS; not empty.
+        grid: of the scene.
+        region: area of the split within the scene, in the scene's CRS; not empty.
         lakes: those within the region, clipped to it, in the scene's CRS; index = number in the lake layer,
             column `area_km2` = of the whole lake.
     """
 
     scene: int
-    transform: Affine
-    shape: tuple[int, int]
+    grid: Grid
     region: BaseGeometry
     lakes: GeoDataFrame
 
 
 def clip_lakes(lakes: GeoDataFrame, region: BaseGeometry) -> GeoDataFrame:
-    """Gives the lakes of a region as `Ground` wants them.
+    """Gives the lakes of a region as `SceneArea` wants them.
 
     Args:
         lakes: polygons in the region's CRS.
@@ -69,7 +67,7 @@ def clip_lakes(lakes: GeoDataFrame, region: BaseGeometry) -> GeoDataFrame:
 
 
 class LakeSampler(Sampler[Crop]):
-    """Draws training windows: around lakes, around what is taken for lakes, and anywhere on the ground.
+    """Draws training windows: around lakes, around what is taken for lakes, and anywhere in the region.
 
     Around lakes, every size class is as likely as another, every lake within a class, every scene that shows the lake,
     and every vertex of its shore. Around hard negatives, every kind is as likely as another, and every place of a kind.
@@ -80,7 +78,7 @@ class LakeSampler(Sampler[Crop]):
 
     def __init__(
         self,
-        grounds: Sequence[Ground],
+        areas: Sequence[SceneArea],
         window: int,
         crops: int,
         lake_share: float,
@@ -92,22 +90,22 @@ class LakeSampler(Sampler[Crop]):
         """Sorts the lakes into size classes.
 
         Args:
-            grounds: at least one.
+            areas: at least one.
             window: side in pixels.
             crops: windows an epoch.
-            lake_share: of the windows, 0 to 1; without a lake on the grounds, these fall anywhere.
+            lake_share: of the windows, 0 to 1; without a lake in the areas, these fall anywhere.
             seed: of the draws.
-            hard: for each ground, places of hard negatives by kind, x and y `(N, 2)`.
+            hard: for each area, places of hard negatives by kind, x and y `(N, 2)`.
             hard_share: of the windows, 0 to 1 with `lake_share`; without a place, these fall anywhere.
         """
-        self.grounds = list(grounds)
+        self.areas = list(areas)
         self.window = window
         self.crops = crops
         self.lake_share = lake_share
         self.hard_share = hard_share
         self.seed = seed
         self.epoch = 0
-        pixels = [g.region.area / abs(g.transform.determinant) for g in self.grounds]
+        pixels = [one.region.area / abs(one.grid.transform.determinant) for one in self.areas]
         self._odds = np.array(pixels) / sum(pixels)
         self.classes = self._size_classes()
         kinds = sorted({kind for points in hard for kind in points})
@@ -117,11 +115,11 @@ class LakeSampler(Sampler[Crop]):
         }
 
     def _size_classes(self) -> list[list[list[tuple[int, npt.NDArray[np.float64]]]]]:
-        """Lists, for each size class that occurs, its lakes; for each lake, its views: (ground, shore vertices)."""
+        """Lists, for each size class that occurs, its lakes; for each lake, its views: (area, shore vertices)."""
         classes: dict[int, dict[int, list[tuple[int, npt.NDArray[np.float64]]]]] = {}
-        for number, ground in enumerate(self.grounds):
-            ranks = np.searchsorted(SIZE_BOUNDS_KM2, ground.lakes["area_km2"], side="right")
-            for lake, rank, shape in zip(ground.lakes.index, ranks, ground.lakes.geometry, strict=True):
+        for number, area in enumerate(self.areas):
+            ranks = np.searchsorted(SIZE_BOUNDS_KM2, area.lakes["area_km2"], side="right")
+            for lake, rank, shape in zip(area.lakes.index, ranks, area.lakes.geometry, strict=True):
                 view = (number, shapely.get_coordinates(shape))
                 classes.setdefault(int(rank), {}).setdefault(int(lake), []).append(view)
         return [list(lakes.values()) for _, lakes in sorted(classes.items())]
@@ -155,18 +153,18 @@ class LakeSampler(Sampler[Crop]):
             places = self.hard[list(self.hard)[rng.integers(len(self.hard))]]
             number, x, y = places[rng.integers(len(places))]
         else:
-            number = int(rng.choice(len(self.grounds), p=self._odds))
-            x, y = _point_within(self.grounds[number].region, rng)
-        return self._window_with(self.grounds[number], x, y, rng)
+            number = int(rng.choice(len(self.areas), p=self._odds))
+            x, y = _point_within(self.areas[number].region, rng)
+        return self._window_with(self.areas[number], x, y, rng)
 
-    def _window_with(self, ground: Ground, x: float, y: float, rng: np.random.Generator) -> Crop:
-        col, row = ~ground.transform * (x, y)
+    def _window_with(self, area: SceneArea, x: float, y: float, rng: np.random.Generator) -> Crop:
+        col, row = ~area.grid.transform * (x, y)
         starts = []
-        for at, side in ((row, ground.shape[0]), (col, ground.shape[1])):
+        for at, side in ((row, area.grid.shape[0]), (col, area.grid.shape[1])):
             start = int(np.floor(at - self.window * rng.uniform(_MARGIN, 1 - _MARGIN)))
             slack = side - self.window
             starts.append(int(np.clip(start, min(slack, 0), max(slack, 0))))
-        return Crop(ground.scene, *starts)
+        return Crop(area.scene, *starts)
 
 
 def _point_within(region: BaseGeometry, rng: np.random.Generator) -> tuple[float, float]:

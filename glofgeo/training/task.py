@@ -1,20 +1,20 @@
 """LakeTask: what a training step is, what is measured, and how the rate goes."""
 
-import math
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import lightning
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
 from glofgeo.config import TrainConfig
 from glofgeo.models import LakeSegmenter
-from glofgeo.training.adapt import adapt, keep_still, layer_of
+from glofgeo.training.adapt import keep_still, layer_of
 from glofgeo.training.augment import Augment
 from glofgeo.training.losses import LakeLoss
 from glofgeo.training.pictures import Examples
-from glofgeo.training.validation import BlendedGround, GroundPlan
+from glofgeo.training.validation import AreaPlan, BlendedAreas
 
 Batch = dict[str, Tensor]
 
@@ -25,30 +25,30 @@ class LakeTask(lightning.LightningModule):
     A batch is `{"image": float32 (B, C, H, W) reflectance, "mask": uint8 (B, H, W), 1 lake, 0 land, 255 not observed}`,
     in validation with `place`, where each window lies in the plans. Figures (`val_iou`, `val_dice`, `val_precision`,
     `val_recall`, `val_accuracy`) are those of the lake class on the map that `glofgeo map` would make of the validation
-    ground, specks below its least area included.
+    area, specks below its least area included.
 
     Attributes:
         judged: what the last validation counted.
         examples: some of its windows.
     """
 
-    def __init__(self, model: LakeSegmenter, config: TrainConfig, plans: Sequence[GroundPlan] = ()) -> None:
-        """Takes a model and adapts it.
+    def __init__(self, model: nn.Module, config: TrainConfig, plans: Sequence[AreaPlan] = ()) -> None:
+        """Takes a model.
 
         Args:
-            model: with its pretrained weights, if any; is changed in place as `config.tune` and its like ask.
-            config: what learns, loss, rates and schedule.
-            plans: of the validation ground, whose windows come in order.
+            model: `LakeSegmenter`, adapted by `glofgeo.training.adapt.adapt`, or another network that gives logits
+                `(B, 1, H, W)`, whose task chooses its own rates.
+            config: loss, rates and schedule.
+            plans: of the validation area, whose windows come in order.
         """
         super().__init__()
-        adapt(model, config)
         # Convolutions are a tenth to a quarter faster with the channels innermost.
         self.model = model.to(memory_format=torch.channels_last)
         self.config = config
         self.loss = LakeLoss(config.loss)
         self.augment = Augment(config.model.bands, config.augment)
         self.plans = plans
-        self.judged = BlendedGround(plans)
+        self.judged = BlendedAreas(plans)
         self.examples = Examples()
         self.train()
 
@@ -56,7 +56,7 @@ class LakeTask(lightning.LightningModule):
         """Sets training mode, from which a frozen transformer is exempt."""
         super().train(mode)
         if self.config.tune == "frozen":
-            keep_still(self.model.encoder)
+            keep_still(cast(LakeSegmenter, self.model).encoder)
         return self
 
     def forward(self, reflectance: Tensor) -> Tensor:
@@ -75,7 +75,7 @@ class LakeTask(lightning.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Starts counting anew."""
-        self.judged = BlendedGround(self.plans)
+        self.judged = BlendedAreas(self.plans)
         self.examples = Examples()
 
     def validation_step(self, batch: dict[str, Any], index: int) -> None:
@@ -98,27 +98,30 @@ class LakeTask(lightning.LightningModule):
         """Gives AdamW with a rate that warms up over the first steps and then falls along a cosine."""
         config = self.config
         steps = int(self.trainer.estimated_stepping_batches)
+        model = cast(LakeSegmenter, self.model)
         if config.weights == "none":
-            groups = parameter_groups(self.model, config.lr, config.lr)
+            groups = parameter_groups(model, config.lr, config.lr)
         else:
-            groups = parameter_groups(self.model, config.lr, config.encoder_lr, config.layer_decay)
+            groups = parameter_groups(model, config.lr, config.encoder_lr, config.layer_decay)
         optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, steps, config.warmup))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule(optimizer, steps, config.warmup), "interval": "step"},
+        }
 
 
-def rate(step: int, steps: int, warmup: float) -> float:
-    """Gives the learning rate of a step as a share of its peak.
+def schedule(optimizer: torch.optim.Optimizer, steps: int, warmup: float) -> LRScheduler:
+    """Lets the rates rise linearly to their peak and then fall along a cosine, to nothing at the last step.
 
     Args:
-        step: from 0.
+        optimizer: whose rates.
         steps: all of them.
-        warmup: share of them during which the rate rises.
+        warmup: share of them during which the rates rise.
     """
     rising = max(1, round(warmup * steps))
-    if step < rising:
-        return (step + 1) / rising
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rising) / max(1, steps - rising))))
+    rise = LinearLR(optimizer, 1 / rising, total_iters=max(1, rising - 1))
+    fall = CosineAnnealingLR(optimizer, max(1, steps - rising))
+    return SequentialLR(optimizer, [rise, fall], [rising])
 
 
 def parameter_groups(

@@ -42,7 +42,7 @@ def test_a_folder_of_band_files_is_one_scene(folder):
 
 
 def test_the_offset_is_judged_from_all_bands_together_or_asked_for(folder, write_raster):
-    with pytest.raises(GlofgeoError, match="--offset"):
+    with pytest.raises(GlofgeoError, match="give the offset"):
         open_scene(folder)
     dark = dn(seed=3)
     dark[0, :5] = 150

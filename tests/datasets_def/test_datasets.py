@@ -120,7 +120,7 @@ def test_what_an_earlier_scene_showed_stays_and_a_later_one_fills_the_rest(produ
     scene = open_scene(product[0])
     image, valid = torch.full((4, 20, 30), -1.0), torch.zeros(20, 30, dtype=torch.bool)
     valid[:, :12] = True
-    fill(scene, 40, -2, image, valid)
+    fill(scene, Window(-2, 40, 30, 20), image, valid)
     assert (image[:, :, :12] == -1).all()
     pixels, seen = scene.load(Window(10, 40, 18, 20))
     assert (image[:, :, 12:].numpy() == pixels).all()

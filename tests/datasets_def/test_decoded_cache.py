@@ -72,7 +72,7 @@ def test_a_window_of_a_product_keeps_its_pixels_and_their_place(product, tmp_pat
 
 
 def test_strips_join_without_a_seam(product, tmp_path, monkeypatch):
-    monkeypatch.setattr("datasets_def.decoded._ROWS", 64)
+    monkeypatch.setattr("datasets_def.decoded.READ_ROWS", 64)
     window = Window(31, 63, 200, 131)
     copy = copy_of(product[0], tmp_path, window)
     fill([copy], tmp_path)
@@ -187,7 +187,7 @@ def test_a_copy_in_use_stays_although_it_is_the_oldest(product, tmp_path):
 def test_more_than_the_limit_is_refused_before_anything_is_removed_or_made(product, tmp_path):
     copies = [copy_of(product[0], tmp_path, Window(0, 0, side, side)) for side in (298, 299)]
     fill(copies[:1], tmp_path)
-    with pytest.raises(GlofgeoError, match=r"--data\.cache-size"):
+    with pytest.raises(GlofgeoError, match="allow more"):
         fill(copies[1:], tmp_path, limit=copies[1].size - 1)
     assert [copy.path.exists() for copy in copies] == [True, False]
 
@@ -234,7 +234,7 @@ def test_what_is_no_copy_stays_whatever_room_is_needed(product, tmp_path):
     assert all(copy.path.exists() for copy in copies)
     assert len(list(tmp_path.rglob("thesis.docx"))) == 2
     copies[0].path.write_bytes(b"")
-    with pytest.raises(GlofgeoError, match="files of others"):
+    with pytest.raises(GlofgeoError, match="holds other files"):
         fill(copies[:1], tmp_path)
     assert (copies[0].path.parent / "notes.txt").exists()
 
@@ -246,7 +246,7 @@ def test_copies_that_another_run_reads_stay_until_it_ends(product, tmp_path):
     os.utime(copies[0].path.parent / "copy.json", (1, 1))
     fill(copies[2:], tmp_path, limit=2.5 * copies[0].size)
     assert [copy.path.exists() for copy in copies] == [True, False, True]
-    with pytest.raises(GlofgeoError, match=r"other runs.*--data\.cache-size"):
+    with pytest.raises(GlofgeoError, match=r"other runs.*allow more"):
         fill(copies[2:], tmp_path, limit=1.5 * copies[0].size)
     del held
     fill(copies[2:], tmp_path, limit=1.5 * copies[0].size)

@@ -10,7 +10,8 @@ from rasterio.shutil import copy as copy_raster
 
 from datasets_def import open_scene
 from datasets_def.bands import BANDS, DEFAULT_BANDS
-from datasets_def.files import Layer, Planes, measured
+from datasets_def.files import Layer, Planes
+from datasets_def.pixels import measured
 
 MEANS = np.array([BANDS[band].mean for band in DEFAULT_BANDS], np.float32)
 HOLE = np.zeros((24, 30), bool)
@@ -131,8 +132,8 @@ def test_holes_of_products_are_alike_before_and_after_baseline_04_00(tmp_path, b
     from datasets_def.synthetic.product import write_product
 
     scene = open_scene(write_product(tmp_path, size=96, baseline=baseline, seed=1)[0])
-    pixels = scene.load_numbers()
-    hole = (pixels.numbers == 0).any(axis=0)
+    pixels = scene.load_dn()
+    hole = (pixels.dn == 0).any(axis=0)
     assert hole.any()
     np.testing.assert_array_equal(pixels.present, ~hole)
     assert (scene.read()[:, hole] == MEANS[:, None]).all()

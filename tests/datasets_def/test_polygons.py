@@ -8,7 +8,8 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datasets_def.polygons import find_aoi, read_aoi, read_polygons
+from datasets_def.aoi import find_aoi, read_aoi
+from datasets_def.polygons import read_polygons
 from glofgeo.errors import GlofgeoError, GlofgeoWarning
 
 SQUARE = shapely.box(86.92, 27.89, 86.93, 27.9)
@@ -194,11 +195,11 @@ def test_curved_polygons_become_straight_ones(tmp_path):
             polygon([86, 27], [float("nan"), 27], [87, 28], [86, 27]),
             "feature 1 of 1 has a coordinate that is no",
         ),
-        (polygon([86, 27], [1e300, 27], [87, 28], [86, 27]), "are no degrees"),
+        (polygon([86, 27], [1e300, 27], [87, 28], [86, 27]), "cannot be degrees"),
         (polygon([86, 27], [87, 28], [86, 27], [86, 27]), "no polygons with an area"),
         ({"type": "LineString", "coordinates": [[86, 27], [87, 28]]}, "no polygons but LineString"),
         ({"type": "GeometryCollection", "geometries": [{"type": "Point", "coordinates": [86, 27]}]}, "no polygons"),
-        (polygon([200, 0], [361, 0], [361, 1], [200, 0]), "are no degrees"),
+        (polygon([200, 0], [361, 0], [361, 1], [200, 0]), "cannot be degrees"),
     ],
 )
 def test_what_is_no_polygon_on_earth_is_told_in_one_line(tmp_path, geometry, told):
@@ -221,9 +222,9 @@ def test_metres_off_the_earth_and_other_angles_are_refused(tmp_path):
 
 def test_what_is_neither_file_nor_folder_is_not_opened(tmp_path):
     os.mkfifo(tmp_path / "x.geojson")
-    with pytest.raises(GlofgeoError, match="is no file"):
+    with pytest.raises(GlofgeoError, match="is not a file"):
         read_polygons(tmp_path / "x.geojson")
-    with pytest.raises(GlofgeoError, match="is no file"):
+    with pytest.raises(GlofgeoError, match="is not a file"):
         read_polygons("/dev/null")
 
 

@@ -21,7 +21,7 @@ def band_file(product, band):
     return next(product.rglob(f"*_{band}_10m.jp2"))
 
 
-def digital_numbers(product, band):
+def stored_dn(product, band):
     with rasterio.open(band_file(product, band)) as source:
         return source.read(1)
 
@@ -37,7 +37,7 @@ def test_a_product_tells_what_it_is(product):
 
 def test_reflectance_is_dn_plus_offset_by_quantification(product):
     scene = open_scene(product[0], ("B08", "B03"))
-    numbers = np.stack([digital_numbers(product[0], band).astype(float) for band in ("B08", "B03")])
+    numbers = np.stack([stored_dn(product[0], band).astype(float) for band in ("B08", "B03")])
     there = (numbers != 0).all(axis=0)
     assert not there.all()
     np.testing.assert_allclose(scene.read()[:, there], (numbers[:, there] - 1000) / 10000, atol=1e-6)
@@ -215,7 +215,7 @@ def test_the_real_product(real_data):
     image, valid = coarse.load()
     with rasterio.open(next(path.rglob("*_B8A_60m.jp2"))) as source:
         numbers = source.read(1)
-    there = coarse.load_numbers().present
+    there = coarse.load_dn().present
     np.testing.assert_allclose(image[3][there], (numbers[there] - 1000.0) / 10000, atol=1e-6)
     assert image.shape == (4, 1830, 1830)
     assert 0.1 < valid.mean() < 0.5
@@ -223,7 +223,7 @@ def test_the_real_product(real_data):
 
 def test_the_real_rasters(real_data):
     path = next((real_data / "scenes").glob("dolomites*.tif"))
-    refuses(path, "--offset -1000", "--offset 0")
+    refuses(path, "give the offset, -1000 if they do, 0 if not")
     dolomites = open_scene(path, offset=-1000)
     assert 0.03 < dolomites.read().mean() < 0.3
     alberta = open_scene(next((real_data / "scenes").glob("alberta*B08*.tif")))

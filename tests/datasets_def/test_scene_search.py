@@ -81,9 +81,9 @@ def test_a_folder_that_may_not_be_read_is_passed_over_with_a_word(caplog):
                 os.seteuid(65534)
             with caplog.at_level(logging.WARNING):
                 assert find_scenes(folder) == [folder / "a.tif"]
-            with pytest.raises(GlofgeoError, match="may not be read"):
+            with pytest.raises(GlofgeoError, match="no permission to read it"):
                 find_scenes(closed)
         finally:
             os.seteuid(before)
             closed.chmod(0o755)
-    assert "closed: may not be read" in caplog.text
+    assert "closed: no permission to read it" in caplog.text

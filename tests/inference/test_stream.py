@@ -38,7 +38,7 @@ def collect(area, infer, temperature=1.0, **more):
     strips, seen, done = Sink(), Sink(), []
     batcher = Batcher(infer, 3, temperature)
     stream_probability(area, batcher, [strips], read=[seen], advance=done.append, **more)
-    return strips, [(first, strip.numbers) for first, strip in seen], done
+    return strips, [(first, strip.dn) for first, strip in seen], done
 
 
 @settings(max_examples=30)

@@ -26,14 +26,14 @@ SENTINELS = (
 def scenes(product, tmp_path_factory):
     """One scene with a hole and a strip without data, written in six ways."""
     scene = open_scene(product[0])
-    pixels = scene.load_numbers()
+    pixels = scene.load_dn()
     hole = ~pixels.present
     hole[90:130, 60:150] = hole[:, :17] = True
     part = (slice(60, 196), slice(0, 170))
     folder = tmp_path_factory.mktemp("sentinels")
     opened = []
     for number, (dtype, sentinel) in enumerate(SENTINELS):
-        written = np.clip(pixels.numbers[:, *part], 1, 32000).astype(dtype)
+        written = np.clip(pixels.dn[:, *part], 1, 32000).astype(dtype)
         written[:, hole[part]] = sentinel
         path = folder / str(number) / "scene.tif"
         path.parent.mkdir()

@@ -6,6 +6,7 @@ import lightning
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from rich.console import Console
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -14,11 +15,11 @@ from glofgeo.config import ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.inference.windows import plan_windows
 from glofgeo.models import build_model, load_checkpoint
-from glofgeo.training.adapt import LowRankLinear, layer_of, merged
-from glofgeo.training.fit import _start
+from glofgeo.training.adapt import LowRankLinear, adapt, layer_of, merged
+from glofgeo.training.fit import start_model
 from glofgeo.training.journal import Journal
 from glofgeo.training.task import LakeTask, parameter_groups
-from glofgeo.training.validation import GroundPlan
+from glofgeo.training.validation import AreaPlan
 
 MODEL = ModelConfig("tiny", image_size=28, registers=4, decoder_channels=(32, 16, 16, 8, 8))
 NEW = ("encoder.stem.", "encoder.levels.", "encoder.vit.blocks.12.", "decoder.", "fuse.", "head.")
@@ -40,11 +41,16 @@ def strong_model():
 
 
 # Six windows of 28 pixels in a row: what validation looks at.
-PLANS = [GroundPlan(0, 0, 0, plan_windows((28, 6 * 28), 28, 0))]
+PLANS = [AreaPlan(0, 0, 0, plan_windows((28, 6 * 28), 28, 0))]
+
+
+def adapted(model, settings):
+    adapt(model, settings)
+    return LakeTask(model, settings, PLANS)
 
 
 def task_of(**words):
-    return LakeTask(strong_model(), config(**words), PLANS)
+    return adapted(strong_model(), config(**words))
 
 
 def batch(seed=0, size=28):
@@ -105,7 +111,7 @@ def test_rates_fall_from_the_last_pretrained_block_to_the_embeddings():
 )
 def test_random_weights_train_at_one_rate(weights, rates):
     settings = TrainConfig(model=MODEL, weights=weights, lr=1e-3, encoder_lr=1e-4, layer_decay=0.5)
-    task = LakeTask(build_model(MODEL), settings)
+    task = adapted(build_model(MODEL), settings)
     trainer = lightning.Trainer(accelerator="cpu", max_steps=10, max_epochs=-1, logger=False)
     trainer.strategy.connect(task)
     task.trainer = trainer
@@ -199,7 +205,7 @@ def test_a_low_rank_run_saves_plain_weights_goes_on_and_resumes(tmp_path):
     step(task.train(), steps=1)
 
     torch.manual_seed(5)
-    resumed = LakeTask(build_model(MODEL), config(tune="lora"), PLANS)
+    resumed = adapted(build_model(MODEL), config(tune="lora"))
     trainer = fit(tmp_path, resumed, 2, tmp_path / "last.ckpt")
     assert trainer.global_step == 2 * 3
     kept, now = strong_model().state_dict(), resumed.model.state_dict()
@@ -258,13 +264,15 @@ def test_flags_reach_the_configuration_and_nonsense_is_refused():
 
 @pytest.mark.parametrize("weights", ["none", "auto"])
 def test_keeping_pretrained_weights_that_are_not_there_is_refused(weights):
-    with pytest.raises(GlofgeoError, match="--tune frozen keeps pretrained weights"):
-        _start(TrainConfig(model=MODEL, weights=weights, tune="frozen"))
+    with pytest.raises(GlofgeoError, match="tune frozen keeps pretrained weights"):
+        start_model(TrainConfig(model=MODEL, weights=weights, tune="frozen"), Console(quiet=True))
 
 
 def test_published_weights_do_not_get_logarithms():
-    with pytest.raises(GlofgeoError, match=r"--model\.log-input"):
-        _start(TrainConfig(model=dataclasses.replace(MODEL, log_input=True), weights="dinov2"))
+    with pytest.raises(GlofgeoError, match="logarithms"):
+        start_model(
+            TrainConfig(model=dataclasses.replace(MODEL, log_input=True), weights="dinov2"), Console(quiet=True)
+        )
 
 
 def test_the_low_rank_part_is_scaled_by_alpha_over_rank():

@@ -1,4 +1,4 @@
-"""Windows for training and validation lie where their place says, and count only within their part."""
+"""Windows for training and validation lie where their place says, and count only within their split."""
 
 import geopandas as gpd
 import numpy as np
@@ -7,13 +7,13 @@ from shapely import MultiPolygon, box
 
 from datasets_def import GlacialLakes, open_scene
 from glofgeo.training.crops import LakeWindows, Reader
-from glofgeo.training.samplers import Ground
-from glofgeo.training.validation import plan_ground
+from glofgeo.training.samplers import SceneArea
+from glofgeo.training.validation import plan_area
 
 LEFT, TOP, ROWS, COLS, CRS = 492000, 3090000, 90, 120, "EPSG:32645"
 
 
-def ground_of(rows, cols):
+def area_of(rows, cols):
     return box(LEFT + 10 * cols[0], TOP - 10 * rows[1], LEFT + 10 * cols[1], TOP - 10 * rows[0])
 
 
@@ -23,7 +23,7 @@ def place(tmp_path, write_raster):
     row, col = np.indices((ROWS, COLS))
     image = np.stack([1000 + row, 1000 + col, 2000 + row, 2000 + col]).astype(np.uint16)
     path = write_raster(tmp_path / "scene.tif", image, origin=(LEFT, TOP), scale=1e-4)
-    gpd.GeoDataFrame(geometry=[ground_of((40, 50), (60, 80))], crs=CRS).to_file(tmp_path / "lakes.gpkg")
+    gpd.GeoDataFrame(geometry=[area_of((40, 50), (60, 80))], crs=CRS).to_file(tmp_path / "lakes.gpkg")
     return open_scene(path), GlacialLakes(tmp_path / "lakes.gpkg"), image / np.float32(10_000)
 
 
@@ -32,11 +32,11 @@ def lake_on(rows, cols):
     return (row >= 40) & (row < 50) & (col >= 60) & (col < 80)
 
 
-def test_validation_windows_lie_where_the_ground_does(place):
+def test_validation_windows_lie_where_the_area_does(place):
     scene, lakes, image = place
-    region = ground_of((23, 81), (37, 110))
-    ground = Ground(0, scene.transform, scene.shape, region, gpd.GeoDataFrame())
-    plan = plan_ground(ground, 28)
+    region = area_of((23, 81), (37, 110))
+    area = SceneArea(0, scene.grid, region, gpd.GeoDataFrame())
+    plan = plan_area(area, 28)
     assert (plan.row, plan.col) == (23, 37) and len(plan.plan) > 4
     windows = LakeWindows(Reader([scene], [lakes], {0: region}), [plan])
     counted = np.zeros((ROWS, COLS), int)
@@ -55,7 +55,7 @@ def test_validation_windows_lie_where_the_ground_does(place):
 def test_what_lies_outside_the_part_is_neither_lake_nor_land(place, at):
     scene, lakes, _ = place
     parts = [((35, 46), (50, 70)), ((70, 90), (0, 25))]
-    region = MultiPolygon([ground_of(*part) for part in parts])
+    region = MultiPolygon([area_of(*part) for part in parts])
     _, mask = Reader([scene], [lakes], {0: region}).read(0, *at, (30, 40))
     rows, cols = np.arange(at[0], at[0] + 30)[:, None], np.arange(at[1], at[1] + 40)
     inside = np.zeros((30, 40), bool)

@@ -17,7 +17,9 @@ from datasets_def.synthetic.product import write_product
 from glofgeo import cli
 from glofgeo.config import DataConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
-from glofgeo.training.datamodule import LakeData, footprint, region_of
+from glofgeo.training.datamodule import LakeData
+from glofgeo.training.sources import Sources
+from glofgeo.training.survey import region_of, survey
 
 SIDE, WINDOW = 400, 112
 FIRST, LATER = datetime(2022, 10, 15, 4, 57, 1, tzinfo=UTC), datetime(2024, 10, 20, 4, 57, 1, tzinfo=UTC)
@@ -31,10 +33,8 @@ def config(seed=0, **more):
 
 
 def load(folder, aoi, settings, scenes="scenes"):
-    data = LakeData(
-        aoi=aoi, aoi_name="here", scenes=folder / scenes, lakes=folder / "lakes.gpkg", cache=folder / "cache",
-        config=settings,
-    )  # fmt: skip
+    sources = Sources(aoi, "here", folder / scenes, folder / "lakes.gpkg")
+    data = LakeData(survey(sources, settings), settings, folder / "cache")
     data.prepare_data()
     data.setup("fit")
     return data
@@ -67,18 +67,20 @@ def halves(area, overlap=0.0):
 def test_a_planted_leak_is_found_across_zones_and_dates(border):
     folder, area = border
     leaking = halves(area, overlap=0.008)
-    with pytest.raises(GlofgeoError, match=r"split train and val overlap.*--allow-leaks"):
+    with pytest.raises(GlofgeoError, match=r"split train and val overlap"):
         load(folder, leaking, config())
     data = load(folder, leaking, config(allow_leaks=True))
-    assert any("overlap" in text for text in data.audit["violations"])
-    assert any("lakes are both in train and in val" in text for text in data.audit["violations"])
+    assert any("overlap" in text for text in data.survey.audit.violations)
+    assert any("lakes are both in train and in val" in text for text in data.survey.audit.violations)
     torn = halves(area).assign(place=["Imja", "Imja"])
     with pytest.raises(GlofgeoError, match="place Imja is both train and val"):
         load(folder, torn, config())
-    assert load(folder, torn, config(allow_leaks=True)).audit["violations"] == ["AOI place Imja is both train and val"]
+    assert load(folder, torn, config(allow_leaks=True)).survey.audit.violations == (
+        "AOI place Imja is both train and val",
+    )
 
 
-def seen_ground(data, loader):
+def seen_pixels(data, loader):
     """Centres of the pixels that count, on one metric grid, and of the lake pixels among them."""
     dataset, points, lake = loader.dataset, [], []
     places = list(loader.sampler) if loader.sampler is data.train_sampler else range(len(dataset))
@@ -88,12 +90,12 @@ def seen_ground(data, loader):
             scene, row, col = place
             rows = cols = slice(0, WINDOW)
         else:
-            ground = data.plans[sample["place"][0]]
-            plan = ground.plan
+            area = data.plans[sample["place"][0]]
+            plan = area.plan
             rows, cols = plan.on_grid
-            row = ground.row + plan.tops[sample["place"][1]] - rows.start
-            col = ground.col + plan.lefts[sample["place"][2]] - cols.start
-            scene = ground.scene
+            row = area.row + plan.tops[sample["place"][1]] - rows.start
+            col = area.col + plan.lefts[sample["place"][2]] - cols.start
+            scene = area.scene
         mask = sample["mask"].numpy()
         at = np.argwhere(mask != 255)
         x, y = data.opened[scene].transform * (col + at[:, 1] + 0.5, row + at[:, 0] + 0.5)
@@ -106,12 +108,12 @@ def seen_ground(data, loader):
 def test_buffered_blocks_do_not_leak_across_zones_and_dates(border):
     folder, area = border
     data = load(folder, area, config())
-    assert data.audit["violations"] == [] and "blocks" in data.audit["how"]
-    assert len(data.used) == 3
-    buffer = data.audit["distance_m"]["train-val"]
+    assert data.survey.audit.violations == () and "blocks" in data.survey.audit.how
+    assert len(data.survey.used) == 3
+    buffer = data.survey.audit.distance_m["train-val"]
     assert buffer >= 295
     (learned, lakes), (judged, judged_lakes) = (
-        seen_ground(data, x) for x in (data.train_dataloader(), data.val_dataloader())
+        seen_pixels(data, x) for x in (data.train_dataloader(), data.val_dataloader())
     )
     from scipy.spatial import cKDTree
 
@@ -129,10 +131,11 @@ def test_buffered_blocks_do_not_leak_across_zones_and_dates(border):
 def test_no_pixel_differs_from_the_products_own(border):
     folder, area = border
     data = load(folder, area, config(crops=40))
-    whole = {scene.id: open_scene(scene.path) for scene in data.used}
+    scenes = [view.scene for view in data.survey.used]
+    whole = {scene.id: open_scene(scene.path) for scene in scenes}
     dates, zones = set(), set()
     for crop in data.train_sampler:
-        scene = data.used[crop.scene]
+        scene = scenes[crop.scene]
         copy = data.opened[crop.scene]
         own = whole[scene.id]
         col, row = (round(value) for value in ~own.transform * (copy.transform * (crop.col, crop.row)))
@@ -153,7 +156,7 @@ def test_no_pixel_differs_from_the_products_own(border):
 
 def test_scenes_that_training_sees_too_are_told(border):
     folder, area = border
-    assert load(folder, halves(area), config()).audit["scene_overlap"] == {"val": 1.0}
+    assert load(folder, halves(area), config()).survey.audit.scene_overlap == {"val": 1.0}
 
 
 def test_lakes_mapped_in_other_years_are_neither_learned_nor_judged(border):
@@ -168,11 +171,11 @@ def test_lakes_mapped_in_other_years_are_neither_learned_nor_judged(border):
     lakes.assign(year=years).to_file(dated / "lakes.gpkg")
     (dated / "scenes").symlink_to(folder / "scenes") if not (dated / "scenes").exists() else None
     data = load(dated, halves(area), config(lake_years=3.0))
-    kept = {lake for ground in data.train_sampler.grounds for lake in ground.lakes.index}
+    kept = {lake for area in data.train_sampler.areas for lake in area.lakes.index}
     assert kept and not kept & set(lakes.index[old])
-    assert data.audit["lakes_undated"] == 1
+    assert data.survey.audit.lakes_undated == 1
     stale = lakes[old].to_crs("EPSG:32645").buffer(90).union_all()
-    points, _ = seen_ground(data, data.val_dataloader())
+    points, _ = seen_pixels(data, data.val_dataloader())
     assert not shapely.contains_xy(stale, *points.T).any()
     with pytest.raises(GlofgeoError, match="no column says when"):
         load(folder, halves(area), config(lake_years=3.0))
@@ -233,10 +236,10 @@ def test_one_damaged_scene_of_ten_is_named_and_may_be_left_out(ten, damage):
         [aoi, GeoDataFrame({"split": ["train"]}, geometry=[everywhere - aoi.union_all().buffer(500)], crs=aoi.crs)]
     )
     name = damage(folder, product)
-    with pytest.raises(GlofgeoError, match=rf"1 of 10 scenes cannot be used: {name}.*--skip-damaged"):
+    with pytest.raises(GlofgeoError, match=rf"1 of 10 scenes cannot be used: {name}"):
         load(folder, aoi, config())
     data = load(folder, aoi, config(skip_damaged=True))
-    assert list(data.audit["damaged"]) == [name] and len(data.scene_ids) == 9
+    assert list(data.survey.audit.damaged) == [name] and len(data.survey.scene_ids) == 9
 
 
 def test_the_command_line_goes_on_with_the_nine(ten, monkeypatch, capsys):
@@ -267,13 +270,13 @@ def test_the_command_line_goes_on_with_the_nine(ten, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["glofgeo", *words, "--skip-damaged"])
     with pytest.raises(SystemExit, match="0"):
         cli.main()
-    assert f"Left out, damaged: {name}" in capsys.readouterr().out
+    assert f"Damaged scene, left out: {name}" in capsys.readouterr().out
     assert list(json.loads((folder / "run" / "split.json").read_text())["damaged"]) == [name]
     assert json.loads((folder / "run" / "scorecard.json").read_text())["model"]["pixels"]["tn"] > 0
 
 
 @pytest.mark.parametrize(("crs", "unit"), [(32632, 1.0), (4326, 1 / 111_320), (2264, 3937 / 1200)])
-def test_the_ground_around_a_stale_lake_is_left_out_by_metres_in_any_unit(tmp_path, write_raster, crs, unit):
+def test_what_lies_around_a_stale_lake_is_left_out_by_metres_in_any_unit(tmp_path, write_raster, crs, unit):
     middle = {32632: (500_000, 1_000_000), 4326: (9.0, 0.0), 2264: (1_500_000, 700_000)}[crs]
     origin = (middle[0] - 1000 * unit, middle[1] + 1000 * unit)
     image = np.full((4, 40, 40), 800, np.uint16)
@@ -281,6 +284,6 @@ def test_the_ground_around_a_stale_lake_is_left_out_by_metres_in_any_unit(tmp_pa
     scene = open_scene(path)
     old = GeoDataFrame(geometry=[Point(middle).buffer(100 * unit)], crs=scene.crs)
     old = old.set_geometry(to_degrees(old.geometry))
-    region = region_of(footprint(scene), scene, old)
+    region = region_of(scene.grid.footprint, scene, old)
     missing = (scene.outline.area - region.area) / unit**2
     assert missing == pytest.approx(np.pi * 200**2, rel=0.03)

@@ -47,7 +47,7 @@ def test_the_best_epoch_is_kept_and_an_equal_one_does_not_replace_it(tmp_path, e
     epochs(Journal(tmp_path, {}), (0.2, 0.5, 0.5, 0.3))
     best = load_checkpoint(tmp_path / "best.safetensors")
     assert (best.provenance["epoch"], best.scorecard["iou"]) == (2, 0.5)
-    assert best.temperature == 1  # there was no ground to fit it to
+    assert best.temperature == 1  # there was no lake to fit it to
 
 
 def test_an_epoch_tells_its_highest_rate_and_the_time_of_all_epochs_so_far(tmp_path, epochs):

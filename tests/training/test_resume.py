@@ -145,7 +145,7 @@ def test_flags_that_differ_from_the_run_are_named(run, place, capsys, monkeypatc
     for flag, value in (("--lr", "0.5"), ("--epochs", "6"), ("--data.window", "70"), ("--model.variant", "small"),
                         ("--config", "demo"), ("--out", tmp_path / "other"), ("--offset", "-1000")):  # fmt: skip
         line = refusal(capsys, monkeypatch, "--resume", run, flag, value)
-        assert line.startswith(f"glofgeo: {flag} ")
+        assert line.endswith(f" ({flag})")
         assert "leave it out" in line
     # What is the same is no difference; so the next thing that is wrong is told.
     same = ("--epochs", EPOCHS, "--lr", "1e-3", "--out", run)
@@ -161,10 +161,12 @@ def test_what_is_no_run_or_has_moved_is_told_in_a_line(run, capsys, monkeypatch,
     for flag, name in (("--scenes", "scenes"), ("--lakes", "lakes")):
         moved = dataclasses.replace(inputs, **{name: str(tmp_path / "moved")})
         (run / "inputs.json").write_text(moved.to_json())
-        assert f"{flag} {tmp_path / 'moved'}: no such" in refusal(capsys, monkeypatch, "--resume", run)
+        assert f"{tmp_path / 'moved'}: no such file or folder; check the path ({flag})" in refusal(
+            capsys, monkeypatch, "--resume", run
+        )
     (run / "inputs.json").write_text("{")
     assert "inputs.json: damaged" in refusal(capsys, monkeypatch, "--resume", run)
     (run / "inputs.json").unlink()
-    assert "needs --aoi" in refusal(capsys, monkeypatch, "--resume", run)
+    assert "(--aoi)" in refusal(capsys, monkeypatch, "--resume", run)
     (run / "last.ckpt").write_bytes(b"PK\x03\x04 and no more")
     assert "cut short" in refusal(capsys, monkeypatch, "--resume", run / "last.ckpt")

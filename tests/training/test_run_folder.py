@@ -9,12 +9,14 @@ import pytest
 import torch
 import yaml
 from lightning.pytorch.utilities import rank_zero_only
+from rich.console import Console
 
 from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError
-from glofgeo.training import fit
+from glofgeo.training.audit import Audit, SplitSize
 from glofgeo.training.journal import Journal, WholeFiles
 from glofgeo.training.run_folder import free_folder, open_folder
+from glofgeo.training.show import show_audit, show_weights
 
 
 def test_runs_that_start_together_get_folders_of_their_own(tmp_path):
@@ -38,7 +40,7 @@ def test_of_runs_that_name_one_folder_one_gets_it(tmp_path):
         started = [pool.submit(open_folder, out, TrainConfig(), {"run": i}, numbered=False) for i in range(8)]
     errors = [one.exception() for one in started]
     assert errors.count(None) == 1
-    assert all(isinstance(error, GlofgeoError) and "--out" in str(error) for error in errors if error)
+    assert all(isinstance(error, GlofgeoError) and error.argument == "out" for error in errors if error)
     assert json.loads((out / "split.json").read_text()) == {"run": errors.index(None)}
 
 
@@ -52,8 +54,9 @@ def test_a_folder_with_something_in_it_is_refused(tmp_path, kind):
     else:
         out.mkdir()
         (out / ("last.ckpt" if kind == "run" else "notes.txt")).write_text("mine")
-    with pytest.raises(GlofgeoError, match="--resume" if kind == "run" else "--out"):
+    with pytest.raises(GlofgeoError) as refusal:
         free_folder(out)
+    assert refusal.value.argument == ("resume" if kind == "run" else "out")
 
 
 def test_the_processes_of_a_run_share_its_folder(tmp_path, monkeypatch):
@@ -64,7 +67,7 @@ def test_the_processes_of_a_run_share_its_folder(tmp_path, monkeypatch):
     second = open_folder(free_folder(None), TrainConfig(), {}, numbered=True)
     assert second == first.absolute() and len(list((tmp_path / "runs").iterdir())) == 1
     monkeypatch.delenv("GLOFGEO_RUN_FOLDER")
-    with pytest.raises(GlofgeoError, match="--out"):
+    with pytest.raises(GlofgeoError, match="name its folder"):
         free_folder(None)
 
 
@@ -80,7 +83,7 @@ def little_room():
 def test_a_full_disk_keeps_the_checkpoint_before(tmp_path, little_room):
     path = tmp_path / "last.ckpt"
     WholeFiles().save_checkpoint({"epoch": 1, "weights": torch.zeros(10)}, path)
-    with pytest.raises(GlofgeoError, match=r"last\.ckpt: cannot be written .*--resume") as refusal:
+    with pytest.raises(GlofgeoError, match=r"last\.ckpt: cannot be written .*resume") as refusal:
         WholeFiles().save_checkpoint({"epoch": 2, "weights": torch.zeros(100_000)}, path)
     assert "\n" not in str(refusal.value)
     assert torch.load(path, weights_only=True)["epoch"] == 1
@@ -96,15 +99,16 @@ def test_a_full_disk_keeps_the_figures_before(tmp_path, little_room):
     assert [entry.name for entry in tmp_path.iterdir()] == ["metrics.csv"]
 
 
-def test_names_are_printed_as_they_are(capsys, monkeypatch):
-    monkeypatch.setattr(fit.console, "_file", None)
-    audit = {
-        "how": "by hand", "parts": {"[/b]": {"area_km2": 1, "lakes": 2}}, "distance_m": {"a [green]b": 1},
-        "lakes_left_out": 0, "lakes_undated": 1, "scene_overlap": {"val": 0.5}, "violations": ["[/red]\nleak"],
-        "damaged": {"x[/b].tif": "broken [bold]"},
-    }  # fmt: skip
-    fit._print_audit(audit)
-    fit._print_weights(
+def test_names_are_printed_as_they_are(capsys):
+    audit = Audit(
+        how="by hand", splits={"[/b]": SplitSize(1, 2)}, distance_m={"a [green]b": 1}, lakes_left_out=0,
+        lakes_undated=1, scene_overlap={"val": 0.5}, violations=("[/red]\nleak",),
+        damaged={"x[/b].tif": "broken [bold]"},
+    )  # fmt: skip
+    console = Console(soft_wrap=True)
+    show_audit(console, audit)
+    show_weights(
+        console,
         SimpleNamespace(source="a[/b]", layout="[x]", prefix="[/y]", blocks=1, loaded=1, renamed=0,
                         initial=["[/z]"], left_over=[])
     )  # fmt: skip

@@ -11,7 +11,9 @@ from shapely import MultiPolygon, box
 
 from glofgeo.config import DataConfig
 from glofgeo.errors import GlofgeoError
-from glofgeo.training.splits import Split, area_km2, audit, grow, least_distance, split_aoi
+from glofgeo.training.audit import audit
+from glofgeo.training.geodesy import area_km2, grow, least_distance
+from glofgeo.training.splits import Split, split_aoi
 
 GEOD = pyproj.Geod(ellps="WGS84")
 
@@ -44,14 +46,14 @@ def test_blocks_are_disjoint_buffered_and_repeatable(west, south, width, height,
     config = DataConfig()
     split = split_aoi(aoi, ground, lakes, config, seed)
     told = audit(split, lakes)
-    assert set(split.parts) == {"train", "val"}
-    assert all(part["lakes"] > 0 for part in told["parts"].values())
-    assert all(part.within(ground.buffer(1e-9)) for part in split.parts.values())
+    assert set(split.areas) == {"train", "val"}
+    assert all(size.lakes > 0 for size in told.splits.values())
+    assert all(part.within(ground.buffer(1e-9)) for part in split.areas.values())
     promised = float(split.how.split(" km apart")[0].split()[-1]) * 1000
     assert 0 < promised <= config.buffer_m
-    assert told["distance_m"]["train-val"] >= 0.98 * promised
+    assert told.distance_m["train-val"] >= 0.98 * promised
     again = split_aoi(aoi, ground, lakes, config, seed)
-    assert again.how == split.how and all(again.parts[name].equals(split.parts[name]) for name in split.parts)
+    assert again.how == split.how and all(again.areas[name].equals(split.areas[name]) for name in split.areas)
 
 
 def test_blocks_validate_about_the_share_asked_for():
@@ -59,7 +61,7 @@ def test_blocks_validate_about_the_share_asked_for():
     lakes = lakes_on(*aoi.total_bounds, step=0.05)
     shares = []
     for seed in range(5):
-        parts = split_aoi(aoi, aoi.union_all(), lakes, DataConfig(), seed).parts
+        parts = split_aoi(aoi, aoi.union_all(), lakes, DataConfig(), seed).areas
         shares.append(area_km2(parts["val"]) / area_km2(aoi.union_all()))
     assert all(0.1 < share < 0.35 for share in shares) and len(set(shares)) > 1
 
@@ -75,7 +77,7 @@ def test_blocks_shrink_with_the_ground_and_say_so():
 def test_ground_that_cannot_be_split_is_refused():
     aoi = features([(86.9, 27.8, 87.0, 27.9)])
     one_lake = features([(86.95, 27.85, 86.951, 27.851)])
-    with pytest.raises(GlofgeoError, match="too little ground"):
+    with pytest.raises(GlofgeoError, match="too small an area"):
         split_aoi(aoi, aoi.union_all(), one_lake, DataConfig(), 0)
 
 
@@ -83,28 +85,28 @@ def test_given_splits_are_taken_where_the_scenes_are():
     aoi = features([(0, 0, 1, 1), (1, 0, 2, 1), (2, 0, 3, 1)], split=["train", "val", "test"]).to_crs("EPSG:3857")
     lakes = lakes_on(0, 0, 3, 1, step=0.2)
     split = split_aoi(aoi, box(0, 0, 1.5, 1), lakes, DataConfig(), 0)
-    assert set(split.parts) == {"train", "val"}
-    assert split.parts["train"].symmetric_difference(box(0, 0, 1, 1)).area < 1e-9
-    assert split.parts["val"].symmetric_difference(box(1, 0, 1.5, 1)).area < 1e-9
-    assert audit(split, lakes)["distance_m"] == {"train-val": pytest.approx(0, abs=0.01)}
+    assert set(split.areas) == {"train", "val"}
+    assert split.areas["train"].symmetric_difference(box(0, 0, 1, 1)).area < 1e-9
+    assert split.areas["val"].symmetric_difference(box(1, 0, 1.5, 1)).area < 1e-9
+    assert audit(split, lakes).distance_m == {"train-val": pytest.approx(0, abs=0.01)}
 
 
 def test_only_train_given_is_split_by_blocks_and_test_stays_untouched():
     aoi = features([(0, 0, 1, 1), (2, 0, 3, 1)], split=["train", "test"])
     lakes = lakes_on(0, 0, 3, 1, step=0.1)
     split = split_aoi(aoi, aoi.union_all(), lakes, DataConfig(), 0)
-    assert set(split.parts) == {"train", "val", "test"}
-    assert split.parts["test"].equals(box(2, 0, 3, 1)) and split.parts["val"].within(box(0, 0, 1, 1).buffer(1e-9))
+    assert set(split.areas) == {"train", "val", "test"}
+    assert split.areas["test"].equals(box(2, 0, 3, 1)) and split.areas["val"].within(box(0, 0, 1, 1).buffer(1e-9))
     audit(split, lakes)
 
 
-def test_a_val_part_that_no_scene_shows_is_replaced_by_blocks_of_the_train_part():
+def test_val_features_that_no_scene_shows_are_replaced_by_blocks_of_the_train_features():
     aoi = features([(0, 0, 1, 1), (2, 0, 3, 1), (4, 0, 5, 1)], split=["train", "val", "test"])
     lakes = lakes_on(0, 0, 5, 1, step=0.1)
     split = split_aoi(aoi, box(0, 0, 1, 1), lakes, DataConfig(), 0)
-    assert set(split.parts) == {"train", "val"}
-    assert split.parts["val"].within(box(0, 0, 1, 1).buffer(1e-9))
-    assert "no scene shows its val part" in split.how
+    assert set(split.areas) == {"train", "val"}
+    assert split.areas["val"].within(box(0, 0, 1, 1).buffer(1e-9))
+    assert "no scene shows its val features" in split.how
     audit(split, lakes)
 
 
@@ -113,8 +115,8 @@ def test_places_are_dealt_out_whole():
     aoi = features([(x, y, x + 0.1, y + 0.1) for x, y in corners], place=[(x + y) % 7 for x, y in corners])
     lakes = lakes_on(0, 0, 5, 4, step=0.05, side=0.01)
     split = split_aoi(aoi, aoi.union_all(), lakes, DataConfig(), 1)
-    val = aoi.geometry.intersects(split.parts["val"])
-    train = aoi.geometry.intersects(split.parts["train"])
+    val = aoi.geometry.intersects(split.areas["val"])
+    train = aoi.geometry.intersects(split.areas["train"])
     assert val.any() and train.any() and not (set(aoi.place[val]) & set(aoi.place[train]))
 
 
@@ -142,23 +144,23 @@ def test_features_of_different_split_must_not_overlap():
 def test_slivers_between_neighbours_go_to_the_part_that_judges():
     aoi = features([(0, 0, 1.0001, 1), (1, 0, 2, 1)], split=["train", "val"])
     split = split_aoi(aoi, aoi.union_all(), lakes_on(0, 0, 2, 1, step=0.2), DataConfig(), 0)
-    assert (split.parts["train"] & split.parts["val"]).area == 0
-    assert split.parts["val"].covers(box(1, 0, 2, 1))
+    assert (split.areas["train"] & split.areas["val"]).area == 0
+    assert split.areas["val"].covers(box(1, 0, 2, 1))
 
 
-def test_a_lake_across_two_parts_is_in_neither():
+def test_a_lake_across_two_splits_is_in_neither():
     aoi = features([(0, 0, 1, 1), (1, 0, 2, 1)], split=["train", "val"])
     lakes = features([(0.2, 0.2, 0.3, 0.3), (0.9, 0.4, 1.1, 0.6), (1.6, 0.2, 1.7, 0.3)])
     split = split_aoi(aoi, aoi.union_all(), lakes, DataConfig(), 0)
-    assert split.left_out == 1
+    assert split.lakes_left_out == 1
     told = audit(split, lakes)
-    assert told["lakes_left_out"] == 1 and [part["lakes"] for part in told["parts"].values()] == [1, 1]
+    assert told.lakes_left_out == 1 and [size.lakes for size in told.splits.values()] == [1, 1]
 
 
 def test_the_audit_finds_planted_leaks():
     lakes = features([(0.9, 0.4, 1.2, 0.6)])
     overlapping = {"train": MultiPolygon([box(0, 0, 1.1, 1)]), "val": MultiPolygon([box(1, 0, 2, 1)])}
-    with pytest.raises(GlofgeoError, match="leak: train and val ground overlap"):
+    with pytest.raises(GlofgeoError, match="leak: train and val areas overlap"):
         audit(Split(overlapping, "", 0), lakes)
     astride = {"train": MultiPolygon([box(0, 0, 1, 1)]), "val": MultiPolygon([box(1.1, 0, 2, 1)])}
     with pytest.raises(GlofgeoError, match="leak: 1 lakes"):
@@ -188,8 +190,8 @@ def test_a_place_far_larger_than_the_share_asked_for_never_validates(seed):
     aoi = features(boxes, place=[f"place {k}" for k in range(9)])
     lakes = lakes_on(85, 27, 88.4, 28, step=0.05)
     split = split_aoi(aoi, aoi.union_all(), lakes, DataConfig(), seed)
-    assert not split.parts["val"].intersects(box(*boxes[0]))
-    assert split.parts["val"].area / aoi.union_all().area < 0.3
+    assert not split.areas["val"].intersects(box(*boxes[0]))
+    assert split.areas["val"].area / aoi.union_all().area < 0.3
 
 
 @pytest.mark.parametrize("lat", [-65.0, 0.0, 64.9])
@@ -214,11 +216,11 @@ def test_ground_on_both_sides_of_180_is_split_as_anywhere():
     split = split_aoi(aoi, aoi.union_all(), lakes, DataConfig(block_deg=0.2), 0)
     told = audit(split, lakes)
     assert "too small" not in split.how
-    assert told["distance_m"]["train-val"] >= 0.98 * 1000 * float(split.how.split(" km apart")[0].split()[-1])
-    assert all(part.within(aoi.union_all().buffer(1e-9)) for part in split.parts.values())
+    assert told.distance_m["train-val"] >= 0.98 * 1000 * float(split.how.split(" km apart")[0].split()[-1])
+    assert all(part.within(aoi.union_all().buffer(1e-9)) for part in split.areas.values())
     away = features([(20, 66, 21.2, 66.4)])
     elsewhere = split_aoi(away, away.union_all(), lakes_on(20, 66, 21.2, 66.4), DataConfig(block_deg=0.2), 0)
-    shares = [area_km2(s.parts["val"]) / area_km2(s.parts["train"]) for s in (split, elsewhere)]
+    shares = [area_km2(s.areas["val"]) / area_km2(s.areas["train"]) for s in (split, elsewhere)]
     assert shares[0] == pytest.approx(shares[1], rel=0.5)
 
 
@@ -237,4 +239,4 @@ def test_ground_of_two_continents_is_cut_where_it_lies():
     there = [(86, 27, 86.4, 27.4), (-72, -10, -71.6, -9.6)]
     aoi, lakes = features(there), pd.concat([lakes_on(*side) for side in there], ignore_index=True)
     split = split_aoi(aoi, aoi.union_all(), lakes, DataConfig(block_deg=0.1), 0)
-    assert all(part["lakes"] > 0 for part in audit(split, lakes)["parts"].values())
+    assert all(size.lakes > 0 for size in audit(split, lakes).splits.values())

@@ -7,7 +7,7 @@ import torch
 
 from glofgeo.config import ModelConfig, TrainConfig
 from glofgeo.models import build_model
-from glofgeo.training.task import LakeTask, rate
+from glofgeo.training.task import LakeTask, schedule
 
 MODEL = ModelConfig("tiny", extra_blocks=0, image_size=28, decoder_channels=(8, 8, 8, 8, 8), stem_channels=(4, 8))
 
@@ -38,7 +38,12 @@ def test_every_seed_step_and_process_draws_its_own_light_and_turns(augmented):
 
 
 def test_the_rate_falls_without_a_step_from_the_end_of_the_warm_up():
-    rates = [rate(step, 110, 10 / 110) for step in range(110)]
-    assert rates[9] == rates[10] == 1
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 1.0)
+    scheduler, rates = schedule(optimizer, 110, 10 / 110), []
+    for _ in range(110):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert rates[9] == rates[10] == pytest.approx(1)
     assert rates[60] == pytest.approx(0.5)
     assert max(abs(one - other) for one, other in itertools.pairwise(rates[10:])) < 0.02

@@ -1,7 +1,11 @@
 import csv
 import dataclasses
 import json
+import logging
 import math
+import os
+import random
+import warnings
 from itertools import pairwise
 
 import geopandas as gpd
@@ -12,17 +16,20 @@ import torch
 import yaml
 from geopandas import GeoDataFrame
 from rasterio.transform import from_origin
+from rich.console import Console
 from shapely import Point, box
 
 from datasets_def import open_scene
 from glofgeo.config import DataConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.models import build_model, load_checkpoint
-from glofgeo.training import train
+from glofgeo.training import RunOptions, Sources, train_model
 from glofgeo.training.crops import LakeCrops
 from glofgeo.training.datamodule import LakeData
+from glofgeo.training.fit import start_model
 from glofgeo.training.samplers import Crop
-from glofgeo.training.task import parameter_groups, rate
+from glofgeo.training.survey import survey
+from glofgeo.training.task import parameter_groups, schedule
 
 ZONE = "EPSG:32645"
 LEFT, TOP, RES = 492000.0, 3090000.0, 10.0
@@ -68,11 +75,35 @@ def config(epochs=2, **data):
     return TrainConfig(model=model, data=DataConfig(**data), weights="none", epochs=epochs, lr=1e-3)
 
 
+def start(folder, aoi, out=None, settings=None, resume=None, compare=None, **more):
+    """Trains on the CPU, on the scenes and lakes of the folder unless others are given."""
+    sources = Sources(aoi, "here", more.pop("scenes", folder / "scenes"), more.pop("lakes", folder / "lakes.gpkg"))
+    options = RunOptions(**{"device": "cpu"} | more)
+    return train_model(sources, settings or config(), out, resume=resume, compare=compare, options=options)
+
+
+def process_state():
+    """What a training must not change for those who called it."""
+    loggers = [logging.getLogger(name).level for name in ("lightning.pytorch", "lightning.fabric")]
+    numbers = (torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate())
+    return loggers, list(warnings.filters), numbers, torch.get_float32_matmul_precision(), dict(os.environ)
+
+
+def rates_of(steps, warmup):
+    """The rate of every step, as a share of its peak."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 1.0)
+    scheduler, rates = schedule(optimizer, steps, warmup), []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return rates
+
+
 def load(folder, aoi, settings=None, scenes="scenes", lakes="lakes.gpkg"):
-    data = LakeData(
-        aoi=aoi, aoi_name="here", scenes=folder / scenes, lakes=folder / lakes, cache=folder / "cache",
-        config=settings or config(),
-    )  # fmt: skip
+    settings = settings or config()
+    sources = Sources(aoi, "here", folder / scenes, folder / lakes)
+    data = LakeData(survey(sources, settings), settings, folder / "cache")
     data.prepare_data()
     data.setup("fit")
     return data
@@ -85,8 +116,8 @@ def dataset_and_crops(loader):
         return [(crop, data[crop]) for crop in loader.sampler]
     crops = []
     for sample in (data[number] for number in range(len(data))):
-        ground, row, col = sample["place"]
-        plan = data.plans[ground]
+        area, row, col = sample["place"]
+        plan = data.plans[area]
         (rows, cols), start = plan.plan.on_grid, (plan.plan.tops[row], plan.plan.lefts[col])
         crop = Crop(plan.scene, plan.row + start[0] - rows.start, plan.col + start[1] - cols.start)
         crops.append((crop, sample))
@@ -105,7 +136,7 @@ def test_crops_hold_the_products_own_pixels_and_the_lakes(place):
         assert np.array_equal((expected[3] < 0.1)[seen], (sample["mask"].numpy() == 1)[seen])
 
 
-def test_no_pixel_is_learned_in_one_part_and_judged_in_the_other(place):
+def test_no_pixel_is_learned_in_one_split_and_judged_in_the_other(place):
     folder, aoi = place
     data = load(folder, aoi, config(crops=60))
     learned, judged = np.zeros((256, 512), int), np.zeros((256, 512), int)
@@ -117,13 +148,13 @@ def test_no_pixel_is_learned_in_one_part_and_judged_in_the_other(place):
     assert not judged[:10].any() and (judged[10:, 256:] >= 1).all()
 
 
-def test_a_lake_across_two_parts_is_neither_lake_nor_land(place):
+def test_a_lake_across_two_splits_is_neither_lake_nor_land(place):
     folder, aoi = place
     crossing = gpd.read_file(folder / "lakes.gpkg")
     crossing.loc[len(crossing)] = ["across", Point(LEFT + 2560, TOP - 1600).buffer(150)]
     crossing.set_crs(ZONE).to_file(folder / "across.gpkg", layer="lakes")
     data = load(folder, aoi, lakes="across.gpkg")
-    assert data.audit["lakes_left_out"] == 1
+    assert data.survey.audit.lakes_left_out == 1
     for loader in (data.train_dataloader(), data.val_dataloader()):
         for crop, sample in dataset_and_crops(loader):
             row, col = 160 - crop.row, 256 - crop.col
@@ -138,7 +169,7 @@ def test_scenes_smaller_than_the_window_shrink_it_or_are_padded(tmp_path):
     lakes.to_file(tmp_path / "lakes.gpkg")
     boxes = [box(LEFT + c * RES, TOP - 400, LEFT + (c + 60) * RES, TOP) for c in (0, 200)]
     data = load(tmp_path, GeoDataFrame({"split": ["train", "val"]}, geometry=boxes, crs=ZONE))
-    assert data.window == 56
+    assert data.survey.window == 56
     ((_, sample),) = dataset_and_crops(data.val_dataloader())
     assert sample["image"].shape == (4, 112, 112) and sample["image"].min() > 0  # reflected, as the mapper does it
     assert (sample["mask"] != 255).sum() == 40 * 40 and (sample["mask"][36:76, 36:76] != 255).all()
@@ -160,10 +191,10 @@ def test_two_utm_zones_and_two_dates_train_together_without_warping(tmp_path):
             lake.to_file(tmp_path / "lakes.gpkg", layer="lakes", mode="a" if number else "w")
     aoi = GeoDataFrame({"split": ["train", "val"]}, geometry=boxes[:2], crs="EPSG:4326")
     data = load(tmp_path, aoi)
-    assert data.audit["parts"]["train"]["lakes"] == data.audit["parts"]["val"]["lakes"] == 1
+    assert {split: size.lakes for split, size in data.survey.audit.splits.items()} == {"train": 1, "val": 1}
     for loader in (data.train_dataloader(), data.val_dataloader()):
         for crop, sample in dataset_and_crops(loader):
-            own = open_scene(data.used[crop.scene].path)
+            own = open_scene(data.survey.used[crop.scene].scene.path)
             expected = own.read()[:, crop.row : crop.row + 112, crop.col : crop.col + 112]
             assert np.array_equal(sample["image"].numpy(), expected)
             seen = (sample["mask"] != 255).numpy()
@@ -183,7 +214,7 @@ def test_batches_are_the_same_with_and_without_workers(place, workers):
 def test_scenes_of_one_training_have_pixels_of_one_size(place):
     folder, aoi = place
     write_scene(folder / "scenes" / "two.tif", seed=1)
-    assert load(folder, aoi).pixel_m == pytest.approx(10, rel=2e-3)
+    assert load(folder, aoi).survey.pixel_m == pytest.approx(10, rel=2e-3)
     with rasterio.open(folder / "scenes" / "two.tif", "r+") as source:
         source.transform = from_origin(LEFT, TOP, 20, 20)
     with pytest.raises(GlofgeoError, match=r"two\.tif: its pixels are 20 m wide, those of .*one\.tif 10 m"):
@@ -200,23 +231,21 @@ def test_input_that_does_not_fit_together_is_told_before_anything_is_written(pla
     no_train = aoi.assign(geometry=[far.iloc[0], aoi.geometry[1]])
     known = {"aoi": aoi, "lakes": folder / "lakes.gpkg"}
     wrong = [
-        ({"aoi": aoi.set_geometry(far)}, "lies off all scenes"),
+        ({"aoi": aoi.set_geometry(far)}, "lies outside all scenes"),
         ({"lakes": tmp_path / "far.gpkg"}, "none of its 18 lakes"),
-        ({"lakes": tmp_path / "west.gpkg"}, "no lake in the val part"),
-        ({"aoi": no_train}, "shows its train part"),
+        ({"lakes": tmp_path / "west.gpkg"}, "no lake in the val split"),
+        ({"aoi": no_train}, "shows its train split"),
         ({"lakes": tmp_path / "absent.gpkg"}, "absent.gpkg"),
         ({"scenes": tmp_path / "nowhere"}, "nowhere"),
         ({"resume": tmp_path / "norun"}, "norun: no such run"),
-        ({"strategy": "nonsense"}, "--strategy nonsense"),
-        ({"devices": 0}, "--devices 0: give 1"),
-        ({"wandb": " "}, "--wandb"),
+        ({"strategy": "nonsense"}, "strategy nonsense"),
+        ({"devices": 0}, "0 devices"),
+        ({"wandb": " "}, "Weights & Biases has no name"),
     ]
     for change, message in wrong:
         out = tmp_path / "run"
         with pytest.raises(GlofgeoError, match=message):
-            train(
-                **({"aoi_name": "here", "scenes": folder / "scenes", "out": out, "config": config()} | known | change)
-            )
+            start(folder, out=out, **(known | change))
         assert not out.exists()
 
 
@@ -228,47 +257,43 @@ def rows_of(folder):
 def test_training_leaves_a_run_folder_that_explains_itself_and_resumes(place, capsys):
     folder, aoi = place
     out = folder / "runs" / "first"
-    given = {"aoi": aoi, "aoi_name": "here", "scenes": folder / "scenes", "lakes": folder / "lakes.gpkg"}
-    best = train(**given, out=out, config=config(2), device="cpu").best
+    state = process_state()
+    trained = start(folder, aoi, out=out, settings=config(2))
+    best = trained.best
+    assert process_state() == state
 
     assert best == out / "best.safetensors"
     loaded = load_checkpoint(best)
     rows = rows_of(out)
     assert [row["epoch"] for row in rows] == ["1", "2"]
     ious = [float(row["val_iou"]) for row in rows]
-    assert loaded.scorecard["iou"] == max(ious) and loaded.provenance["epoch"] == 1 + ious.index(max(ious))
+    assert loaded.scorecard["iou"] == trained.iou == max(ious) and loaded.provenance["epoch"] == 1 + ious.index(
+        max(ious)
+    )
     assert loaded.provenance["aoi"] == "here" and loaded.provenance["scenes"] == ["one"]
     assert all(math.isfinite(float(value)) for row in rows for value in row.values())
     told = json.loads((out / "split.json").read_text())
-    assert told["parts"]["train"]["lakes"] == told["parts"]["val"]["lakes"] == 9
-    assert "Best lake IoU" in capsys.readouterr().out
+    assert told["splits"]["train"]["lakes"] == told["splits"]["val"]["lakes"] == 9
+    assert capsys.readouterr() == ("", "")
     assert sorted(path.name for path in out.iterdir()) == [
         "best.safetensors", "config.yaml", "curves.png", "examples.png", "last.ckpt", "metrics.csv", "split.json",
         "tensorboard",
     ]  # fmt: skip
 
     with pytest.raises(GlofgeoError, match="holds a training run"):
-        train(**given, out=out, config=config(2), device="cpu")
+        start(folder, aoi, out=out, settings=config(2))
 
     settings = yaml.safe_load((out / "config.yaml").read_text())
     (out / "config.yaml").write_text(yaml.safe_dump(settings | {"epochs": 3}))
-    train(**given, out=folder / "unused", config=config(1), resume=out, device="cpu")
+    start(folder, aoi, out=folder / "unused", settings=config(1), resume=out)
     resumed = rows_of(out)
     assert resumed[:2] == rows and [row["epoch"] for row in resumed] == ["1", "2", "3"]
     assert load_checkpoint(best).scorecard["iou"] == max(float(row["val_iou"]) for row in resumed)
 
     other = gpd.read_file(folder / "lakes.gpkg").iloc[:-1]
     other.to_file(folder / "other.gpkg")
-    with pytest.raises(GlofgeoError, match="other ground"):
-        train(**(given | {"lakes": folder / "other.gpkg"}), out=out, config=config(1), resume=out, device="cpu")
-
-
-def test_the_same_seed_trains_the_same_model(place):
-    folder, aoi = place
-    given = {"aoi": aoi, "aoi_name": "here", "scenes": folder / "scenes", "lakes": folder / "lakes.gpkg"}
-    paths = [train(**given, out=folder / name, config=config(1), device="cpu").best for name in ("a", "b")]
-    one, two = (load_checkpoint(path).model.state_dict() for path in paths)
-    assert all(torch.equal(one[name], two[name]) for name in one)
+    with pytest.raises(GlofgeoError, match="something else"):
+        start(folder, aoi, lakes=folder / "other.gpkg", settings=config(1), resume=out)
 
 
 def test_every_parameter_is_in_one_group_of_the_right_rate_and_decay():
@@ -292,21 +317,18 @@ def test_every_parameter_is_in_one_group_of_the_right_rate_and_decay():
 
 
 def test_the_rate_rises_then_falls_to_nothing():
-    rates = [rate(step, 100, 0.1) for step in range(100)]
+    rates = rates_of(100, 0.1)
     assert rates[0] == pytest.approx(0.1) and max(rates) == rates[9] == 1.0
     assert all(a >= b for a, b in pairwise(rates[9:])) and rates[-1] < 1e-3
-    assert rate(0, 1, 0.0) == 1.0
+    assert rates_of(1, 0.0) == [1.0]
 
 
-def test_a_weight_file_is_told_in_a_table(place, tmp_path, capsys):
-    folder, aoi = place
+def test_a_weight_file_is_reported_in_a_table(tmp_path, capsys):
     source = build_model(ModelConfig(variant="tiny", extra_blocks=0, image_size=112)).encoder.vit.state_dict()
     torch.save({"teacher": {f"backbone.{name}": tensor for name, tensor in source.items()}}, tmp_path / "old.pth")
-    given = {"aoi": aoi, "aoi_name": "here", "scenes": folder / "scenes", "lakes": folder / "lakes.gpkg"}
-    settings = dataclasses.replace(config(1, crops=2), weights=str(tmp_path / "old.pth"))
-    train(**given, out=tmp_path / "run", config=settings, device="cpu")
+    settings = dataclasses.replace(config(), weights=str(tmp_path / "old.pth"))
+    model, kept = start_model(settings, Console(soft_wrap=True))
+    assert torch.equal(model.encoder.vit.state_dict()["norm.weight"], source["norm.weight"]) and kept == settings
     said = capsys.readouterr().out
-    assert "old.pth" in said
-    for row in ("layout", "blocks", "loaded", "left at initial value", "left over"):
-        assert row in said
-    assert f"{len(source)} tensors" in said
+    for text in ("old.pth", "layout", "blocks", "left at initial value", "not used", f"{len(source)} tensors"):
+        assert text in said

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import geopandas as gpd
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,23 +14,25 @@ from scipy.special import expit
 from shapely import Point, box
 
 from datasets_def import open_scene
+from datasets_def.grid import Grid
 from glofgeo.config import DataConfig, MapConfig, ModelConfig, TrainConfig
 from glofgeo.evaluation import evaluate
 from glofgeo.inference.windows import plan_windows
 from glofgeo.mapping.job import plan_scene
 from glofgeo.mapping.scene import map_scene
 from glofgeo.models import load_checkpoint, torch_predictor
-from glofgeo.training import train
-from glofgeo.training.samplers import Ground
-from glofgeo.training.validation import LOGITS, BlendedGround, GroundPlan, plan_ground
+from glofgeo.training import RunOptions, Sources, train_model
+from glofgeo.training.samplers import SceneArea
+from glofgeo.training.validation import LOGITS, AreaPlan, BlendedAreas, plan_area
 
 LEFT, TOP = 492000.0, 3090000.0
 CRS = "EPSG:32645"
+SCENE_CRS = rasterio.crs.CRS.from_string(CRS)
 
 
 def test_validation_figures_are_those_of_the_map(tmp_path, write_raster, monkeypatch):
-    """Windows that overlap, a ground of odd size off the pixel grid, nodata, and a second scene below a window."""
-    monkeypatch.setattr("glofgeo.training.fit.computes_in_bfloat16", lambda device: False)
+    """Windows that overlap, an area of odd size off the pixel grid, nodata, and a second scene below a window."""
+    monkeypatch.setattr("glofgeo.training.options.computes_in_bfloat16", lambda device: False)
     monkeypatch.setattr("glofgeo.inference.batches.computes_in_bfloat16", lambda device: False)
     rng = np.random.default_rng(0)
     shapes = {"west": (211, 470, 0.0), "east": (60, 75, 6000.0)}
@@ -44,19 +47,17 @@ def test_validation_figures_are_those_of_the_map(tmp_path, write_raster, monkeyp
         image[:, 30:45, :60] = 0
         write_raster(scenes / f"{name}.tif", image, origin=(LEFT + shift, TOP), scale=1e-4)
     gpd.GeoDataFrame(geometry=lakes, crs=CRS).to_file(tmp_path / "lakes.gpkg")
-    ground = [
+    areas = [
         box(LEFT, TOP - 2110, LEFT + 2000, TOP), box(LEFT + 2313, TOP - 2003, LEFT + 4700, TOP),
         box(LEFT + 6000, TOP - 600, LEFT + 6750, TOP),
     ]  # fmt: skip
-    aoi = gpd.GeoDataFrame({"split": ["train", "val", "val"]}, geometry=ground, crs=CRS)
+    aoi = gpd.GeoDataFrame({"split": ["train", "val", "val"]}, geometry=areas, crs=CRS)
     config = TrainConfig(
         model=ModelConfig("tiny", image_size=112, decoder_channels=(32, 16, 16, 8, 8)),
         data=DataConfig(window=112, batch_size=3, crops=36, workers=0), weights="none", epochs=3, lr=3e-3, patience=9,
     )  # fmt: skip
-    best = train(
-        aoi=aoi, aoi_name="here", scenes=scenes, lakes=tmp_path / "lakes.gpkg", out=tmp_path / "run", config=config,
-        device="cpu",
-    ).best  # fmt: skip
+    sources = Sources(aoi, "here", scenes, tmp_path / "lakes.gpkg")
+    best = train_model(sources, config, tmp_path / "run", options=RunOptions(device="cpu")).best
     loaded = load_checkpoint(best)
     assert 0.05 < loaded.temperature < 20 and loaded.temperature != 1
     plain = torch_predictor(loaded.model, dataclasses.replace(loaded, temperature=1.0))
@@ -79,7 +80,7 @@ def test_every_observed_pixel_counts_once_with_its_blended_probability(rows, col
     logits = np.clip(rng.normal(0, 6, (rows, cols)), -14, 14)
     truth = rng.choice([0, 1, 255], (rows, cols), p=[0.5, 0.3, 0.2]).astype(np.uint8)
     plan = plan_windows((rows, cols), window, window // 3)
-    judged = BlendedGround([GroundPlan(0, 0, 0, plan)] * 2)
+    judged = BlendedAreas([AreaPlan(0, 0, 0, plan)] * 2)
     for number in range(2):
         for row, top in enumerate(plan.tops):
             for col, left in enumerate(plan.lefts):
@@ -97,26 +98,26 @@ def test_every_observed_pixel_counts_once_with_its_blended_probability(rows, col
         assert middle == pytest.approx(logits[lake].mean(), abs=0.06)
 
 
-def test_figures_without_lake_or_ground_are_zero_and_not_an_error():
-    assert set(BlendedGround([]).figures().values()) == {0.0}
+def test_figures_without_lake_or_area_are_zero_and_not_an_error():
+    assert set(BlendedAreas([]).figures().values()) == {0.0}
 
 
-def test_a_ground_is_cut_as_the_mapper_cuts_it():
+def test_an_area_is_cut_as_the_mapper_cuts_it():
     region = box(1003, 1996, 1291, 2317)
-    ground = Ground(4, Affine(10, 0, 900, 0, -10, 2400), (60, 80), region, gpd.GeoDataFrame())
-    found = plan_ground(ground, 28)
+    area = SceneArea(4, Grid((60, 80), Affine(10, 0, 900, 0, -10, 2400), SCENE_CRS), region, gpd.GeoDataFrame())
+    found = plan_area(area, 28)
     assert (found.scene, found.row, found.col) == (4, 8, 10)
     assert found.plan == plan_windows((33, 30), 28, 14)
 
 
 @pytest.mark.parametrize("window", [28, 70, 252])
-def test_a_ground_gets_the_very_windows_of_a_map_of_that_area(tmp_path, write_raster, window):
+def test_an_area_gets_the_very_windows_of_a_map_of_that_area(tmp_path, write_raster, window):
     array = np.full((4, 330, 400), 2000, np.uint16)
     scene = open_scene(write_raster(tmp_path / "scene.tif", array, origin=(LEFT, TOP), scale=1e-4))
     region = box(LEFT + 213, TOP - 3131, LEFT + 3777, TOP - 95)
-    ground = Ground(0, scene.transform, scene.shape, region, gpd.GeoDataFrame())
+    area = SceneArea(0, scene.grid, region, gpd.GeoDataFrame())
     network = SimpleNamespace(config=ModelConfig("tiny", image_size=window), state_dict=dict)
     job = plan_scene(scene, torch_predictor(network), aoi=gpd.GeoDataFrame(geometry=[region], crs=CRS))
-    found = plan_ground(ground, window)
+    found = plan_area(area, window)
     assert found.plan == job.area.plan
     assert (found.row, found.col) == (job.area.window.row_off, job.area.window.col_off) == (9, 21)

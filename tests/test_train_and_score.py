@@ -17,9 +17,10 @@ from shapely import Point, box
 from datasets_def import open_scene
 from glofgeo.config import DataConfig, ModelConfig, TrainConfig
 from glofgeo.models import build_model, load_checkpoint, save_checkpoint
-from glofgeo.score_run import judge
-from glofgeo.training import Trained
+from glofgeo.train_and_score import score
+from glofgeo.training import RunOptions, Sources, Trained
 from glofgeo.training.datamodule import LakeData
+from glofgeo.training.survey import survey
 
 LEFT, TOP, ROWS, COLS, ZONE = 492000, 3090000, 130, 420, "EPSG:32645"
 SMALL = "--config demo --epochs 2 --data.crops 8 --data.window 56 --model.image-size 56 --device cpu"
@@ -59,12 +60,12 @@ def ground(tmp_path, write_raster):
 
 def test_the_scorecard_of_a_run_is_that_of_the_maps_its_model_makes(ground):
     given = ["--scenes", "scenes", "--lakes", "lakes.gpkg", *SMALL.split()]
-    told = glofgeo(ground, "train", "--aoi", "aoi.gpkg", *given, "--out", "run", "--baseline", "unet")
+    told = glofgeo(ground, "train", "--aoi", "aoi.gpkg", *given, "--out", "run", "--compare", "unet")
     assert "run/scorecard.md" in told
-    assert not list((ground / "run").glob(".judge-*"))
+    assert not list((ground / "run").glob(".score-*"))
     card = json.loads((ground / "run" / "scorecard.json").read_text())
-    assert "part `test`" in card["notes"][0]
-    assert "100% of its windows lie in scenes that training saw" in card["notes"][1]
+    assert "split `test`" in card["notes"][0]
+    assert "100% of its windows come from scenes that are also used for training" in card["notes"][1]
 
     glofgeo(ground, "map", "--checkpoint", "run/best.safetensors", "--scene", "scenes/one.tif", "--aoi", "test.gpkg")
     words = ["--prediction", "maps/one/probability.tif", "--scene", "scenes/one.tif", "--aoi", "test.gpkg"]
@@ -100,15 +101,13 @@ class Doubtful(torch.nn.Module):
 def test_the_rival_is_judged_by_its_own_probabilities_and_not_with_the_models_temperature(ground):
     """At a temperature of 20 what it calls with 45 % would round to 50 %, and be lake."""
     settings = TrainConfig(model=ModelConfig("tiny", image_size=56), data=DataConfig(window=56, workers=0))
-    data = LakeData(
-        aoi=gpd.read_file(ground / "aoi.gpkg"), aoi_name="aoi", scenes=ground / "scenes", lakes=ground / "lakes.gpkg",
-        cache=ground / "cache", config=settings,
-    )  # fmt: skip
+    sources = Sources(gpd.read_file(ground / "aoi.gpkg"), "aoi", ground / "scenes", ground / "lakes.gpkg")
+    data = LakeData(survey(sources, settings), settings, ground / "cache")
     data.prepare_data()
     data.setup("fit")
     best = ground / "best.safetensors"
     save_checkpoint(best, build_model(settings.model), settings, {}, {}, 20.0)
-    card = judge(Trained(best, data, Doubtful()), ground / "lakes.gpkg", device="cpu")
+    card = score(Trained(best, 0.5, data, Doubtful()), RunOptions(device="cpu"))
     scene = open_scene(ground / "scenes" / "one.tif")
     blue = (scene.read(bands=("B08",))[0] < 0.05)[:, 280:]
     assert card.unet.pixels.tp + card.unet.pixels.fp == blue.sum() > 0

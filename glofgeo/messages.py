@@ -1,0 +1,79 @@
+"""What the command line prints about what a verb did: a line for each scene or file, one for a failure."""
+
+import errno
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from cyclopts import CycloptsError
+
+from glofgeo.errors import GlofgeoError
+from glofgeo.flags import UsageError
+from glofgeo.terminal import fail, say, told
+
+if TYPE_CHECKING:
+    from glofgeo.mapping.batch import Outcome
+
+# A full or read-only disk is no bug in glofgeo, whoever writes.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
+# What to do after Ctrl-C; `train` says it itself, with its folder.
+_GO_ON = {"map": "; finished scenes are kept, run the same command again to map the others"}
+
+
+def print_outcome(outcome: "Outcome") -> None:
+    """Prints what was found in a scene, or why it failed."""
+    if outcome.error is None:
+        return print_success(outcome)
+    if "--debug" in sys.argv:
+        import traceback
+
+        traceback.print_exception(outcome.error)
+    ours = "" if isinstance(outcome.error, GlofgeoError) else f" ({type(outcome.error).__name__}: a bug in glofgeo)"
+    say(f"glofgeo: {outcome.scene}: {told(outcome.error)}{ours}", file=sys.stderr)
+
+
+def print_success(outcome: "Outcome") -> None:
+    """Prints what was found in a scene, if it did not fail."""
+    from glofgeo.mapping.record import summary
+    from glofgeo.mapping.scene_folder import read_record
+
+    if outcome.state == "outside":
+        say(f"{outcome.scene}: outside the area of interest")
+    elif outcome.folder:
+        before = " (mapped before; --overwrite maps it again)" if outcome.state == "kept" else ""
+        say(f"{outcome.folder / 'lakes.gpkg'}: {summary(read_record(outcome.folder))}{before}")
+
+
+def print_verification(path: Path) -> None:
+    """Reads a whole product and prints which of its files are damaged or missing; exits if there are any."""
+    from datasets_def.verify import verify_product
+
+    found = verify_product(path)
+    for fault in found.faults:
+        say(fault)
+    counts = f"{path}: {found.good} files are whole, {found.unknown} have no checksum"
+    if found.faults:
+        fail(2, f"{counts}, {len(found.faults)} are damaged or missing; download the product again")
+    say(counts)
+
+
+def print_failure(error: BaseException, verb: str, verbs: list[str]) -> NoReturn:
+    """Prints why a verb ended, and exits with 2 for wrong input, 1 for a bug in glofgeo, 130 for Ctrl-C.
+
+    Raises:
+        BaseException: The error itself, if it is a bug and `--debug` was given.
+    """
+    if isinstance(error, CycloptsError | UsageError):
+        command = f"glofgeo {verb}" if verb in verbs else "glofgeo"
+        fail(2, f"{error} Verbs: {', '.join(verbs)}. See `{command} --help`.")
+    if isinstance(error, GlofgeoError):
+        fail(2, told(error))
+    if isinstance(error, KeyboardInterrupt):
+        fail(130, "stopped" + _GO_ON.get(verb, ""))
+    if "--debug" in sys.argv:
+        raise error
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        place = error.filename or "the disk"
+        fail(2, f"{place}: {error.strerror}; free some space, or choose another folder with --out")
+    fail(1, f"{type(error).__name__}: {error} (a bug in glofgeo; --debug shows where)")
