@@ -80,10 +80,10 @@ def train(  # noqa: PLR0913
         )  # fmt: skip
     except KeyboardInterrupt as stopped:
         if getattr(stopped, "resumable", False):
-            say(f"Go on with: glofgeo train --resume {stopped.folder}")  # type: ignore[attr-defined]
+            say(f"Continue with: glofgeo train --resume {stopped.folder}")  # type: ignore[attr-defined]
         raise
     if trained.scorecard:
-        say(f"{trained.folder / 'scorecard.md'}: how good it is")
+        say(f"{trained.folder / 'scorecard.md'}: results on held-out areas")
         say(f"Best lake IoU {trained.iou:.3f} on the validation area: {trained.best}")
         say(f"Map with it: glofgeo map --checkpoint {trained.best} --scene SCENE")
 
@@ -135,7 +135,7 @@ def map_(  # noqa: PLR0913
     if len(paths) == 1 and report.failed:
         raise next(iter(report.failed.values()))
     if report.failed:
-        fail(1, f"{len(report.failed)} of {len(paths)} scenes failed; the others are done")
+        fail(1, f"{len(report.failed)} of {len(paths)} scenes failed; the others are finished")
 
 
 @app.command

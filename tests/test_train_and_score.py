@@ -1,5 +1,6 @@
 """The scorecard that a training run ends with."""
 
+import dataclasses
 import json
 import math
 import subprocess
@@ -14,8 +15,11 @@ from rasterio.features import rasterize
 from rasterio.transform import from_origin
 from shapely import Point, box
 
+import glofgeo
 from datasets_def import open_scene
+from glofgeo import train_and_score
 from glofgeo.config import DataConfig, ModelConfig, TrainConfig
+from glofgeo.errors import GlofgeoError
 from glofgeo.models import build_model, load_checkpoint, save_checkpoint
 from glofgeo.train_and_score import score
 from glofgeo.training import RunOptions, Sources, Trained
@@ -26,7 +30,7 @@ LEFT, TOP, ROWS, COLS, ZONE = 492000, 3090000, 130, 420, "EPSG:32645"
 SMALL = "--config demo --epochs 2 --data.crops 8 --data.window 56 --model.image-size 56 --device cpu"
 
 
-def glofgeo(folder, *words):
+def call(folder, *words):
     command = [Path(sys.executable).with_name("glofgeo"), *map(str, words)]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
     assert result.returncode == 0, result.stderr
@@ -60,17 +64,17 @@ def ground(tmp_path, write_raster):
 
 def test_the_scorecard_of_a_run_is_that_of_the_maps_its_model_makes(ground):
     given = ["--scenes", "scenes", "--lakes", "lakes.gpkg", *SMALL.split()]
-    told = glofgeo(ground, "train", "--aoi", "aoi.gpkg", *given, "--out", "run", "--compare", "unet")
+    told = call(ground, "train", "--aoi", "aoi.gpkg", *given, "--out", "run", "--compare", "unet")
     assert "run/scorecard.md" in told
     assert not list((ground / "run").glob(".score-*"))
     card = json.loads((ground / "run" / "scorecard.json").read_text())
     assert "split `test`" in card["notes"][0]
     assert "100% of its windows come from scenes that are also used for training" in card["notes"][1]
 
-    glofgeo(ground, "map", "--checkpoint", "run/best.safetensors", "--scene", "scenes/one.tif", "--aoi", "test.gpkg")
+    call(ground, "map", "--checkpoint", "run/best.safetensors", "--scene", "scenes/one.tif", "--aoi", "test.gpkg")
     words = ["--prediction", "maps/one/probability.tif", "--scene", "scenes/one.tif", "--aoi", "test.gpkg"]
     cut = ["--ndwi-threshold", card["ndwi_threshold"], "--json", "own.json"]
-    glofgeo(ground, "evaluate", *words, "--lakes", "lakes.gpkg", *cut)
+    call(ground, "evaluate", *words, "--lakes", "lakes.gpkg", *cut)
     own = json.loads((ground / "own.json").read_text())
     for name in ("model", "ndwi", "ndwi_at"):
         assert rounded(card[name]) == rounded(own[name]), name
@@ -81,12 +85,28 @@ def test_the_scorecard_of_a_run_is_that_of_the_maps_its_model_makes(ground):
     assert "U-Net" in (ground / "run" / "scorecard.md").read_text()
 
 
-def test_a_run_without_test_ground_says_that_its_figures_flatter(ground):
-    given = ["--scenes", "scenes", "--lakes", "lakes.gpkg", *SMALL.split()]
-    told = glofgeo(ground, "train", "--aoi", "untested.gpkg", *given, "--out", "run")
-    assert "this flatters" in told
-    assert "this flatters" in json.loads((ground / "run" / "scorecard.json").read_text())["notes"][0]
-    assert "this flatters" in (ground / "run" / "scorecard.md").read_text()
+def test_a_notebook_trains_in_silence_and_gets_the_scorecard(ground, capfd):
+    """Without a test split, whose absence the scorecard mentions; and then resumes what was trained."""
+    model = ModelConfig("tiny", extra_blocks=0, image_size=56, decoder_channels=(16, 16, 8, 8, 8))
+    data = DataConfig(window=56, batch_size=2, crops=8, workers=0)
+    config = TrainConfig(model=model, data=data, weights="none", epochs=1)
+    aoi = gpd.read_file(ground / "untested.gpkg")
+    given = {"scenes": str(ground / "scenes"), "lakes": ground / "lakes.gpkg", "device": "cpu"}
+    run = glofgeo.train(aoi, **given, out=str(ground / "run"), config=config)
+    assert capfd.readouterr() == ("", "")
+    assert run.folder == ground / "run" and run.best.is_file()
+    assert run.iou == load_checkpoint(run.best).scorecard["iou"]
+    assert sum(dataclasses.astuple(run.scorecard.model.pixels)) == ROWS * 140
+    written = json.loads((run.folder / "scorecard.json").read_text())
+    assert "this flatters" in written["notes"][0] and "this flatters" in (run.folder / "scorecard.md").read_text()
+
+    with pytest.raises(GlofgeoError) as refusal:
+        glofgeo.train(resume=run.folder, device="cpu")
+    assert refusal.value.argument == "aoi"  # it was no file, so the run does not remember it
+    with pytest.raises(GlofgeoError, match="epochs 9: the run has 1"):
+        glofgeo.train(aoi, **given, resume=str(run.folder), config=dataclasses.replace(config, epochs=9))
+    assert glofgeo.train(aoi, **given, resume=str(run.folder)).iou == run.iou
+    assert glofgeo.train is train_and_score.train
 
 
 class Doubtful(torch.nn.Module):

@@ -52,8 +52,8 @@ class Thumbnail:
 
     def image(self) -> npt.NDArray[np.float32]:
         """Means, `(C, H, W)`."""
-        means: npt.NDArray[np.float32] = self._sum / np.maximum(self._count, 1).astype(np.float32)
-        return means
+        count: npt.NDArray[np.float32] = np.maximum(self._count, 1).astype(np.float32)
+        return np.divide(self._sum, count)
 
     def not_observed(self) -> npt.NDArray[np.bool_]:
         """Blocks of which most was not observed, bool `(H, W)`."""

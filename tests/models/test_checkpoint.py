@@ -121,7 +121,7 @@ def unknown_setting(metadata, tensors):
         (lambda p: save_file({"a": torch.ones(1)}, p), "not written by glofgeo"),
         (lambda p: os.truncate(p, p.stat().st_size - 1), "copy or download it again"),
         (lambda p: os.truncate(p, 1000), "cut short within its header"),
-        (lambda p: rewrite(p, newer), "format 99, this glofgeo reads up to 1: update"),
+        (lambda p: rewrite(p, newer), "format 99, this glofgeo reads up to 1; update"),
         (lambda p: rewrite(p, unknown_setting), "unknown setting config.model.flavour"),
         (lambda p: rewrite(p, lambda m, t: m.update(glofgeo="{")), "header is damaged"),
         (lambda p: rewrite(p, lambda m, t: m.pop("sha256")), "header is damaged"),

@@ -227,7 +227,7 @@ def flip(path, at):
         (lambda p: p.write_bytes(p.read_bytes()[: p.stat().st_size // 2]), "cut short"),
         (lambda p: write_anew(p, glofgeo=None), "not exported by glofgeo"),
         (lambda p: write_anew(p, glofgeo="{"), "header is damaged"),
-        (lambda p: write_anew(p, glofgeo='{"format": 99}'), "format 99, this glofgeo reads up to 1: update"),
+        (lambda p: write_anew(p, glofgeo='{"format": 99}'), "format 99, this glofgeo reads up to 1; update"),
         (lambda p: write_anew(p, glofgeo='{"format": 1}'), "header is damaged"),
         (lambda p: write_anew(p, glofgeo_sha256=None), "bytes changed"),
         (lambda p: write_anew(p, standardization_mean="[0, 0, 0, 0]"), "bytes changed"),

@@ -104,9 +104,9 @@ def test_detail_finer_than_any_token_map_reaches_the_answer():
 
 
 def test_a_scene_without_the_models_bands_is_refused_by_name():
-    require_bands(CONFIG, ("B08", "B11", "B04", "B03", "B02"), "scene.tif")
+    require_bands(CONFIG.bands, ("B08", "B11", "B04", "B03", "B02"), "scene.tif")
     with pytest.raises(GlofgeoError, match=r"scene\.tif has no B02, B08"):
-        require_bands(CONFIG, ("B04", "B03"), "scene.tif")
+        require_bands(CONFIG.bands, ("B04", "B03"), "scene.tif")
 
 
 def test_decoder_needs_five_stages():

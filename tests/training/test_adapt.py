@@ -258,7 +258,7 @@ def test_flags_reach_the_configuration_and_nonsense_is_refused():
                 "grad_checkpoint": True, "compile": True}  # fmt: skip
     assert {name: getattr(bound.arguments["settings"], name) for name in expected} == expected
     for wrong in ({"lora_rank": 0}, {"layer_decay": 0.0}, {"layer_decay": 1.1}, {"drop_path": 1.0}):
-        with pytest.raises(GlofgeoError, match="--" + next(iter(wrong)).replace("_", "-")):
+        with pytest.raises(GlofgeoError, match=next(iter(wrong))):
             config(**wrong)
 
 
