@@ -131,7 +131,7 @@ def map_(  # noqa: PLR0913
     if report.mapped or report.kept:
         say(f"Model: {model.name}, SHA-256 {model.sha256[:12]}…")
     if report.mapped:
-        say("Drag layers.qlr beside it into QGIS: lakes, mask and probability, named after scene and date.")
+        say("Drag layers.qlr from the same folder into QGIS: lakes, mask and probability, named after scene and date.")
     if len(paths) == 1 and report.failed:
         raise next(iter(report.failed.values()))
     if report.failed:

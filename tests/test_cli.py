@@ -309,7 +309,7 @@ def test_a_fault_of_ours_is_told_apart(run, monkeypatch):
     def fail(name):
         raise RuntimeError("the sky fell")
 
-    monkeypatch.setattr("datasets_def.polygons.read_aoi", fail)
+    monkeypatch.setattr("datasets_def.aoi.read_aoi", fail)
     status, _, err = run("train", "--aoi", "khumbu")
     assert status == 1
     assert "the sky fell" in err
@@ -439,7 +439,7 @@ def test_a_full_disk_is_no_fault_of_glofgeo(run, monkeypatch):
     def fail(name):
         raise OSError(errno.ENOSPC, "No space left on device", "/data/x")
 
-    monkeypatch.setattr("datasets_def.polygons.read_aoi", fail)
+    monkeypatch.setattr("datasets_def.aoi.read_aoi", fail)
     status, _, err = run("train", "--aoi", "khumbu")
     assert (status, err.count("\n")) == (2, 1)
     assert "/data/x: No space left on device" in err
