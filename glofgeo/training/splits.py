@@ -10,12 +10,11 @@ from geopandas import GeoDataFrame
 from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
+from datasets_def.aoi import SPLITS
 from datasets_def.reproject import polygons_of, to_degrees
 from glofgeo.config import DataConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.training.geodesy import grow
-
-SPLITS = ("train", "val", "test")
 
 # Hand-drawn neighbours overlap in slivers; more than this share of the smaller one is a mistake.
 _SLIVER = 1e-3

@@ -12,6 +12,7 @@ from geopandas import GeoDataFrame, GeoSeries
 from shapely.geometry.base import BaseGeometry
 
 from datasets_def import GlacialLakes, Scene, find_scenes, open_scene
+from datasets_def.aoi import SPLITS
 from datasets_def.dates import decimal_year, mapped_in
 from datasets_def.reproject import (
     WGS84,
@@ -27,7 +28,7 @@ from glofgeo.errors import GlofgeoError, GlofgeoWarning
 from glofgeo.training.audit import Audit, audit
 from glofgeo.training.samplers import SceneArea
 from glofgeo.training.sources import Sources
-from glofgeo.training.splits import SPLITS, Split, split_aoi
+from glofgeo.training.splits import Split, split_aoi
 from glofgeo.training.validation import plan_area
 
 # Multiple of the encoder's patch, so that a shrunk training window has no padded tokens; at least two of them.
