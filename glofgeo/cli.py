@@ -70,7 +70,7 @@ def train(  # noqa: PLR0913
     if aoi is None and resume is None:
         raise UsageError("train needs --aoi AREA, or --resume RUN.")
     if resume and config:
-        raise GlofgeoError("a resumed run keeps its settings", "leave this out, or start a new run", argument="config")
+        raise GlofgeoError("a resumed run keeps its settings", "leave it out, or start a new run", argument="config")
     from glofgeo.train_and_score import train as run
 
     try:

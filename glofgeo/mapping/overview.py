@@ -233,10 +233,10 @@ def _save(figure: Figure, path: Path) -> None:
     canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
     # Thin lines are too few pixels to be given a colour of their own by the count, so that the lake's is set.
-    colours = picture.quantize(255, method=Image.Quantize.MEDIANCUT).getpalette() or []
+    colours = picture.reduce(4).quantize(255, method=Image.Quantize.MEDIANCUT).getpalette() or []
     palette = Image.new("P", (1, 1))
     palette.putpalette(colours[: 255 * 3] + [round(255 * value) for value in to_rgb(_LAKE)])
     buffer = BytesIO()
-    picture.quantize(palette=palette, dither=Image.Dither.NONE).save(buffer, format="PNG", optimize=True)
+    picture.quantize(palette=palette, dither=Image.Dither.NONE).save(buffer, format="PNG")
     with written_beside(path) as part:
         part.write_bytes(buffer.getvalue())

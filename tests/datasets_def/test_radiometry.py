@@ -244,7 +244,7 @@ def test_offsets_that_cannot_be_are_refused(tmp_path, write_raster, value):
     ],
 )
 def test_a_grid_that_lies_nowhere_on_the_earth_is_refused(tmp_path, write_raster, crs, origin, pixel):
-    refuses(write_raster(tmp_path / "a.tif", dn(), crs=crs, origin=origin, pixel=pixel), "place on the Earth")
+    refuses(write_raster(tmp_path / "a.tif", dn(), crs=crs, origin=origin, pixel=pixel), "do not lie on the Earth")
 
 
 @pytest.mark.parametrize("crs", ["EPSG:32601", "EPSG:3857", "EPSG:3413", "EPSG:3031", "EPSG:2193", "EPSG:2225"])

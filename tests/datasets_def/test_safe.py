@@ -59,7 +59,7 @@ def test_grids_with_different_corners_are_refused(mine, edit):
         (TILE, "EPSG:32645", "EPSG:32646", "tile 45R"),
         (TILE, "EPSG:32645", "EPSG:32745", "tile 45R"),
         (MAIN, "<PRODUCT_START_TIME>2024", "<PRODUCT_START_TIME>2023", "20241015T045701"),
-        (MAIN, "(<PRODUCT_START_TIME>|<PRODUCT_URI>S2A_MSIL2A_)2024", r"\g<1>2023", "images after 20241015T045701"),
+        (MAIN, "(<PRODUCT_START_TIME>|<PRODUCT_URI>S2A_MSIL2A_)2024", r"\g<1>2023", "image name says 20241015T045701"),
         (MAIN, "<BOA_ADD_OFFSET [^/]*/BOA_ADD_OFFSET>|(<PROCESSING_BASELINE>)05.10", r"\g<1>02.09", "baseline 05.10"),
     ],
 )

@@ -15,7 +15,7 @@ from glofgeo.models import build_model, export_onnx, load_checkpoint, load_model
 from glofgeo.training.crops import LakeCrops, LakeWindows, Reader
 from glofgeo.training.samplers import Crop
 from glofgeo.training.task import LakeTask
-from glofgeo.training.validation import GroundPlan
+from glofgeo.training.validation import AreaPlan
 
 SENTINELS = (
     (np.uint16, 0), (np.uint16, 65535), (np.int16, -9999), (np.int16, -32768), (np.float32, np.nan), (np.float32, 1e20)
@@ -70,7 +70,7 @@ def test_a_training_step_and_a_validation_window_are_the_same(scenes, product):
     torch.manual_seed(0)
     config = TrainConfig(model=ModelConfig(variant="tiny", image_size=126))
     task = LakeTask(build_model(config.model), config)
-    plan = GroundPlan(0, 20, 0, plan_windows((100, 100), 126, 0))
+    plan = AreaPlan(0, 20, 0, plan_windows((100, 100), 126, 0))
     losses, seen = [], []
     for scene in scenes[0]:
         read = reader(scene, product[1])

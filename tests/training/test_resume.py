@@ -149,8 +149,8 @@ def test_flags_that_differ_from_the_run_are_named(run, place, capsys, monkeypatc
         assert "leave it out" in line
     # What is the same is no difference; so the next thing that is wrong is told.
     same = ("--epochs", EPOCHS, "--lr", "1e-3", "--out", run)
-    assert "--device cuda" in refusal(capsys, monkeypatch, "--resume", run, *same, "--device", "cuda")
-    assert "--device cuda" in refusal(capsys, monkeypatch, f"--resume={run}", "--device", "cuda")
+    assert "(--device)" in refusal(capsys, monkeypatch, "--resume", run, *same, "--device", "cuda")
+    assert "(--device)" in refusal(capsys, monkeypatch, f"--resume={run}", "--device", "cuda")
 
 
 def test_what_is_no_run_or_has_moved_is_told_in_a_line(run, capsys, monkeypatch, tmp_path):
