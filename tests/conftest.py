@@ -1,6 +1,7 @@
-"""Small scenes that many tests share, written once a session."""
+"""What many tests share: small scenes, written once a session, and the command run in this process."""
 
 import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -81,3 +82,36 @@ def checkpoint(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("checkpoint") / "best.safetensors"
     save_checkpoint(path, build_model(config.model), config, {"note": "untrained"})
     return path
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs the command in this process: importing torch anew for every wrong input would take minutes."""
+    from glofgeo import cli
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["glofgeo", *map(str, words)])
+        try:
+            cli.main()
+            status = 0
+        except SystemExit as stop:
+            status = stop.code or 0
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return call
+
+
+@pytest.fixture
+def refused(run):
+    """Runs the command and returns its one line of refusal."""
+
+    def call(*words):
+        status, _, err = run(*words)
+        lines = [line for line in err.splitlines() if line.startswith("glofgeo: ")]
+        assert status == 2, err
+        assert "Traceback" not in err
+        assert len(lines) == 1
+        return lines[0]
+
+    return call

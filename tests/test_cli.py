@@ -2,17 +2,14 @@
 
 import errno
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import geopandas as gpd
-import numpy as np
 import pytest
 from shapely.geometry import box
 
@@ -25,23 +22,6 @@ VERBS = ("demo", "evaluate", "export", "info", "map", "train")
 def glofgeo(*words, cwd=None):
     """Runs the installed command as a shell would."""
     return subprocess.run([COMMAND, *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=600)
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs the command in this process: importing torch anew for every wrong input would take minutes."""
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["glofgeo", *map(str, words)])
-        try:
-            cli.main()
-            status = 0
-        except SystemExit as stop:
-            status = stop.code or 0
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return call
 
 
 @pytest.fixture
@@ -60,21 +40,6 @@ def asked(monkeypatch, tmp_path_factory):
     monkeypatch.setattr("glofgeo.training.train_model", train)
     monkeypatch.setattr("glofgeo.train_and_score.score", lambda *words: None)
     return seen
-
-
-@pytest.fixture
-def refused(run):
-    """Runs the command and returns its one line of refusal."""
-
-    def call(*words):
-        status, _, err = run(*words)
-        lines = [line for line in err.splitlines() if line.startswith("glofgeo: ")]
-        assert status == 2, err
-        assert "Traceback" not in err
-        assert len(lines) == 1
-        return lines[0]
-
-    return call
 
 
 def test_help_lists_the_verbs():
@@ -114,19 +79,6 @@ def test_help_of_train_sorts_its_flags_the_everyday_ones_first(run):
     assert where["--weights"] == where["--model.variant"] == "Model"
     assert where["--lr"] == "Optimiser" and where["--loss.dice"] == "Loss"
     assert where["--compile"] == where["--data.workers"] == "Speed, memory and hardware"
-
-
-def test_help_and_usage_errors_import_nothing_heavy():
-    code = (
-        "import sys; from glofgeo import cli\n"
-        "sys.argv = ['glofgeo', *sys.argv[1:]]\n"
-        "try: cli.main()\n"
-        "except SystemExit: pass\n"
-        "print([m for m in ('torch', 'torchgeo', 'geopandas', 'rasterio', 'lightning') if m in sys.modules])"
-    )
-    for words in (["--help"], ["train", "--help"], ["nonsense"], ["map"], ["map", "--scene", "x", "--overlap", "q"]):
-        result = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
-        assert result.stdout.splitlines()[-1] == "[]", words
 
 
 @pytest.mark.parametrize(
@@ -169,108 +121,12 @@ def test_a_wrong_configuration_is_named(refused, tmp_path):
     assert "B99" in refused("train", "--aoi", "khumbu", "--model.bands", "B99")
 
 
-@pytest.fixture
-def map_refused(refused, checkpoint, tmp_path):
-    """Expects `map` to refuse a scene, and to leave nothing behind."""
-
-    def call(scene, *words, checkpoint=checkpoint):
-        message = refused("map", "--scene", scene, "--checkpoint", checkpoint, "--out", tmp_path / "maps", *words)
-        assert not (tmp_path / "maps").exists() or not any((tmp_path / "maps").iterdir())
-        return message
-
-    return call
-
-
-def test_wrong_scenes_are_named(map_refused, product, tmp_path, write_raster):
-    assert "gone.SAFE" in map_refused(tmp_path / "gone.SAFE")
-    (tmp_path / "folder.SAFE").mkdir()
-    assert "not a Sentinel-2 product" in map_refused(tmp_path / "folder.SAFE")
-    three = write_raster(tmp_path / "three.tif", np.full((3, 40, 40), 800, np.uint16), bands=("B02", "B03", "B04"))
-    assert "three.tif: has no band B08" in map_refused(three)
-
-    broken = shutil.copytree(product[0], tmp_path / product[0].name)
-    band = next(broken.rglob("*_B08_10m.jp2"))
-    whole = band.read_bytes()
-    band.write_bytes(whole[: len(whole) // 2])
-    assert band.name in map_refused(broken)
-    band.unlink()
-    assert band.name in map_refused(broken)
-    xml = broken / "MTD_MSIL2A.xml"
-    xml.write_text(xml.read_text()[:900])
-    assert "MTD_MSIL2A.xml: broken XML" in map_refused(broken)
-
-    archive = Path(shutil.make_archive(tmp_path / "product", "zip", product[0].parent, product[0].name))
-    archive.write_bytes(archive.read_bytes()[:-500])
-    assert "product.zip" in map_refused(archive)
-
-
-def test_wrong_areas_of_interest_are_named(map_refused, product, tmp_path):
-    here = gpd.GeoDataFrame(geometry=[box(86.9, 27.88, 86.95, 27.91)])
-    here.to_file(tmp_path / "nocrs.shp")
-    assert "nocrs.shp" in map_refused(product[0], "--aoi", tmp_path / "nocrs.shp")
-    away = gpd.GeoDataFrame(geometry=[box(10, 45, 11, 46)], crs="EPSG:4326")
-    away.to_file(tmp_path / "away.geojson")
-    assert "off this scene" in map_refused(product[0], "--aoi", tmp_path / "away.geojson")
-    away.iloc[:0].to_file(tmp_path / "empty.gpkg")
-    assert "empty.gpkg" in map_refused(product[0], "--aoi", tmp_path / "empty.gpkg")
-    assert "atlantis" in map_refused(product[0], "--aoi", "atlantis")
-
-
-def test_wrong_checkpoints_are_named(map_refused, product, tmp_path, write_raster):
-    pointer = tmp_path / "pointer.safetensors"
-    pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
-    assert "Git LFS" in map_refused(product[0], checkpoint=pointer)
-    noise = tmp_path / "noise.safetensors"
-    noise.write_bytes(bytes(range(256)) * 8)
-    assert "noise.safetensors" in map_refused(product[0], checkpoint=noise)
-    assert "gone.safetensors" in map_refused(product[0], checkpoint=tmp_path / "gone.safetensors")
-
-
-def test_a_checkpoint_for_other_bands_is_refused(map_refused, product, tmp_path):
-    from glofgeo.config import ModelConfig, TrainConfig
-    from glofgeo.models import build_model, save_checkpoint
-
-    config = TrainConfig(model=ModelConfig(variant="tiny", image_size=126, bands=("B03", "B10")))
-    path = tmp_path / "cirrus.safetensors"
-    save_checkpoint(path, build_model(config.model), config, {})
-    message = map_refused(product[0], checkpoint=path)
-    assert "B10" in message
-    assert product[0].name in message
-
-
-def test_of_a_batch_each_scene_is_told_as_it_goes(run, product, checkpoint, tmp_path, write_raster):
-    good = write_raster(tmp_path / "good.tif", np.full((4, 40, 40), 1800, np.uint16), scale=1e-4)
-    listed = tmp_path / "list.txt"
-    listed.write_text(f"{good}\n{tmp_path / 'gone.SAFE'}\n")
-    words = ["map", "--scene", f"@{listed}", product[0], "--checkpoint", checkpoint, "--out", tmp_path / "maps"]
-    status, out, err = run(*words)
-    assert status == 1
-    told = [line for line in err.splitlines() if line.startswith("glofgeo: ")]
-    assert len(told) == 2
-    assert "gone.SAFE" in told[0]
-    assert "1 of 3 scenes failed" in told[1]
-    assert str(tmp_path / "maps" / "lakes.gpkg") in out
-    assert {path.name for path in (tmp_path / "maps").iterdir()} == {"good", product[0].stem, "lakes.gpkg"}
-    listed.write_text(f"{good}\n")
-    status, out, _ = run(*words)
-    assert status == 0
-    assert out.count("mapped before") == 2
-
-
 def test_an_unwritable_folder_is_named(refused, product, checkpoint, tmp_path):
     file = tmp_path / "file"
     file.write_text("")
     for verb in (["map", "--scene", product[0], "--checkpoint", checkpoint], ["demo"]):
         assert str(file) in refused(*verb, "--out", file / "maps")
     assert file.read_text() == ""
-
-
-def test_no_checkpoint_anywhere(refused, product, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    message = refused("map", "--scene", product[0])
-    assert "no checkpoint" in message
-    assert "--checkpoint" in message
-    assert not (tmp_path / "maps").exists()
 
 
 def test_info_verifies_a_product_on_request(run, product, tmp_path):
@@ -375,55 +231,6 @@ def test_ready_made_areas_are_found_from_anywhere(asked, run, monkeypatch, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_left_out_of_a_layer_is_told_in_one_line(run, product, checkpoint, tmp_path):
-    away = gpd.GeoDataFrame(geometry=[box(10, 45, 11, 46), box(10, 45, 11, 46).centroid], crs="EPSG:4326")
-    away.to_file(tmp_path / "away.geojson")
-    words = ("--scene", product[0], "--checkpoint", checkpoint, "--out", tmp_path, "--aoi", tmp_path / "away.geojson")
-    status, _, err = run("map", *words)
-    told = "1 of 2 features have no polygon and are left out"
-    assert (status, err.splitlines()[0]) == (2, f"glofgeo: {tmp_path / 'away.geojson'}: {told}")
-
-
-def test_a_finished_map_says_how_much_was_found_and_seen(run, product, checkpoint, tmp_path):
-    words = ["map", "--scene", product[0], "--checkpoint", checkpoint, "--out", tmp_path / "maps"]
-    for ending in ("observed; clouds masked", "mapped before; --overwrite maps it again)"):
-        status, out, _ = run(*words)
-        assert status == 0
-        line = next(line for line in out.splitlines() if "lakes.gpkg: " in line)
-        assert line.endswith(ending)
-        record = json.loads((tmp_path / "maps" / product[0].stem / "run.json").read_text())
-        assert f": {record['lakes']} lake" in line
-        assert f", {record['lake_area_m2'] / 1e6:.3g} ± {record['lake_area_unc_m2'] / 1e6:.1g} km²" in line
-        assert f", {record['observed_share']:.0%} observed" in line
-        assert f"Model: {checkpoint}, SHA-256 {record['checkpoint_sha256'][:12]}" in out
-
-
-def test_names_are_shown_on_one_line_and_change_nothing(refused, tmp_path, checkpoint):
-    scene = tmp_path / "a[b]\n\x1b[31m.tif"
-    scene.write_text("")
-    message = refused("map", "--scene", scene, "--checkpoint", checkpoint, "--out", tmp_path / "maps")
-    assert "a[b] \ufffd[31m.tif" in message
-
-
-def test_ctrl_c_says_how_to_go_on(checkpoint, tmp_path, write_raster):
-    scene = write_raster(tmp_path / "scene.tif", np.full((4, 600, 600), 1800, np.uint16), scale=1e-4)
-    words = ["map", "--scene", scene, "--checkpoint", checkpoint, "--out", tmp_path / "maps", "--tta"]
-    # A shell starts what runs in the background deaf to Ctrl-C, the tests too.
-    start = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    code = f"{start}from glofgeo import cli; sys.argv = ['glofgeo', *sys.argv[1:]]; cli.main()"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, words)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    )
-    lines = []
-    for line in process.stderr:
-        lines.append(line)
-        if "windows done" in line:
-            process.send_signal(signal.SIGINT)
-    assert process.wait() == 130
-    assert "stopped" in lines[-1] and "run the same command again" in lines[-1]
-    assert not list(tmp_path.glob("maps/*"))
-
-
 def test_what_is_not_ours_is_refused_before_the_work(refused, checkpoint, tmp_path, product):
     (tmp_path / "scorecard.md").write_text("my notes")
     (tmp_path / "card.json").write_text("{}")
@@ -466,52 +273,3 @@ def test_a_flag_that_cannot_be_meant_is_named_and_nothing_written(refused, tmp_p
     given = data if verb == "train" else ["--scene", "scenes"]
     assert flag.strip() in refused(verb, *given, flag.strip(), value)
     assert sorted(tmp_path.rglob("*")) == before
-
-
-def modules_after(words, cwd):
-    """What a command has imported when it ends, with its status and the last line it printed."""
-    code = (
-        "import sys; from glofgeo import cli\n"
-        "status = 0\n"
-        "try: cli.main()\n"
-        "except SystemExit as stop: status = stop.code\n"
-        "print(status, [m for m in ('torch', 'torchgeo', 'lightning', 'timm', 'matplotlib') if m in sys.modules])"
-    )
-    result = subprocess.run([sys.executable, "-c", code, *map(str, words)], cwd=cwd, capture_output=True, text=True)
-    return result.stdout.splitlines()[-1], result.stdout + result.stderr
-
-
-def test_a_mistyped_path_imports_nothing_slow(product, checkpoint, tmp_path):
-    scene, lakes = product
-    for words in (
-        ["map", "--scene", "gone.SAFE", "--checkpoint", checkpoint],
-        ["map", "--scene", scene, "--checkpoint", "gone.safetensors"],
-        ["train", "--aoi", "khumbu", "--scenes", scene, "--lakes", "gone.gpkg"],
-        ["evaluate", "--lakes", lakes, "--scene", scene, "--checkpoint", "gone.onnx"],
-        ["export", "--checkpoint", "gone.safetensors"],
-        ["info", "gone.safetensors"],
-    ):
-        last, told = modules_after(words, tmp_path)
-        assert last == "2 []", told
-        assert "gone" in told
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_finished_map_is_recognised_without_torch(write_raster, checkpoint, tmp_path):
-    scene = write_raster(tmp_path / "scene.tif", np.full((4, 96, 96), 1800, np.uint16), scale=1e-4)
-    words = ["map", "--scene", scene, "--checkpoint", checkpoint, "--out", tmp_path / "maps"]
-    assert glofgeo(*words).returncode == 0
-    last, told = modules_after(words, tmp_path)
-    assert last == "0 []", told
-    assert "mapped before" in told
-
-
-def test_variables_of_other_programs_do_no_harm(write_raster, checkpoint, tmp_path):
-    (tmp_path / "proj").mkdir()
-    (tmp_path / "proj" / "proj.db").write_bytes(b"of another version")
-    scene = write_raster(tmp_path / "scene.tif", np.full((4, 96, 96), 1800, np.uint16), scale=1e-4)
-    foreign = dict.fromkeys(("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH"), str(tmp_path / "proj"))
-    words = ["map", "--scene", scene, "--checkpoint", checkpoint, "--out", tmp_path / "maps", "--aoi", "khumbu"]
-    result = subprocess.run([COMMAND, *map(str, words)], env=os.environ | foreign, capture_output=True, text=True)
-    assert result.returncode == 2
-    assert "off this scene" in result.stderr

@@ -1,19 +1,15 @@
 import copy
 import math
-import urllib.error
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
-from glofgeo.config import ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
-from glofgeo.models import DinoV2Encoder, build_model, load_pretrained, save_checkpoint
+from glofgeo.models import DinoV2Encoder, load_pretrained
 from glofgeo.models.encoder import SIZES, Size
-from glofgeo.models.weights import band_filters
 
 BANDS = ("B02", "B03", "B04", "B08")
 WIDTH, DEPTH, HEADS, GRID = 192, 12, 3, 7
@@ -234,21 +230,6 @@ def test_order_of_the_bands_changes_nothing(tmp_path):
     torch.testing.assert_close(one.tokens(x, (12,))[0], other.tokens(x[:, order], (12,))[0], atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("bands", [BANDS, ("B08", "B11", "B12"), ("B03", "B08"), ("B02", "B03", "B04", "B08", "B11")])
-def test_grey_scene_answers_as_before(bands):
-    weight = torch.randn(5, 3, 14, 14)
-    arranged = band_filters(weight, ("B04", "B03", "B02"), bands)
-    assert arranged.shape == (5, len(bands), 14, 14)
-    torch.testing.assert_close(arranged.sum(1), weight.sum(1))
-
-
-def test_colours_keep_their_filter_and_others_take_the_mean():
-    weight = torch.randn(5, 3, 14, 14)
-    red, green, blue = weight.unbind(1)
-    expected = torch.stack([blue, green, red, weight.mean(1)], 1) * 3 / 4
-    torch.testing.assert_close(band_filters(weight, ("B04", "B03", "B02"), BANDS), expected)
-
-
 def test_four_band_file_is_taken_as_it_stands(tmp_path):
     state = meta_state(channels=4)
     torch.save(state, tmp_path / "four.pth")
@@ -256,19 +237,6 @@ def test_four_band_file_is_taken_as_it_stands(tmp_path):
     report = load_pretrained(model, tmp_path / "four.pth", BANDS)
     assert report.bands == BANDS
     assert torch.equal(model.vit.patch_embed.proj.weight, state["patch_embed.proj.weight"])
-
-
-@torch.no_grad()
-def test_our_own_checkpoint_is_loaded_by_its_bands(tmp_path):
-    trained = build_model(ModelConfig("tiny", image_size=98)).eval()
-    save_checkpoint(tmp_path / "own.safetensors", trained, TrainConfig(), {})
-    order = [2, 0, 3, 1]
-    model = encoder(4)
-    report = load_pretrained(model, tmp_path / "own.safetensors", [BANDS[i] for i in order])
-    assert report.prefix == "encoder.vit."
-    x = torch.randn(1, 4, 56, 56)
-    expected = trained.encoder.tokens(x, (12,))[0]
-    torch.testing.assert_close(model.tokens(x[:, order], (12,))[0], expected, atol=1e-4, rtol=1e-4)
 
 
 class Unsafe:
@@ -325,37 +293,3 @@ def test_file_cut_short_is_refused(tmp_path, name, kept):
     path.write_bytes(content[: int(len(content) * kept)])
     with pytest.raises(GlofgeoError, match="download it again"):
         load_pretrained(encoder(), path, ("B04", "B03", "B02"))
-
-
-def test_bands_must_be_the_encoders():
-    with pytest.raises(GlofgeoError, match="4 input bands"):
-        load_pretrained(encoder(4), "none.pth", ("B04", "B03"))
-    with pytest.raises(GlofgeoError, match="4 input bands"):
-        load_pretrained(encoder(4), "none.pth", ("red", "green", "blue", "nir"))
-
-
-def test_weights_that_come_incomplete_are_not_kept(tmp_path, monkeypatch):
-    def broken_off(url, path, progress):
-        torch.save({"pos_embed": torch.zeros(1000)}, path)
-        content = Path(path).read_bytes()
-        Path(path).write_bytes(content[: len(content) // 2])
-
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(torch.hub, "download_url_to_file", broken_off)
-    with pytest.raises(GlofgeoError, match="it came incomplete"):
-        load_pretrained(DinoV2Encoder("small"), "dinov2")
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
-
-
-def test_without_network_the_file_to_fetch_is_named(tmp_path, monkeypatch):
-    def unreachable(url, path, progress):
-        raise urllib.error.URLError("no network")
-
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
-    small = DinoV2Encoder("small", registers=4)
-    with pytest.raises(GlofgeoError, match=r"dinov2_vits14_reg4_pretrain\.pth.*name the file") as raised:
-        load_pretrained(small, "dinov2")
-    assert str(tmp_path) in str(raised.value)
-    with pytest.raises(GlofgeoError, match="no published weights for tiny"):
-        load_pretrained(encoder(4), "dinov2")

@@ -6,7 +6,6 @@ import math
 import os
 import random
 import warnings
-from itertools import pairwise
 
 import geopandas as gpd
 import numpy as np
@@ -29,7 +28,6 @@ from glofgeo.training.datamodule import LakeData
 from glofgeo.training.fit import start_model
 from glofgeo.training.samplers import Crop
 from glofgeo.training.survey import survey
-from glofgeo.training.task import parameter_groups, schedule
 
 ZONE = "EPSG:32645"
 LEFT, TOP, RES = 492000.0, 3090000.0, 10.0
@@ -87,17 +85,6 @@ def process_state():
     loggers = [logging.getLogger(name).level for name in ("lightning.pytorch", "lightning.fabric")]
     numbers = (torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate())
     return loggers, list(warnings.filters), numbers, torch.get_float32_matmul_precision(), dict(os.environ)
-
-
-def rates_of(steps, warmup):
-    """The rate of every step, as a share of its peak."""
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 1.0)
-    scheduler, rates = schedule(optimizer, steps, warmup), []
-    for _ in range(steps):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        scheduler.step()
-    return rates
 
 
 def load(folder, aoi, settings=None, scenes="scenes", lakes="lakes.gpkg"):
@@ -294,33 +281,6 @@ def test_training_leaves_a_run_folder_that_explains_itself_and_resumes(place, ca
     other.to_file(folder / "other.gpkg")
     with pytest.raises(GlofgeoError, match="something else"):
         start(folder, aoi, lakes=folder / "other.gpkg", settings=config(1), resume=out)
-
-
-def test_every_parameter_is_in_one_group_of_the_right_rate_and_decay():
-    model = build_model(ModelConfig(variant="tiny", registers=4))
-    groups = parameter_groups(model, 1e-3, 1e-4)
-    of = {id(parameter): group for group in groups for parameter in group["params"]}
-    names = dict(model.named_parameters())
-    assert sum(len(group["params"]) for group in groups) == len(of) == len(names)
-
-    def rate_and_decay(name):
-        return of[id(names[name])]["lr"], of[id(names[name])].get("weight_decay")
-
-    assert rate_and_decay("encoder.vit.blocks.3.mlp.fc1.weight") == (1e-4, None)
-    assert rate_and_decay("encoder.vit.blocks.12.mlp.fc1.weight") == (1e-3, None)
-    assert rate_and_decay("encoder.vit.blocks.12.ls1.gamma") == (1e-3, 0.0)
-    assert rate_and_decay("encoder.vit.blocks.3.norm1.weight") == (1e-4, 0.0)
-    for name in ("pos_embed", "cls_token", "reg_token", "patch_embed.proj.bias"):
-        assert rate_and_decay(f"encoder.vit.{name}") == (1e-4, 0.0)
-    assert rate_and_decay("encoder.stem.half_res.0.weight") == (1e-3, None)
-    assert rate_and_decay("head.0.weight") == (1e-3, None)
-
-
-def test_the_rate_rises_then_falls_to_nothing():
-    rates = rates_of(100, 0.1)
-    assert rates[0] == pytest.approx(0.1) and max(rates) == rates[9] == 1.0
-    assert all(a >= b for a, b in pairwise(rates[9:])) and rates[-1] < 1e-3
-    assert rates_of(1, 0.0) == [1.0]
 
 
 def test_a_weight_file_is_reported_in_a_table(tmp_path, capsys):
