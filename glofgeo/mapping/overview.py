@@ -36,6 +36,7 @@ _LONG_SIDE, _MARGIN, _LABELS, _HEAD, _NOTE = 8.0, 0.12, 0.3, 0.62, 0.2
 
 _LAKE = "#19f0ff"
 _LAKE_CASING = "#06304a"
+_NOTE_COLOUR = "#a3271b"
 _GREY = (0.66, 0.66, 0.68, 0.9)
 _HATCH = "#75757d"
 # The largest lakes are named: so many of them, in letters of so many points.
@@ -131,7 +132,7 @@ def write_overview(
     count = f"{len(lakes)} lake" + ("" if len(lakes) == 1 else "s")
     summary = f"{count}, {float(lakes['area_m2'].sum()) / 1e6:.3g} km² in all"
     lines = [(title, 12.0, "black", "bold"), (f"{about}: {summary}" if about else summary, 10.0, "#333333", "normal")]
-    lines += [(note, 10.0, "#a3271b", "normal")] if note else []
+    lines += [(note, 10.0, _NOTE_COLOUR, "normal")] if note else []
     # The longest lines are shrunk to the width of the page: a bold letter is about 0.65 of its size wide.
     room = (page_width - 2 * _MARGIN) * 72 / 0.65
     for number, (text, size, colour, weight) in enumerate(lines):
@@ -232,10 +233,11 @@ def _save(figure: Figure, path: Path) -> None:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
-    # Thin lines are too few pixels to be given a colour of their own by the count, so that the lake's is set.
-    colours = picture.reduce(4).quantize(255, method=Image.Quantize.MEDIANCUT).getpalette() or []
+    # Thin lines are too few pixels to be given a colour of their own by the count, so those of lakes and note are set.
+    colours = picture.reduce(4).quantize(254, method=Image.Quantize.MEDIANCUT).getpalette() or []
+    set_apart = [round(255 * value) for colour in (_LAKE, _NOTE_COLOUR) for value in to_rgb(colour)]
     palette = Image.new("P", (1, 1))
-    palette.putpalette(colours[: 255 * 3] + [round(255 * value) for value in to_rgb(_LAKE)])
+    palette.putpalette(colours[: 254 * 3] + set_apart)
     buffer = BytesIO()
     picture.quantize(palette=palette, dither=Image.Dither.NONE).save(buffer, format="PNG")
     with written_beside(path) as part:

@@ -91,8 +91,8 @@ def scene_folder(out: Path, scene_id: str, wanted: str) -> Iterator[Path]:
     out.mkdir(parents=True, exist_ok=True)
     _sweep(out)
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
     try:
+        partial.mkdir()  # within, since Ctrl-C can come as soon as it is there
         yield partial
         _put_in_place(partial, final, wanted)
     finally:

@@ -110,5 +110,5 @@ def test_a_scene_without_the_models_bands_is_refused_by_name():
 
 
 def test_decoder_needs_five_stages():
-    with pytest.raises(GlofgeoError, match=r"decoder-channels .*give 5 values"):
+    with pytest.raises(GlofgeoError, match=r"decoder_channels .*give 5 values"):
         model(decoder_channels=(32, 16))

@@ -263,8 +263,8 @@ class Unsafe:
             lambda p: torch.save(meta_state() | {"blocks.0.mlp.fc1.bias": torch.ones(7)}, p),
             r"blocks.0.mlp.fc1.bias should be \(768,\) and is \(7,\)",
         ),
-        (lambda p: torch.save(meta_state(depth=1, registers=4), p), "set --model.registers 4"),
-        (lambda p: torch.save(meta_state(depth=1, grid=37), p), "set --model.image-size 518"),
+        (lambda p: torch.save(meta_state(depth=1, registers=4), p), "build the encoder with 4"),
+        (lambda p: torch.save(meta_state(depth=1, grid=37), p), "build the encoder for 518 px"),
         (lambda p: torch.save(meta_state(channels=6), p), "filters read 6 bands"),
         (
             lambda p: torch.save(meta_state(depth=1) | {"patch_embed.proj.weight": torch.ones(192, 3, 16, 16)}, p),
