@@ -106,7 +106,7 @@ def write_overview(
     page_width = width * scale + _LABELS + _MARGIN
     page_height = height * aspect * scale + _LABELS + head
 
-    figure = Figure(figsize=(page_width, page_height), dpi=_DPI, facecolor="white")
+    figure = Figure(figsize=(page_width, page_height), dpi=_DPI, facecolor="none")
     axes = figure.add_axes(
         (
             _LABELS / page_width,
@@ -115,7 +115,7 @@ def write_overview(
             height * aspect * scale / page_height,
         )
     )
-    axes.imshow(backdrop.rgb, extent=(0, width, height, 0), aspect=aspect, interpolation="bilinear")
+    axes.set(xlim=(0, width), ylim=(height, 0), facecolor="none")
     _draw_not_observed(axes, backdrop.not_observed)
     outlines = _in_pixels(lakes.geometry.to_numpy(), backdrop.grid)
     _draw_lakes(axes, outlines)
@@ -126,7 +126,6 @@ def write_overview(
     )  # fmt: skip
     axes.add_artist(bar)
     _draw_legend(axes, bool(backdrop.not_observed.any()))
-    axes.set(xlim=(0, width), ylim=(height, 0))
     _draw_coordinates(axes, backdrop.grid, (width * scale, height * aspect * scale))
 
     count = f"{len(lakes)} lake" + ("" if len(lakes) == 1 else "s")
@@ -140,7 +139,7 @@ def write_overview(
         # A name may hold what Matplotlib takes for a formula.
         written = figure.text(_MARGIN / page_width, y, text, color=colour, va="top", parse_math=False)
         written.set(fontsize=min(size, room / max(len(text), 1)), fontweight=weight)
-    _save(figure, path)
+    _save(figure, _page(figure, backdrop, (round(width * scale * _DPI), round(height * aspect * scale * _DPI))), path)
 
 
 def _pixel_size(grid: Grid) -> tuple[float, float]:
@@ -161,11 +160,28 @@ def _in_pixels(outlines: NDArray[np.object_], grid: Grid) -> list[Any]:
     return [affine_transform(outline, to_pixels) for outline in outlines]
 
 
+def _page(figure: Figure, backdrop: Backdrop, size: tuple[int, int]) -> Image.Image:
+    """A white page with the true colour where the axes lie, under a grey veil where nothing was observed.
+
+    Not an image of Matplotlib's, which takes 250 MB to draw one.
+
+    Args:
+        figure: that will be drawn over it.
+        backdrop: what lies below the lakes.
+        size: (width, height) of the axes in pixels of the page.
+    """
+    *grey, alpha = _GREY
+    rgb, hidden = backdrop.rgb.copy(), backdrop.not_observed
+    rgb[hidden] = np.round((1 - alpha) * rgb[hidden] + alpha * 255 * np.array(grey))
+    across, down = (int(side) for side in figure.bbox.size)
+    margin = round(_LABELS * _DPI)
+    page = Image.new("RGB", (across, down), "white")
+    page.paste(Image.fromarray(rgb).resize(size, Image.Resampling.BILINEAR), (margin, down - margin - size[1]))
+    return page
+
+
 def _draw_not_observed(axes: Axes, not_observed: NDArray[np.bool_]) -> None:
     height, width = not_observed.shape
-    veil = np.zeros((height, width, 4))
-    veil[not_observed] = _GREY
-    axes.imshow(veil, extent=(0, width, height, 0), aspect=axes.get_aspect(), interpolation="nearest")
     if not_observed.any():
         # The frame of zeros closes the contour along the border of the picture.
         framed = np.pad(not_observed.astype(np.float32), 1)
@@ -189,7 +205,7 @@ def _name_lakes(axes: Axes, lakes: gpd.GeoDataFrame, outlines: list[Any], point:
         outlines: the same lakes in pixels.
         point: a typographic point in pixels across.
     """
-    width = axes.get_images()[0].get_extent()[1]
+    width = axes.get_xlim()[1]
     areas = lakes["area_m2"].to_numpy()
     taken: list[Any] = []
     for number in np.argsort(-areas, kind="stable")[:_NAMED]:
@@ -228,11 +244,15 @@ def _draw_legend(axes: Axes, with_hidden: bool) -> None:
     axes.legend(handles=handles, loc="lower right", fontsize=9, framealpha=0.8, facecolor="#c9cfd6", edgecolor="none")
 
 
-def _save(figure: Figure, path: Path) -> None:
-    """Writes the picture with 256 colours: a third of the size of true colour, and hardly to be told from it."""
+def _save(figure: Figure, page: Image.Image, path: Path) -> None:
+    """Draws over the page, and writes the picture with 256 colours.
+
+    They take a third of the room of true colour, and are hardly to be told from it.
+    """
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
+    drawn = Image.fromarray(np.asarray(canvas.buffer_rgba()))
+    picture = Image.composite(drawn.convert("RGB"), page, drawn.getchannel("A"))
     # Thin lines are too few pixels to be given a colour of their own by the count, so those of lakes and note are set.
     colours = picture.reduce(4).quantize(254, method=Image.Quantize.MEDIANCUT).getpalette() or []
     set_apart = [round(255 * value) for colour in (_LAKE, _NOTE_COLOUR) for value in to_rgb(colour)]

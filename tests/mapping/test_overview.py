@@ -133,7 +133,7 @@ def test_true_colour_is_black_where_nothing_is_known():
 def drawn(tmp_path, monkeypatch):
     """The figure of a map of 40 km by 30 km with one lake, before it becomes pixels."""
     kept = []
-    monkeypatch.setattr(overview, "_save", lambda figure, path: kept.append(figure))
+    monkeypatch.setattr(overview, "_save", lambda figure, page, path: kept.append(figure))
     monkeypatch.setattr(Image, "open", lambda path: Image.new("RGB", (1, 1)))
     draw(tmp_path / "a.png")
     return kept[0]
@@ -173,7 +173,7 @@ def test_coordinates_stand_at_the_edges(drawn):
 
 def test_the_largest_lakes_are_named_and_no_name_covers_another(tmp_path, monkeypatch):
     kept = []
-    monkeypatch.setattr(overview, "_save", lambda figure, path: kept.append(figure))
+    monkeypatch.setattr(overview, "_save", lambda figure, page, path: kept.append(figure))
     side = np.array([900.0, 3000, 2900, 2800, 400])
     left = 480_000 + np.array([2000, 15_000, 15_500, 2000, 39_400.0])
     top = 3_100_000 - np.array([2000, 10_000, 10_500, 20_000, 10_000.0])
