@@ -12,6 +12,8 @@ asked for with `progress=True`; what goes wrong is a `GlofgeoError`.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from glofgeo.version import __version__
+
 if TYPE_CHECKING:
     from datasets_def.scene import open_scene
     from glofgeo.config import MapConfig, TrainConfig
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from glofgeo.mapping.scene import map_scene
     from glofgeo.models.predictor import Predictor, load_model
     from glofgeo.train_and_score import TrainedRun, train
-
-__version__ = "0.1.0"
 
 __all__ = [
     "GlofgeoError",

@@ -12,7 +12,6 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from glofgeo import __version__
 from glofgeo.config import MapConfig, TrainConfig
 from glofgeo.environment import forget_foreign_data
 from glofgeo.errors import GlofgeoError
@@ -20,6 +19,7 @@ from glofgeo.flags import Device, Devices, Offset, Strategy, UsageError, apply_p
 from glofgeo.help_groups import HARDWARE, LOGGING, MAIN, OPTIMISER
 from glofgeo.messages import print_failure, print_outcome, print_success, print_verification
 from glofgeo.terminal import fail, say, show_warning
+from glofgeo.version import __version__
 
 app = App(
     name="glofgeo",

@@ -11,11 +11,11 @@ from rasterio.windows import Window
 from datasets_def.atomic import written_beside
 from datasets_def.files import Layer
 from datasets_def.scene import Scene
-from glofgeo import __version__
 from glofgeo.errors import GlofgeoError
 from glofgeo.inventory.raster_styles import true_colour_qml
 from glofgeo.inventory.styles import STYLE_MARK
 from glofgeo.models.onnx import STACK_OFFSET, STACK_SCALE
+from glofgeo.version import __version__
 
 _COLOURS = {"B04": "Red", "B03": "Green", "B02": "Blue"}
 # Reflectance that is shown white: fresh snow is brighter, and everything else has room below.

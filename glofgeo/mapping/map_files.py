@@ -8,7 +8,6 @@ import rasterio
 
 from datasets_def.grid import Grid
 from datasets_def.scene import Scene
-from glofgeo import __version__
 from glofgeo.inference.stream import Strip
 from glofgeo.inventory import describe_lakes, write_lakes
 from glofgeo.inventory.layer_definition import layer_definition
@@ -19,6 +18,7 @@ from glofgeo.mapping.polygons import lake_polygons
 from glofgeo.mapping.rasters import WorkingRaster, write_mask, write_probability
 from glofgeo.mapping.scene_folder import CLOUDS_NOT_MASKED
 from glofgeo.mapping.thumbnail import Thumbnail
+from glofgeo.version import __version__
 
 
 class PictureSink:

@@ -10,9 +10,9 @@ from typing import Any
 
 import geopandas as gpd
 
-from glofgeo import __version__
 from glofgeo.mapping.job import Job
 from glofgeo.mapping.scene_folder import CLOUDS_NOT_MASKED
+from glofgeo.version import __version__
 
 
 @dataclass(frozen=True)

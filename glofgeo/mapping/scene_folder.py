@@ -20,11 +20,11 @@ from rasterio.errors import RasterioError
 
 from datasets_def.processes import TAG, is_abandoned, process_tag
 from datasets_def.scene import Scene
-from glofgeo import __version__
 from glofgeo.config import MapConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.inventory import require_replaceable as require_replaceable_layer
 from glofgeo.inventory.geopackage import SIDECARS
+from glofgeo.version import __version__
 
 # What every output says of a scene whose record has no cloud mask.
 CLOUDS_NOT_MASKED = "clouds are not masked (no scene classification), they count as observed"

@@ -17,7 +17,6 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from rich.console import Console
 
-from glofgeo import __version__
 from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError, GlofgeoWarning
 from glofgeo.models import ComparisonUnet, LakeSegmenter, build_model, load_pretrained
@@ -35,6 +34,7 @@ from glofgeo.training.sources import Sources
 from glofgeo.training.survey import Survey, survey
 from glofgeo.training.task import LakeTask
 from glofgeo.training.unet import train_unet
+from glofgeo.version import __version__
 
 # Decoded products are kept beside the run folders: a place that is ours to write, shared by all runs.
 CACHE = ".glofgeo-cache"
