@@ -47,7 +47,8 @@ _AREA = "format_number(\"area_m2\" / 1e6, 4) || ' ± ' || format_number(\"area_u
 _SEVERAL_DATES = 'to_date(minimum("acq_datetime")) <> to_date(maximum("acq_datetime"))'
 _DATE = f"CASE WHEN {_SEVERAL_DATES} THEN '\\n' || format_date(\"acq_datetime\", 'yyyy-MM-dd') ELSE '' END"
 _LABEL = f"\"lake_id\" || '\\n' || {_AREA} || {_DATE}"
-_LABEL_SHOWN = f'sqrt("area_m2") * 1000 >= {_LABEL_WIDTH_MM} * @map_scale'
+# Printing and scripts may know no scale; then lakes above the least size of many inventories are labelled.
+_LABEL_SHOWN = f'coalesce(sqrt("area_m2") * 1000 >= {_LABEL_WIDTH_MM} * @map_scale, "area_m2" >= 20000)'
 _MAP_TIP = (
     f"<b>[% lake_id %]</b><br>[% {_AREA} %]<br>probability [% format_number(prob_mean, 2) %]"
     "<br>[% format_date(acq_datetime, 'yyyy-MM-dd HH:mm') %] UTC"
