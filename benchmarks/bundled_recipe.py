@@ -30,7 +30,7 @@ def write_worlds(out: Path, per_kind: int, size: int) -> tuple[Path, Path]:
     jobs = [(out / "scenes", kind, seed, size) for seed in range(per_kind) for kind in KINDS]
     left = [job for job in jobs if not (job[0] / f"{job[1]}_{job[2]}.tif").exists()]
     with ProcessPoolExecutor() as pool:
-        for number, _ in enumerate(pool.map(write_world, *zip(*left, strict=True), chunksize=4) if left else (), 1):
+        for number, _ in enumerate(pool.map(_write, left, chunksize=4), 1):
             if number % 50 == 0:
                 print(f"{number} of {len(left)} worlds", flush=True)
     areas, lakes = [], []
@@ -44,6 +44,10 @@ def write_worlds(out: Path, per_kind: int, size: int) -> tuple[Path, Path]:
         with written_beside(path) as part:
             frame.to_file(part, layer=path.stem, driver="GPKG")
     return paths
+
+
+def _write(job: tuple[Path, str, int, int]) -> None:
+    write_world(*job, declared_m=10.0)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Writes a world as files: a GeoTIFF scene, and the outlines of its lakes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -18,7 +19,9 @@ EPSG, OFFSET = 32645, 1000
 _STEP_M = 20_000
 
 
-def write_world(folder: Path, kind: str, seed: int, size: int = 504) -> tuple[Path, Path]:
+def write_world(
+    folder: Path, kind: str, seed: int, size: int = 504, *, declared_m: float | None = None
+) -> tuple[Path, Path]:
     """Writes the world of a kind and a seed, on a spot of its own.
 
     Args:
@@ -26,12 +29,15 @@ def write_world(folder: Path, kind: str, seed: int, size: int = 504) -> tuple[Pa
         kind: a name in `KINDS`.
         seed: of the world.
         size: rows and columns, at most 660.
+        declared_m: pixel size in metres that the files claim, so that worlds of all pixel sizes can be trained on
+            together; by default their own.
 
     Returns:
         The scene, `KIND_SEED.tif`: uint16 DN = reflectance x 10000 + 1000 in named bands, EPSG:32645. And its lakes,
         `KIND_SEED_lakes.gpkg`: layer `lakes`, outlines along pixel edges, in the same CRS, empty where there is none.
     """
     world = draw_world(kind, seed, size)
+    world = replace(world, pixel_m=declared_m or world.pixel_m)
     return write_image(folder, f"{kind}_{seed}", world, *_spot(kind, seed))
 
 
