@@ -8,6 +8,7 @@ from judge_maps import Place, Verdict, pool, sum_groups, tally
 from judge_table import Row, calibration_row, score_row
 
 from datasets_def.scene import open_scene
+from datasets_def.synthetic.worlds import KINDS, write_world
 from glofgeo.evaluation.lakes import IOU_LEVELS
 from glofgeo.evaluation.score import lake_figure
 from glofgeo.models import Predictor
@@ -56,8 +57,6 @@ def worlds(models: dict[str, Predictor], out: Path, count: int) -> list[Row]:
         out: folder for the worlds and maps.
         count: worlds of each kind.
     """
-    from datasets_def.synthetic.worlds import KINDS, write_world
-
     tallies, rows = [], []
     for kind in KINDS:
         places = []

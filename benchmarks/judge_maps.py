@@ -5,6 +5,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +95,7 @@ def tally(place: Place, models: dict[str, Predictor], out: Path) -> Tally:
         models: by name.
         out: folder for the maps.
     """
-    reference = read_polygons(place.lakes, empty_ok=True)
+    reference = _read_once(place.lakes)
     counts, percents = {}, {}
     for name, model in models.items():
         found = map_scene(place.scene, model, out=out / name, settings=ANY_PIXEL)
@@ -105,6 +106,12 @@ def tally(place: Place, models: dict[str, Predictor], out: Path) -> Tally:
         counts[name], counts["ndwi"] = (drawn.counts[method].sum(axis=0) for method in ("model", "ndwi"))
         percents[name] = told.histogram.sum(axis=0)
     return Tally(counts, percents)
+
+
+@cache
+def _read_once(path: Path) -> GeoDataFrame:
+    """Reads reference lakes: all chips share one layer."""
+    return read_polygons(path, empty_ok=True)
 
 
 def sum_groups(places: Sequence[Place], tallies: Sequence[Tally]) -> list[Tally]:

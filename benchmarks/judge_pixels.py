@@ -77,9 +77,10 @@ def glacier_pixels(data: Path, models: dict[str, Predictor], out: Path) -> list[
     methods = [*models, "ndwi"]
     rows = []
     for kind, of_kind in table.groupby("kind", sort=False):
-        rows.append(_row(f"**{kind}**", of_kind, methods, WANTED.get(str(kind), UNWANTED)))
+        words = str(kind).replace("_", " ")
+        rows.append(_row(f"**{words}**", of_kind, methods, WANTED.get(str(kind), UNWANTED)))
         for (order, setting), variant in of_kind.groupby(["order", "setting"], sort=False):
-            rows.append(_row(f"{kind}, {order}, {setting}", variant, methods))
+            rows.append(_row(f"{words}, {order}, {setting}", variant, methods))
     return rows
 
 
