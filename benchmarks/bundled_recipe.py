@@ -1,8 +1,8 @@
 """Makes the model that comes with the package: `python benchmarks/bundled_recipe.py --out FOLDER`.
 
 Draws synthetic worlds, trains the preset `bundled` on them, and writes the model as float16. It needs no data and no
-network, and a broken-off recipe goes on where it stopped. `--chips` adds real water chips, `--plant` copies of them
-with synthetic lakes planted in their ground, too; chips of fold 0 are kept back for judging. `--unet SECONDS` trains the
+network, and a broken-off recipe goes on where it stopped. `--chips` adds real water chips, and `--plant` copies of them
+with synthetic lakes planted in their ground; chips of fold 0 are kept back for judging. `--unet SECONDS` trains the
 U-Net to compare with on the same crops instead.
 """
 
