@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from glofgeo.config import MapConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
+from glofgeo.models.bundled import is_bundled, require_network
 from glofgeo.presets import load_preset
 from glofgeo.resume import Inputs, inputs_of, require_same, run_folder
 from glofgeo.settings import from_dict
@@ -92,6 +93,8 @@ def train(  # noqa: PLR0913
     # Wrong input is told before anything slow is imported.
     settings, folder = _settings(config), None if out is None else Path(out)
     inputs = None
+    if resume is None and settings and is_bundled(settings.weights):
+        require_network(settings.model)
     if resume is not None:
         require_same(Path(resume), settings, folder, offset)
         inputs = inputs_of(run_folder(Path(resume)))

@@ -8,7 +8,7 @@ from rich.console import Console
 from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError, GlofgeoWarning
 from glofgeo.models import LakeSegmenter, build_model, load_checkpoint, load_pretrained
-from glofgeo.models.bundled import bundled_model, is_bundled
+from glofgeo.models.bundled import bundled_model, is_bundled, require_network
 from glofgeo.training.show import show_line, show_weights
 
 
@@ -49,14 +49,7 @@ def start_model(config: TrainConfig, console: Console) -> tuple[LakeSegmenter, T
 
 def _bundled(config: TrainConfig, console: Console) -> LakeSegmenter:
     """Gives the model that comes with glofgeo, whole: encoder, stem, decoder and head."""
+    require_network(config.model)
     loaded = load_checkpoint(bundled_model())
-    own = dataclasses.asdict(loaded.config.model)
-    for name, value in dataclasses.asdict(config.model).items():
-        if value != own[name]:
-            raise GlofgeoError(
-                f"model.{name} {value}: the bundled model has {own[name]}",
-                "leave it out (the preset `finetune` has its settings), or start from other weights",
-                argument=f"model.{name}",
-            )
     show_line(console, f"Weights from the bundled model, all of them (SHA-256 {loaded.sha256[:12]}…)")
     return loaded.model
