@@ -44,6 +44,22 @@ PRESETS: dict[str, dict[str, Any]] = {
         "encoder_lr": 1e-3,
         "ema": 0.995,
     },
+    # For the model that comes with the package: trained on synthetic worlds, see benchmarks/bundled_recipe.py.
+    "bundled": {
+        "model": {
+            "variant": "tiny",
+            "image_size": 252,
+            "decoder_channels": [96, 48, 32, 16, 16],
+            "stem_channels": [16, 32],
+            "log_input": True,
+        },
+        "data": {"window": 252, "batch_size": 6, "crops": 1200, "workers": 0, "lake_share": 0.5, "hard_share": 0.1},
+        "weights": "none",
+        "epochs": 10,
+        "lr": 1e-3,
+        "encoder_lr": 1e-3,
+        "ema": 0.998,
+    },
     "demo": {
         "model": {"variant": "tiny"},
         "data": {"window": 252, "batch_size": 8, "crops": 200, "workers": 0, "lake_share": 0.5, "hard_share": 0.1},

@@ -1,0 +1,11 @@
+"""Many synthetic worlds, to learn lakes from where no labels are: mountains and plains of all climates.
+
+Each is one image of some five kilometres with the outlines of its lakes; what differs from world to world is drawn from
+the ranges of its kind (`KINDS`).
+"""
+
+from datasets_def.synthetic.worlds.files import write_image, write_world
+from datasets_def.synthetic.worlds.kinds import KINDS
+from datasets_def.synthetic.worlds.world import World, draw_world
+
+__all__ = ["KINDS", "World", "draw_world", "write_image", "write_world"]
