@@ -64,8 +64,8 @@ def train(  # noqa: PLR0913
         scenes: folder of scenes, or one scene; by default data/scenes.
         lakes: lake polygons, complete within the area of interest; by default data/lakes.gpkg.
         out: folder for this run; by default runs/DATE-TIME.
-        config: settings to start from: large (default), small, chips, demo, finetune (default with --weights bundled),
-            or a YAML file; flags override them.
+        config: settings to start from: large (default), small, chips, bundled, demo, finetune (default with
+            --weights bundled), or a YAML file; flags override them.
         resume: folder of an interrupted run, to be continued with its own settings, area, scenes and lakes.
         compare: also train a U-Net from scratch on the same crops for the same time, and score it alongside.
         device: where to compute.

@@ -74,8 +74,8 @@ def train(  # noqa: PLR0913
         scenes: folder of scenes, or one scene; by default `data/scenes`.
         lakes: polygons of the reference lakes, complete within the area; by default `data/lakes.gpkg`.
         out: folder of this run, new or empty; by default `runs/<date>-<time>`.
-        config: settings, the name of a preset (`large`, the default, `small`, `chips`, `demo`, `finetune`), or a YAML
-            file.
+        config: settings, the name of a preset (`large`, the default, `small`, `chips`, `bundled`, `demo`, `finetune`),
+            or a YAML file.
         offset: DN to add in scenes that do not state theirs: -1000 for processing baseline 04.00 and later, else 0.
         resume: folder of a run, or its `last.ckpt`, to continue with its own settings, area, scenes and lakes; area,
             scenes and lakes are given only if they have moved or if the area was no file.
