@@ -45,7 +45,7 @@ def draw_air(rng: np.random.Generator, size: int, sun: tuple[float, float], pixe
         cloud = np.clip((field - edge) / rng.uniform(0.15, 0.7), 0, 1) * rng.uniform(0.7, 1.0)
         away = rng.uniform(400, 3000) / pixel_m * 10 * math.tan(math.radians(sun[0]))
         turn = math.radians(sun[1])
-        shade = rng.uniform(0.5, 0.95) * look_away(cloud, away * math.sin(turn), away * math.cos(turn), 0.0)
+        shade = np.float32(rng.uniform(0.5, 0.95)) * look_away(cloud, away * math.sin(turn), away * math.cos(turn), 0.0)
     if rng.random() < 0.3:
         veil = rng.uniform(0.02, 0.25) * step_at(waves(rng, size, 500, rng.uniform(20, 150)), rng.normal(0, 1), 0.4)
     return Air(cloud, shade, veil)
@@ -53,7 +53,7 @@ def draw_air(rng: np.random.Generator, size: int, sun: tuple[float, float], pixe
 
 def light_ground(
     rng: np.random.Generator, rho: Floats, height: Floats, water: Floats, sun: tuple[float, float], air: Air
-) -> Floats:
+) -> tuple[Floats, Floats]:
     """Lights a world.
 
     Args:
@@ -65,18 +65,19 @@ def light_ground(
         air: whose clouds throw shadows.
 
     Returns:
-        `(4, H, W)` float32. What is left in shadow is skylight, blue and a tenth to a third of all light, and light
-        from slopes around.
+        `(4, H, W)` float32 reflectance as lit: what is left in shadow is skylight, blue and a tenth to a half of all
+        light, and light from slopes around. And `(H, W)` float32, direct light relative to that on flat ground.
     """
     direct, shadow = sunlight(height, *sun)
     # Some processors level slopes with an elevation model, others do not.
-    direct = np.minimum(direct, 2.2) ** rng.uniform(0.4, 1.0)
+    direct = (np.minimum(direct, 2.2) ** rng.uniform(0.4, 1.0)).astype(np.float32)
     direct = (direct * (1 - water) + water) * (1 - gaussian_filter(shadow, 0.6)) * (1 - air.shade)
-    sky = rng.uniform(0.08, 0.28) * (BANDS_UM / 0.4927) ** -rng.uniform(0.6, 3.0) + rng.uniform(0.01, 0.08)
+    bright = rng.uniform(0.08, 0.28) if rng.random() < 0.75 else rng.uniform(0.25, 0.5)
+    sky = bright * (BANDS_UM / 0.4927) ** -rng.uniform(0.6, 3.0) + rng.uniform(0.01, 0.08)
     lit = np.empty_like(rho)
     for band in range(4):
         lit[band] = rho[band] * (direct * np.float32(1 - sky[band]) + np.float32(sky[band]))
-    return lit
+    return lit, direct
 
 
 def look_through(rng: np.random.Generator, rho: Floats, air: Air) -> Floats:

@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, maximum_filter, rotate, zoom
+from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter, rotate, zoom
 
 from datasets_def.synthetic.terrain import Floats, step_at
 from datasets_def.synthetic.worlds.kinds import Kind
 from datasets_def.synthetic.worlds.materials import MATERIALS, draw_spectrum
 from datasets_def.synthetic.worlds.shape import Shape, uniform, waves
+
+MIXED = 255
 
 
 @dataclass(frozen=True)
@@ -17,11 +20,11 @@ class Ground:
 
     Attributes:
         reflectance: `(4, H, W)` float32, B02, B03, B04, B08, 1.0 = 100 %.
-        snow: `(H, W)` float32, share of the pixel under snow.
+        cover: `(H, W)` uint8, the place in `MATERIALS` of what covers nine tenths of the pixel, `MIXED` elsewhere.
     """
 
     reflectance: Floats
-    snow: Floats
+    cover: NDArray[np.uint8]
 
 
 class Painter:
@@ -29,17 +32,20 @@ class Painter:
 
     Attributes:
         reflectance: `(4, H, W)` float32, what has been painted so far.
+        cover: `(H, W)` uint8, the place in `MATERIALS` of what hides nine tenths of the pixel, 255 for mixtures.
     """
 
     def __init__(self, rng: np.random.Generator, size: int) -> None:
         self.rng = rng
         self.reflectance = np.zeros((4, size, size), np.float32)
+        self.cover = np.full((size, size), MIXED, np.uint8)
         # One fine and one coarse texture serve all materials: what differs is how strong they are.
         self.fine = waves(rng, size, 8, 1.2, rng.uniform(0.2, 1.0))
         self.coarse = waves(rng, size, 60, 5, 1.2)
 
-    def paint(self, name: str, share: Floats | float = 1.0) -> None:
-        """Paints a material, with one world's colour of it, over a share of each pixel."""
+    def paint(self, name: str, share: Floats | None = None) -> None:
+        """Paints a material, with one world's colour of it, over a share of each pixel, by default all of it."""
+        share = np.ones(self.cover.shape, np.float32) if share is None else share
         material = MATERIALS[name]
         colour, other = draw_spectrum(self.rng, name), draw_spectrum(self.rng, name)
         rough = material.rough * self.rng.uniform(0.4, 1.3)
@@ -48,18 +54,18 @@ class Painter:
         for band in range(4):
             own = np.float32(colour[band]) + patch * np.float32(0.5 * (other[band] - colour[band]))
             self.reflectance[band] += share * (np.minimum(own * texture, 1.05) - self.reflectance[band])
+        self.cover[share > 0.1] = MIXED
+        self.cover[share > 0.9] = list(MATERIALS).index(name)
 
 
-def cover_ground(
-    rng: np.random.Generator, kind: Kind, shape: Shape, rivers: tuple[Floats, Floats], cold: float
-) -> Ground:
-    """Paints rock, plants, works of people, glaciers, rivers and snow.
+def cover_ground(rng: np.random.Generator, kind: Kind, shape: Shape, gravel: Floats, cold: float) -> Ground:
+    """Paints rock, plants, works of people, gravel, glaciers and snow.
 
     Args:
         rng: randomness.
         kind: of world.
         shape: relief and glaciers.
-        rivers: share of each pixel that is river, and gravel.
+        gravel: share of each pixel that is river gravel.
         cold: how far the snow line has come down, as a share of the ground.
     """
     size = len(shape.height)
@@ -74,11 +80,10 @@ def cover_ground(
     line = uniform(rng, kind.treeline)
     for name in rng.permutation(kind.plants):
         edge = step_at(line * rng.uniform(0.6, 1.1) - shape.rank + 0.06 * waves(rng, size, 40, 4, 1.3), 0, 0.03)
-        gaps = step_at(waves(rng, size, rng.uniform(30, 200), rng.uniform(2, 12), 1.3), rng.uniform(-1.5, 0.8), 0.15)
+        gaps = step_at(waves(rng, size, rng.uniform(30, 200), rng.uniform(2, 12), 1.3), rng.uniform(-2.5, 0.8), 0.15)
         painter.paint(name, rng.uniform(0.7, 1.0) * edge * gaps * step_at(-shape.slope, -rng.uniform(0.5, 1.2), 0.08))
     if rng.random() < kind.people:
         _paint_people(painter, rng, shape)
-    river, gravel = rivers
     painter.paint("gravel", gravel)
     painter.paint("ice", shape.ice)
     melt = step_at(waves(rng, size, 60, 6, 1.2) + 0.5 * np.cos(shape.flow / 3), rng.uniform(0.6, 2.0), 0.12)
@@ -90,7 +95,7 @@ def cover_ground(
     if rng.random() < 0.3:
         # Meltwater in snow at its lower edge.
         painter.paint("slush", 0.7 * snow * (1 - snow) * 4 * step_at(waves(rng, size, 30, 4), 0.5, 0.2))
-    return Ground(painter.reflectance, np.clip(snow, 0, 1))
+    return Ground(painter.reflectance, painter.cover)
 
 
 def _snow(rng: np.random.Generator, kind: Kind, shape: Shape, cold: float) -> Floats:
@@ -131,8 +136,3 @@ def _paint_people(painter: Painter, rng: np.random.Generator, shape: Shape) -> N
         across = np.abs(line - rng.normal(0, 60)) / (np.hypot(down, right) + 0.02)
         road = np.clip(rng.uniform(0.2, 1.2) - across + 0.5, 0, 1)
         painter.paint(rng.choice(["asphalt", "gravel", "sand"]), 0.9 * road * (1 - shape.ice))
-
-
-def blur(field: Floats, radius: float) -> Floats:
-    """Blurs `(C, H, W)` in the plane."""
-    return gaussian_filter(field, (0, radius, radius)) if radius > 0 else field

@@ -73,7 +73,7 @@ KINDS: Mapping[str, Kind] = {
         rivers=2, people=0.5,
     ),
     "plateau": Kind(
-        relief_m=(100, 900), wave_m=(2000, 9000), floor=(0.3, 0.7), rocks=("soil", "sandstone", "sand", "scree", "salt"),
+        relief_m=(100, 900), wave_m=(2000, 9000), floor=(0.3, 0.7), rocks=("soil", "sandstone", "sand", "salt"),
         plants=("dry grass", "bog"), treeline=(0.0, 0.6), snowline=(0.8, 1.8), glaciers=(0.0, 0.2), debris=(0.0, 0.3),
         flooded=(0.0, 0.35), lakes_per_km2=(0.0, 0.6), clear=(0.1, 1.0), rivers=2, people=0.15,
     ),

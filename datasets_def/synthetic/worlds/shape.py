@@ -1,12 +1,12 @@
-"""The shape of a world: relief, glaciers, and where its lakes and rivers lie. Lengths are pixels unless a name says m."""
+"""The shape of a world: relief, glaciers, where its lakes and rivers lie. Lengths are pixels unless a name says m."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, label, maximum_filter
-from shapely.affinity import rotate, scale, translate
 from shapely import Polygon
+from shapely.affinity import rotate, scale, translate
 
 from datasets_def.synthetic.lakes import coverage
 from datasets_def.synthetic.terrain import PIXEL_M, Floats, noise, step_at
@@ -113,16 +113,15 @@ def place_waters(rng: np.random.Generator, kind: Kind, shape: Shape, pixel_m: fl
     if rng.random() < 0.5:
         share = np.maximum(share, _ponds(rng, kind, shape))
     wet = share >= 0.5
-    number, count = label(wet, np.ones((3, 3)))
-    area = np.bincount(number.ravel(), minlength=count + 1) * pixel_m**2
+    found, count = label(wet, np.ones((3, 3)))
+    area = np.bincount(found.ravel(), minlength=count + 1) * pixel_m**2
     small = area < max(SMALLEST_M2, 3 * pixel_m**2)
     small[0] = False
-    # A shore pixel belongs to the lake beside it, and what is left of a puddle is ground.
-    number = np.where(small[number], 0, number)
-    near = _spread(number)
-    share = np.where(near > 0, share, 0).astype(np.float32)
-    kept, near = np.unique(near, return_inverse=True)
-    return Waters(share, near.reshape(size, size).astype(np.int32), len(kept) - int(kept[0] == 0))
+    # A shore pixel belongs to the lake beside it, and a puddle is ground.
+    near = _spread(np.where(small[found], 0, found).astype("int32"))
+    share = np.where((near > 0) & ~(small[found] & wet), share, 0).astype(np.float32)
+    kept, number = np.unique(near, return_inverse=True)
+    return Waters(share, number.reshape(size, size).astype(np.int32), len(kept) - int(kept[0] == 0))
 
 
 def _spread(number: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -154,7 +153,9 @@ def _scooped(rng: np.random.Generator, kind: Kind, shape: Shape, pixel_m: float)
     ground_m2 = (size * pixel_m) ** 2
     count = rng.poisson(uniform(rng, kind.lakes_per_km2) * min(ground_m2 / 1e6, 40))
     share = np.zeros((size, size), np.float32)
-    flat = gaussian_filter(shape.slope, 3) + 0.1 * np.abs(waves(rng, size, 200, 40)) + 2 * step_at(shape.rank, 0.9, 0.03)
+    flat = (
+        gaussian_filter(shape.slope, 3) + 0.1 * np.abs(waves(rng, size, 200, 40)) + 2 * step_at(shape.rank, 0.9, 0.03)
+    )
     near_ice = gaussian_filter(shape.ice, 12)
     flat -= 0.4 * near_ice * (1 - near_ice)
     middle = 10 ** rng.uniform(3.2, 4.9)
@@ -207,6 +208,8 @@ def draw_rivers(rng: np.random.Generator, kind: Kind, shape: Shape, pixel_m: flo
         if rng.random() < 0.7:
             down, right = np.gradient(course)
             across = np.abs(course) / (np.hypot(down, right) + 0.05)
-            gravel = np.maximum(gravel, step_at(-across - 2 * waves(rng, size, 30, 6), -spread - rng.uniform(0, 4), 0.5))
+            gravel = np.maximum(
+                gravel, step_at(-across - 2 * waves(rng, size, 30, 6), -spread - rng.uniform(0, 4), 0.5)
+            )
     dry = 1 - step_at(shape.slope, 0.35, 0.05)
     return river * dry * (1 - shape.ice), gravel * dry * (1 - shape.ice)

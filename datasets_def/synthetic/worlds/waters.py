@@ -38,11 +38,11 @@ def draw_water(rng: np.random.Generator, clear: float) -> Water:
         rng: randomness.
         clear: from 0, milk or mud, to 1, a tarn; most lakes of a world lie near its own value.
     """
-    # Suspended matter from 0.1 to 500 g/m3. Glacier flour is bright and grey, river and mine mud brown.
+    # Suspended matter from 0.1 to 400 g/m3. Glacier flour is bright and grey, river and mine mud brown.
     clear = float(np.clip(clear + rng.normal(0, 0.22), -0.05, 1.1))
-    matter = 10 ** (2.7 - 3.7 * clear + rng.normal(0, 0.25))
-    scatter = matter * 10 ** rng.uniform(-2.1, -1.6) * (BANDS_UM / 0.55) ** -rng.uniform(0, 1.0)
-    stain = matter * 10 ** rng.uniform(-2.1, -0.9) * np.exp(-rng.uniform(2, 9) * (BANDS_UM - 0.443))
+    matter = 10 ** (2.6 - 3.6 * clear + rng.normal(0, 0.25))
+    scatter = matter * 10 ** rng.uniform(-2.2, -1.8) * (BANDS_UM / 0.55) ** -rng.uniform(0, 1.0)
+    stain = matter * 10 ** rng.uniform(-2.1, -1.1) * np.exp(-rng.uniform(4, 13) * (BANDS_UM - 0.443))
     # Brown water of bogs: dissolved matter, more of it where little else floats.
     humus = 10 ** (rng.uniform(-2, 1.1) if rng.random() < 0.4 else rng.uniform(-2, -0.5))
     brown = humus * np.exp(-14 * (BANDS_UM - 0.443))
@@ -54,5 +54,5 @@ def draw_water(rng: np.random.Generator, clear: float) -> Water:
     deep = np.pi * 0.52 * below / (1 - 1.7 * below)
     # Sky and sun mirrored by the surface; scum of algae shines in the infrared.
     deep = deep + 10 ** rng.uniform(-2.7, -1.75) * (BANDS_UM / 0.49) ** -rng.uniform(0, 1.5)
-    deep[3] += 0.0007 * algae * rng.random()
+    deep[3] += 0.0004 * algae * rng.random()
     return Water(np.clip(deep, 0.002, 0.45), 2 * (absorbed + scattered))

@@ -7,14 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
+from datasets_def.errors import GlofgeoError
 from datasets_def.synthetic.terrain import PIXEL_M, Floats, step_at
-from datasets_def.synthetic.worlds.air import Air, draw_air, draw_sun, light_ground, look_through, sense
-from datasets_def.synthetic.worlds.ground import Ground, cover_ground
+from datasets_def.synthetic.worlds.air import draw_air, draw_sun, light_ground, look_through, sense
+from datasets_def.synthetic.worlds.ground import MIXED, Ground, cover_ground
 from datasets_def.synthetic.worlds.kinds import KINDS
 from datasets_def.synthetic.worlds.materials import draw_spectrum
 from datasets_def.synthetic.worlds.shape import Waters, build_shape, draw_rivers, place_waters, waves
 from datasets_def.synthetic.worlds.waters import draw_water
 
+WATER, HAZY = 253, 254
 HIDDEN = 0.6
 """Opacity of cloud from which a lake below counts as not seen, hence as land."""
 
@@ -27,11 +29,16 @@ class World:
         reflectance: `(4, H, W)` float32, B02, B03, B04, B08, 1.0 = 100 %.
         lake: `(H, W)` bool, at least half of the pixel is lake, seen through less than `HIDDEN` of cloud.
         pixel_m: side of a pixel in metres.
+        cover: `(H, W)` uint8, the place in `MATERIALS` of what covers nine tenths of the pixel, `WATER` for lakes,
+            `HAZY` below cloud, `MIXED` elsewhere.
+        light: `(H, W)` float32, direct sunlight relative to that on flat ground, 0 in shadow.
     """
 
     reflectance: Floats
     lake: NDArray[np.bool_]
     pixel_m: float
+    cover: NDArray[np.uint8]
+    light: Floats
 
 
 def draw_world(kind: str, seed: int, size: int = 504) -> World:
@@ -41,27 +48,29 @@ def draw_world(kind: str, seed: int, size: int = 504) -> World:
         kind: a name in `KINDS`.
         seed: of everything that is drawn.
         size: rows and columns.
+
+    Raises:
+        GlofgeoError: If there is no such kind.
     """
+    if kind not in KINDS:
+        raise GlofgeoError(f"{kind}: no kind of world", f"kinds: {', '.join(KINDS)}")
     rng = np.random.default_rng((zlib.crc32(kind.encode()), seed))
     traits = KINDS[kind]
     pixel_m = 10.0 if rng.random() < 0.6 else float(rng.uniform(10, 30))
     shape = build_shape(rng, traits, size, pixel_m)
     waters = place_waters(rng, traits, shape, pixel_m)
-    rivers = draw_rivers(rng, traits, shape, pixel_m)
-    rivers = rivers[0] * (1 - waters.share), rivers[1] * (1 - waters.share)
+    river, gravel = (share * (1 - waters.share) for share in draw_rivers(rng, traits, shape, pixel_m))
     # One world in four is seen in winter or early summer.
     cold = rng.uniform(0.1, 1.0) if rng.random() < 0.25 else 0.0
     sun = draw_sun(rng)
     air = draw_air(rng, size, sun, pixel_m)
-    ground = cover_ground(rng, traits, shape, rivers, cold)
-    rho = _fill(rng, traits.clear, ground, waters, rivers[0], pixel_m, frozen=cold)
-    rho = light_ground(rng, rho, shape.height * np.float32(PIXEL_M / pixel_m), waters.share, sun, air)
+    ground = cover_ground(rng, traits, shape, gravel, cold)
+    rho = _fill(rng, traits.clear, ground, waters, river, pixel_m, frozen=cold)
+    rho, light = light_ground(rng, rho, shape.height * np.float32(PIXEL_M / pixel_m), waters.share, sun, air)
     image = sense(rng, look_through(rng, rho, air))
-    return World(image, _seen(waters, air), pixel_m)
-
-
-def _seen(waters: Waters, air: Air) -> NDArray[np.bool_]:
-    return (waters.share >= 0.5) & (air.cloud < HIDDEN)
+    cover = np.where(waters.share > 0, np.where(waters.share == 1, WATER, MIXED), ground.cover)
+    cover = np.where((air.cloud > 0.05) | (air.shade > 0.05) | (air.veil > 0.05), HAZY, cover).astype(np.uint8)
+    return World(image, (waters.share >= 0.5) & (air.cloud < HIDDEN), pixel_m, cover, light)
 
 
 def _fill(
@@ -103,7 +112,9 @@ def _ice_on_lakes(rng: np.random.Generator, waters: Waters, size: int, frozen: f
     chance = 0.06 + 0.35 * min(1.0, frozen)
     freezes = rng.random(waters.count + 1) < chance * 0.6
     extent = np.where(freezes, rng.normal(0.8, 1.0, waters.count + 1), 9.0).astype(np.float32)
-    bergs = np.where(rng.random(waters.count + 1) < 0.05, rng.uniform(0.8, 2.2, waters.count + 1), 9.0).astype(np.float32)
+    bergs = np.where(rng.random(waters.count + 1) < 0.05, rng.uniform(0.8, 2.2, waters.count + 1), 9.0).astype(
+        np.float32
+    )
     if chance < 0.1 and rng.random() < 0.5:
         return np.zeros((size, size), np.float32)
     sheet = step_at(waves(rng, size, 90, 8, 1.5) - extent[waters.number], 0, 0.05)

@@ -1,0 +1,109 @@
+"""Synthetic worlds: the same for the same seed, lakes where the labels say, files that say what was drawn."""
+
+import geopandas as gpd
+import numpy as np
+import pytest
+from rasterio.features import rasterize
+from scipy.ndimage import label
+
+from datasets_def import open_scene
+from datasets_def.errors import GlofgeoError
+from datasets_def.synthetic.worlds import KINDS, draw_world, write_world
+from datasets_def.synthetic.worlds.materials import MATERIALS
+from datasets_def.synthetic.worlds.waters import draw_water
+from datasets_def.synthetic.worlds.world import WATER
+
+SIZE = 160
+
+
+@pytest.fixture(scope="module")
+def worlds():
+    return {kind: [draw_world(kind, seed, SIZE) for seed in range(6)] for kind in KINDS}
+
+
+def test_the_same_seed_draws_the_same_world_and_another_seed_another():
+    one, again, other = (draw_world("alps", seed, SIZE) for seed in (3, 3, 4))
+    assert np.array_equal(one.reflectance, again.reflectance)
+    assert np.array_equal(one.lake, again.lake)
+    assert not np.allclose(one.reflectance, other.reflectance)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_worlds_of_each_kind_are_plausible_reflectance_with_lakes_in_some_of_them(worlds, kind):
+    for world in worlds[kind]:
+        assert world.reflectance.shape == (4, SIZE, SIZE)
+        assert world.reflectance.dtype == np.float32
+        assert np.isfinite(world.reflectance).all()
+        assert world.reflectance.min() > -0.1
+        assert world.reflectance.max() < 3
+        assert 10 <= world.pixel_m <= 30
+        assert world.lake.mean() < 0.9
+    assert any(world.lake.any() for world in worlds[kind])
+
+
+def test_lakes_stand_out_from_land_in_the_near_infrared(worlds):
+    for many in worlds.values():
+        nir = np.concatenate([world.reflectance[3].ravel() for world in many])
+        lit = np.concatenate([(world.light > 0.6).ravel() for world in many])
+        water = np.concatenate([(world.cover == WATER).ravel() for world in many])
+        if (water & lit).sum() > 200:
+            assert np.median(nir[water & lit]) < np.median(nir[~water & lit])
+
+
+def test_shadow_is_darker_and_bluer_than_light_on_the_same_snow(worlds):
+    snow = [list(MATERIALS).index(name) for name in ("snow", "old snow")]
+    drawn = [world for many in worlds.values() for world in many]
+    bright, shaded = [], []
+    for world in drawn:
+        ground = np.isin(world.cover, snow)
+        bright.append(world.reflectance[:, ground & (world.light > 0.7)])
+        shaded.append(world.reflectance[:, ground & (world.light < 0.1)])
+    bright, shaded = np.concatenate(bright, axis=1), np.concatenate(shaded, axis=1)
+    assert shaded.shape[1] > 100
+    assert (np.median(shaded, axis=1) < np.median(bright, axis=1)).all()
+    assert np.median(shaded[0] / shaded[3]) > np.median(bright[0] / bright[3])
+
+
+def test_no_lake_is_smaller_than_three_pixels_unless_cloud_hides_a_part(worlds):
+    for many in worlds.values():
+        for world in many:
+            number, _ = label(world.lake, np.ones((3, 3)))
+            if (world.cover != 254).all():
+                assert (np.bincount(number.ravel())[1:] >= 3).all()
+
+
+def test_clear_water_is_dark_and_milk_is_bright():
+    rng = np.random.default_rng(0)
+    clear = np.array([draw_water(rng, 1.0).deep for _ in range(200)])
+    milky = np.array([draw_water(rng, 0.0).deep for _ in range(200)])
+    assert np.median(clear[:, 3]) < 0.03
+    assert np.median(milky[:, 1]) > 0.1
+    # Water swallows red and infrared: whatever floats in it, most lakes are darkest there.
+    assert (milky[:, 3] < milky[:, 2]).mean() > 0.8
+
+
+@pytest.mark.parametrize("declared", [None, 10.0])
+def test_files_hold_what_was_drawn(tmp_path, declared):
+    seed = next(
+        s for s in range(50) if draw_world("plateau", s, 96).pixel_m > 11 and draw_world("plateau", s, 96).lake.any()
+    )
+    world = draw_world("plateau", seed, 96)
+    path, lakes = write_world(tmp_path, "plateau", seed, 96, declared_m=declared)
+    scene = open_scene(path)
+    assert scene.transform.a == pytest.approx(declared or world.pixel_m)
+    assert np.abs(scene.read() - np.clip(world.reflectance, -0.0999, None)).max() < 6e-5
+    outlines = gpd.read_file(lakes, layer="lakes").to_crs(scene.crs).geometry
+    assert np.array_equal(rasterize(outlines, scene.shape, transform=scene.transform) == 1, world.lake)
+
+
+def test_two_worlds_do_not_lie_on_one_spot(tmp_path):
+    spots = set()
+    for kind in list(KINDS)[:3]:
+        for seed in (0, 1, 900_002):
+            spots.add(tuple(open_scene(write_world(tmp_path, kind, seed, 64)[0]).grid.bounds[:2]))
+    assert len(spots) == 9
+
+
+def test_an_unknown_kind_is_named():
+    with pytest.raises(GlofgeoError, match="moon: no kind of world"):
+        draw_world("moon", 0)
