@@ -48,16 +48,17 @@ PRESETS: dict[str, dict[str, Any]] = {
     "bundled": {
         "model": {
             "variant": "tiny",
-            "image_size": 252,
+            "image_size": 126,
             "decoder_channels": [96, 48, 32, 16, 16],
             "stem_channels": [16, 32],
             "log_input": True,
         },
-        "data": {"window": 252, "batch_size": 6, "crops": 1200, "workers": 0, "lake_share": 0.5, "hard_share": 0.1},
+        "data": {"window": 126, "batch_size": 24, "crops": 4200, "workers": 0, "lake_share": 0.5, "hard_share": 0.1},
         "weights": "none",
-        "epochs": 10,
+        "epochs": 8,
         "lr": 1e-3,
         "encoder_lr": 1e-3,
+        "patience": 8,
         "ema": 0.998,
     },
     "demo": {
