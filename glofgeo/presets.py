@@ -106,6 +106,7 @@ def load_preset(name: str | None = None, weights: str | None = None) -> dict[str
 def _bundled_settings() -> dict[str, dict[str, Any]]:
     """Gives what of the bundled model's own training holds for one that starts from it."""
     config = read_header(bundled_model()).config
+    # What is as usual stays unsaid: were other bands asked for, their statistics would be in the way of the refusal.
     usual = asdict(ModelConfig(bands=config.model.bands))
     network = {name: value for name, value in asdict(config.model).items() if name == "bands" or value != usual[name]}
     return {"model": network, "data": {"window": config.data.window, "batch_size": config.data.batch_size}}
