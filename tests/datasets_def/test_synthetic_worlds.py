@@ -38,6 +38,9 @@ def test_worlds_of_each_kind_are_plausible_reflectance_with_lakes_in_some_of_the
         assert world.reflectance.max() < 3
         assert 10 <= world.pixel_m <= 30
         assert world.lake.mean() < 0.9
+        # No frame from resampling: the rim is as bright as what lies beside it.
+        rim, beside = world.reflectance[:, -1].mean(), world.reflectance[:, -4:-1].mean()
+        assert abs(rim - beside) < 0.05 + 0.3 * beside
     assert any(world.lake.any() for world in worlds[kind])
 
 
