@@ -1,76 +1,169 @@
 """Makes the model that comes with the package: `python benchmarks/bundled_recipe.py --out FOLDER`.
 
-Draws many synthetic worlds, trains the preset `bundled` on them, and puts the result into the package as float16. It
-needs no data and no network. A broken-off recipe goes on where it stopped.
+Draws synthetic worlds, trains the preset `bundled` on them, and writes the model as float16. It needs no data and no
+network, and a broken-off recipe goes on where it stopped. `--chips` adds real water chips, and `--plant` copies of them
+with synthetic lakes planted in their ground; chips of fold 0 are kept back for judging. `--unet SECONDS` trains the
+U-Net to compare with on the same crops instead.
 """
 
 import argparse
+import json
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import geopandas as gpd
+import lightning
+import numpy as np
 import pandas as pd
+import rasterio
+from affine import Affine
+from crossval import deal, join_places
+from rasterio.features import rasterize
+from safetensors.torch import save_file
 from shapely.geometry import box
 
 from datasets_def.aoi import read_aoi
 from datasets_def.atomic import written_beside
 from datasets_def.scene import open_scene
-from datasets_def.synthetic.worlds import KINDS, write_world
+from datasets_def.synthetic.worlds import KINDS, plant_lakes, write_image, write_world
 from glofgeo.config import TrainConfig
+from glofgeo.models import load_checkpoint, save_checkpoint
 from glofgeo.presets import PRESETS
 from glofgeo.settings import from_dict
 from glofgeo.training import RunOptions, Sources, train_model
+from glofgeo.training.datamodule import LakeData
+from glofgeo.training.survey import survey
+from glofgeo.training.unet import train_unet
 
-VALIDATED = 4
+VALIDATED = 2
 """Worlds of each kind that choose epoch and temperature, the first seeds."""
+# What a network sees is pixels; a run takes scenes of one pixel size, so that all of them claim this one.
+PIXEL_M = 10.0
 
 
-def write_worlds(out: Path, per_kind: int, size: int) -> tuple[Path, Path]:
-    """Writes the worlds that are not there yet; gives the layers of their areas and of all their lakes."""
-    jobs = [(out / "scenes", kind, seed, size) for seed in range(per_kind) for kind in KINDS]
-    left = [job for job in jobs if not (job[0] / f"{job[1]}_{job[2]}.tif").exists()]
+# Small windows show more worlds a step. What was learned from them holds in large ones, which cost less to map with.
+MAP_WINDOW = 504
+
+
+@dataclass(frozen=True)
+class Image:
+    """A training image: its name, its split, and the area it shares with others."""
+
+    name: str
+    split: str
+    place: str
+
+
+def write_worlds(folder: Path, per_kind: int, size: int) -> list[Image]:
+    """Writes the worlds that are not there yet."""
+    wanted = [(kind, seed) for seed in range(per_kind) for kind in KINDS]
+    left = [(folder, kind, seed, size) for kind, seed in wanted if not (folder / f"{kind}_{seed}.tif").exists()]
     with ProcessPoolExecutor() as pool:
         for number, _ in enumerate(pool.map(_write, left, chunksize=4), 1):
             if number % 50 == 0:
                 print(f"{number} of {len(left)} worlds", flush=True)
-    areas, lakes = [], []
-    for folder, kind, seed, _ in jobs:
-        scene = open_scene(folder / f"{kind}_{seed}.tif")
-        split = "val" if seed < VALIDATED else "train"
-        areas.append({"name": scene.id, "place": scene.id, "split": split, "geometry": box(*scene.grid.bounds)})
-        lakes.append(gpd.read_file(folder / f"{kind}_{seed}_lakes.gpkg"))
+    names = [(f"{kind}_{seed}", "val" if seed < VALIDATED else "train") for kind, seed in wanted]
+    return [Image(name, split, name) for name, split in names]
+
+
+def _write(job: tuple[Path, str, int, int]) -> None:
+    write_world(*job, declared_m=PIXEL_M)
+
+
+def write_chips(folder: Path, data: Path, *, plant: bool) -> list[Image]:
+    """Writes the water chips of folds 1 to 4, and if wanted a copy of each with planted lakes."""
+    chips = gpd.read_file(data / "chips.gpkg")
+    chips["area"], _ = join_places(chips, data / "images")
+    chips = chips[deal(chips, 0) > 0]
+    water = gpd.read_file(data / "water.gpkg")
+    images = []
+    for number, (chip, area) in enumerate(zip(chips["chip"], chips["area"], strict=True)):
+        with rasterio.open(data / "images" / f"chip_{chip:03d}.tif") as source:
+            dn, place = source.read(), source.transform
+            near = water.cx[slice(*source.bounds[::2]), slice(*source.bounds[1::2])].geometry
+        seen = (dn > 0).all(axis=0)
+        lake = np.zeros(seen.shape, bool) if near.empty else rasterize(near, seen.shape, transform=place).astype(bool)
+        reflectance = np.where(seen, dn / np.float32(10000), np.nan).astype(np.float32)
+        rng = np.random.default_rng((chip, 7))
+        variants = {"chip": (reflectance, lake)}
+        if plant:
+            variants["planted"] = plant_lakes(rng, reflectance, lake, int(rng.integers(2, 12)))
+        for row, (name, (image, lakes)) in enumerate(variants.items()):
+            # North of the worlds.
+            corner = Affine(
+                PIXEL_M, 0, 200_000 + number % 200 * 2000, 0, -PIXEL_M, 7e6 + number // 200 * 2000 + row * 1e5
+            )
+            if not (folder / f"{name}_{chip}.tif").exists():
+                write_image(folder, f"{name}_{chip}", image, lakes, corner)
+            images.append(Image(f"{name}_{chip}", "train", f"chips {area}"))
+    return images
+
+
+def gather(out: Path, images: list[Image]) -> Sources:
+    """Writes the layers of all areas and all lakes."""
+    folder, areas, lakes = out / "scenes", [], []
+    for image in images:
+        scene = open_scene(folder / f"{image.name}.tif")
+        areas.append(
+            {"name": image.name, "place": image.place, "split": image.split, "geometry": box(*scene.grid.bounds)}
+        )
+        lakes.append(gpd.read_file(folder / f"{image.name}_lakes.gpkg"))
     paths = out / "aoi.gpkg", out / "lakes.gpkg"
     for path, frame in zip(paths, (gpd.GeoDataFrame(areas, crs=scene.crs), pd.concat(lakes)), strict=True):
         with written_beside(path) as part:
             frame.to_file(part, layer=path.stem, driver="GPKG")
-    return paths
+    return Sources(read_aoi(paths[0]), "synthetic worlds", folder, paths[1])
 
 
-def _write(job: tuple[Path, str, int, int]) -> None:
-    write_world(*job, declared_m=10.0)
+def compare(sources: Sources, config: TrainConfig, out: Path, seconds: float, options: RunOptions) -> None:
+    """Trains the U-Net for a while and writes its weights."""
+    data = LakeData(survey(sources, config), config, out / "cache", progress=True)
+    data.prepare_data()
+    data.setup("fit")
+    lightning.seed_everything(config.seed, workers=True, verbose=False)
+    unet = train_unet(data, config, seconds, options)
+    told = {"model": json.dumps(asdict(unet.config)), "window": str(config.data.window)}
+    save_file({name: tensor.contiguous() for name, tensor in unet.state_dict().items()}, out / "unet.safetensors", told)
+
+
+def write_model(best: Path, path: Path, images: list[Image]) -> Path:
+    """Writes the checkpoint of a run as float16, for large windows, with the number of images for their names."""
+    run = load_checkpoint(best)
+    told = {"scenes": f"{len(images)} images", "window in training": run.config.data.window}
+    provenance = {name: value for name, value in run.provenance.items() if name != "split"} | told
+    config = replace(run.config, data=replace(run.config.data, window=MAP_WINDOW))
+    save_checkpoint(path, run.model, config, provenance, run.scorecard, run.temperature, run.pixel_m, half=True)
+    return path
 
 
 def main() -> None:
     """Runs the recipe."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--out", type=Path, required=True, help="folder for worlds and runs")
-    arguments.add_argument("--per-kind", type=int, default=100, help="worlds of each kind")
-    arguments.add_argument("--size", type=int, default=504, help="pixels along each side of a world")
-    arguments.add_argument("--epochs", type=int, default=None)
-    arguments.add_argument("--crops", type=int, default=None, help="in each epoch")
+    arguments.add_argument("--out", type=Path, required=True, help="folder for images and runs")
+    arguments.add_argument("--per-kind", type=int, default=150, help="worlds of each kind")
+    arguments.add_argument("--size", type=int, default=400, help="pixels along each side of a world")
+    arguments.add_argument("--chips", type=Path, help="folder with images/, water.gpkg and chips.gpkg")
+    arguments.add_argument("--plant", action="store_true", help="with --chips: plant lakes into copies of them")
+    arguments.add_argument("--epochs", type=int, default=PRESETS["bundled"]["epochs"])
+    arguments.add_argument("--crops", type=int, default=PRESETS["bundled"]["data"]["crops"], help="in each epoch")
+    arguments.add_argument("--run", default="run", help="name of the run below --out")
+    arguments.add_argument("--unet", type=float, metavar="SECONDS", help="train the U-Net instead")
     given = arguments.parse_args()
-    areas, lakes = write_worlds(given.out, given.per_kind, given.size)
-    wanted = dict(PRESETS["bundled"])
-    if given.epochs:
-        wanted["epochs"] = given.epochs
-    if given.crops:
-        wanted["data"] = wanted["data"] | {"crops": given.crops}
+    scenes = given.out / "scenes"
+    images = write_worlds(scenes, given.per_kind, given.size)
+    if given.chips:
+        images += write_chips(scenes, given.chips, plant=given.plant)
+    sources, preset = gather(given.out, images), PRESETS["bundled"]
+    wanted = preset | {"epochs": given.epochs, "data": preset["data"] | {"crops": given.crops}}
     config = from_dict(TrainConfig, wanted, "bundled")
-    run = given.out / "run"
+    options = RunOptions(device="cpu", progress=True)
+    if given.unet:
+        return compare(sources, config, given.out, given.unet, options)
+    run = given.out / given.run
     resume = run if (run / "last.ckpt").exists() else None
-    sources = Sources(read_aoi(areas), "synthetic worlds", given.out / "scenes", lakes)
-    trained = train_model(sources, config, run, resume=resume, options=RunOptions(device="cpu", progress=True))
-    print(trained.best, trained.iou)
+    best = train_model(sources, config, run, resume=resume, options=options).best
+    print(write_model(best, given.out / "lakes.safetensors", images))
 
 
 if __name__ == "__main__":

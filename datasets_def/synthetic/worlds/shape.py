@@ -163,14 +163,14 @@ def _scooped(rng: np.random.Generator, kind: Kind, shape: Shape, pixel_m: float)
         area = float(np.clip(middle * np.exp(1.3 * rng.standard_normal()), SMALLEST_M2, 0.2 * ground_m2))
         x, y = rng.integers(0, size, (2, 24))
         best = int(np.argmin(flat[y, x]))
-        outline = translate(_outline(rng, np.sqrt(area / np.pi)), PIXEL_M * x[best], -PIXEL_M * y[best])
+        outline = translate(draw_outline(rng, np.sqrt(area / np.pi)), PIXEL_M * x[best], -PIXEL_M * y[best])
         outline = scale(outline, PIXEL_M / pixel_m, PIXEL_M / pixel_m)
         window, cover = coverage(outline, size, 1)
         share[window] = np.maximum(share[window], cover)
     return share
 
 
-def _outline(rng: np.random.Generator, radius: float) -> Polygon:
+def draw_outline(rng: np.random.Generator, radius: float) -> Polygon:
     """Returns a lake's outline about zero: a star of low harmonics, stretched and turned."""
     angle = np.linspace(0, 2 * np.pi, 72, endpoint=False)
     wave = np.arange(2, 10)[:, None]
