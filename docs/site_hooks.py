@@ -1,6 +1,7 @@
 """Brings pages of the site from files outside `docs/`, so that each text exists once."""
 
 import json
+import re
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -33,7 +34,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Turns links to files of the repository, which work on GitHub, into links within the site."""
     for target, source in PAGES.items():
         markdown = markdown.replace(f"](../{source}", f"]({target}").replace(f"]({source}", f"]({target}")
-    return markdown.replace("](../docs/", "](").replace("](docs/", "](")
+    return re.sub(r"\]\((\.\./)*docs/", "](", markdown)
 
 
 def notebook_as_markdown(text: str) -> str:
