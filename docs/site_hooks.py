@@ -14,6 +14,7 @@ PAGES = {
     "results.md": "benchmarks/RESULTS.md",
     "changelog.md": "CHANGELOG.md",
     "contributing.md": "CONTRIBUTING.md",
+    "bundled_model.md": "glofgeo/models/bundled/card.md",
     "map_a_scene.md": "notebooks/map_a_scene.ipynb",
 }
 

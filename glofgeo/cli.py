@@ -17,7 +17,14 @@ from glofgeo.environment import forget_foreign_data
 from glofgeo.errors import GlofgeoError
 from glofgeo.flags import Device, Devices, Offset, Strategy, UsageError, apply_preset, require_path, shown_default
 from glofgeo.help_groups import HARDWARE, LOGGING, MAIN, OPTIMISER
-from glofgeo.messages import print_failure, print_outcome, print_success, print_verification
+from glofgeo.messages import (
+    print_description,
+    print_failure,
+    print_model,
+    print_outcome,
+    print_success,
+    print_verification,
+)
 from glofgeo.terminal import fail, say, show_warning
 from glofgeo.version import __version__
 
@@ -57,7 +64,8 @@ def train(  # noqa: PLR0913
         scenes: folder of scenes, or one scene; by default data/scenes.
         lakes: lake polygons, complete within the area of interest; by default data/lakes.gpkg.
         out: folder for this run; by default runs/DATE-TIME.
-        config: settings to start from: large (default), small, chips, demo, or a YAML file; flags override them.
+        config: settings to start from: large (default), small, chips, bundled, demo, finetune (default with
+            --weights bundled), or a YAML file; flags override them.
         resume: folder of an interrupted run, to be continued with its own settings, area, scenes and lakes.
         compare: also train a U-Net from scratch on the same crops for the same time, and score it alongside.
         device: where to compute.
@@ -105,7 +113,8 @@ def map_(  # noqa: PLR0913
     Args:
         scene: .SAFE folders, zipped products, GeoTIFFs with named bands, folders of these, or @list.txt with one path
             per line.
-        checkpoint: model: .safetensors, or an exported .onnx; by default the newest runs/*/best.safetensors.
+        checkpoint: model: .safetensors, an exported .onnx, or bundled (the model that comes with glofgeo); by default
+            the newest runs/*/best.safetensors, or else bundled.
         aoi: map only this area of interest: a polygon file, or the name of a ready-made area.
         out: output folder. Each scene gets its own folder in it; several scenes also get one combined lakes.gpkg.
         device: where to compute.
@@ -129,7 +138,7 @@ def map_(  # noqa: PLR0913
     if report.combined:
         say(f"{report.combined}: the lakes of all {len(report.mapped + report.kept)} scenes in one layer")
     if report.mapped or report.kept:
-        say(f"Model: {model.name}, SHA-256 {model.sha256[:12]}…")
+        print_model(model)
     if report.mapped:
         say("Drag layers.qlr from the same folder into QGIS: lakes, mask and probability, named after scene and date.")
     if len(paths) == 1 and report.failed:
@@ -158,7 +167,7 @@ def evaluate(  # noqa: PLR0913
         lakes: reference lakes: polygons, complete within the compared area.
         prediction: map to evaluate: lakes.gpkg, mask.tif or probability.tif; by default the scene is mapped first.
         scene: scene that the map was made from.
-        checkpoint: model to map the scene with; by default the newest runs/*/best.safetensors.
+        checkpoint: model to map the scene with, as for map.
         aoi: compare only within this area of interest.
         ndwi_threshold: also compare NDWI above this threshold (-1 to 1); needs the scene.
         out: folder for scorecard.json, scorecard.md and scorecard.png.
@@ -189,6 +198,8 @@ def evaluate(  # noqa: PLR0913
             (prediction,) = Path(folder).glob("*/mask.tif")
         opened = open_scene(scene, ("B03", "B08"), offset=offset) if scene else None
         card = compare(prediction, lakes, scene=opened, aoi=area, ndwi_threshold=ndwi_threshold)
+    if model:
+        print_model(model)
     print_scorecard(card)
     if json:
         write_scorecard(card, json)
@@ -220,15 +231,16 @@ def export(
     """Exports a trained model as ONNX, for the QGIS plugin Deepness and for ONNX Runtime.
 
     Args:
-        checkpoint: model to export; by default the newest runs/*/best.safetensors.
+        checkpoint: model to export, .safetensors or bundled; by default as for map.
         format: onnx, one file.
-        out: output folder; by default the folder of the checkpoint.
+        out: output folder; by default the folder of the checkpoint, or the current folder for bundled.
         scene: also write the bands of this scene as the single layer that Deepness needs.
         offset: DN offset of a scene that does not state its own: -1000 from processing baseline 04.00 on, otherwise 0.
     """
-    from glofgeo.models.predictor import newest_model
+    from glofgeo.models.bundled import BUNDLED, bundled_model
+    from glofgeo.models.predictor import find_model
 
-    source = checkpoint or newest_model()
+    source = find_model(checkpoint)
     require_path("--scene", scene)
     require_path("--checkpoint", source)
 
@@ -239,8 +251,10 @@ def export(
 
     loaded = load_checkpoint(source)
     bands = loaded.config.model.bands
-    folder = out or source.parent
-    path = folder / f"{source.stem}.{format}"
+    # The bundled model lies within the installation, which is no place to write.
+    place = Path(BUNDLED) if source == bundled_model() else source
+    folder = out or place.parent
+    path = folder / f"{place.stem}.{format}"
     require_replaceable(path)
     if scene:
         say(
@@ -255,26 +269,14 @@ def info(path: Path, /, *, offset: Offset = None, verify: bool = False) -> None:
     """Describes a checkpoint or a scene.
 
     Args:
-        path: a .safetensors checkpoint, an exported .onnx file, or a scene.
+        path: a .safetensors checkpoint, an exported .onnx file, bundled (the model that comes with glofgeo), or a
+            scene.
         offset: DN offset of a scene that does not state its own: -1000 from processing baseline 04.00 on, otherwise 0.
         verify: read a whole product and name every damaged or missing file.
     """
     if verify:
         print_verification(path)
-    if path.suffix in (".safetensors", ".onnx", ".pt", ".pth", ".ckpt"):
-        from glofgeo.models.predictor import load_model
-
-        model = load_model(path)
-        from glofgeo.models.checkpoint import describe_header
-
-        model.on()  # tells damage to its weights
-        told = describe_header(model.card)
-    else:
-        from datasets_def.describe import describe_scene
-
-        told = describe_scene(path, offset)
-    for line in told.splitlines():
-        say(line)
+    print_description(path, offset)
 
 
 def main() -> None:

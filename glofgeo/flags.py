@@ -50,7 +50,7 @@ def apply_preset(app: App, tokens: list[str]) -> None:
         return
     run = _value_of("--resume", tokens)
     if run is None:
-        values = load_preset(_value_of("--config", tokens) or "large")
+        values = load_preset(_value_of("--config", tokens), _value_of("--weights", tokens))
     else:
         from glofgeo.resume import config_of, run_folder
 

@@ -9,10 +9,12 @@ from cyclopts import CycloptsError
 
 from glofgeo.errors import GlofgeoError
 from glofgeo.flags import UsageError
+from glofgeo.models.bundled import BUNDLED, bundled_card, is_bundled
 from glofgeo.terminal import fail, say, told
 
 if TYPE_CHECKING:
     from glofgeo.mapping.batch import Outcome
+    from glofgeo.models import Predictor
 
 # A full or read-only disk is no bug in glofgeo, whoever writes.
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
@@ -43,6 +45,31 @@ def print_success(outcome: "Outcome") -> None:
     elif outcome.folder:
         before = " (mapped before; --overwrite maps it again)" if outcome.state == "kept" else ""
         say(f"{outcome.folder / 'lakes.gpkg'}: {summary(read_record(outcome.folder))}{before}")
+
+
+def print_model(model: "Predictor") -> None:
+    """Prints which model has mapped; of the one that comes with glofgeo also what nobody knows."""
+    unmeasured = "; it comes with glofgeo, and its skill on Himalayan glacial lakes is unmeasured"
+    say(f"Model: {model.name}, SHA-256 {model.sha256[:12]}…{unmeasured if model.name == BUNDLED else ''}")
+
+
+def print_description(path: Path, offset: float | None) -> None:
+    """Prints what a model or a scene is; of the model that comes with glofgeo its card first."""
+    bundled = is_bundled(path)
+    if bundled or path.suffix in (".safetensors", ".onnx", ".pt", ".pth", ".ckpt"):
+        from glofgeo.models.predictor import load_model
+
+        model = load_model(path)
+        from glofgeo.models.checkpoint import describe_header
+
+        model.on()  # tells damage to its weights
+        told = describe_header(model.card)
+    else:
+        from datasets_def.describe import describe_scene
+
+        told = describe_scene(path, offset)
+    for line in [*(bundled_card().splitlines() if bundled else ()), *told.splitlines()]:
+        say(line)
 
 
 def print_verification(path: Path) -> None:

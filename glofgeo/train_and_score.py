@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from glofgeo.config import MapConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
+from glofgeo.models.bundled import is_bundled, require_network
 from glofgeo.presets import load_preset
 from glofgeo.resume import Inputs, inputs_of, require_same, run_folder
 from glofgeo.settings import from_dict
@@ -73,7 +74,8 @@ def train(  # noqa: PLR0913
         scenes: folder of scenes, or one scene; by default `data/scenes`.
         lakes: polygons of the reference lakes, complete within the area; by default `data/lakes.gpkg`.
         out: folder of this run, new or empty; by default `runs/<date>-<time>`.
-        config: settings, the name of a preset (`large`, the default, `small`, `chips`, `demo`), or a YAML file.
+        config: settings, the name of a preset (`large`, the default, `small`, `chips`, `bundled`, `demo`, `finetune`),
+            or a YAML file.
         offset: DN to add in scenes that do not state theirs: -1000 for processing baseline 04.00 and later, else 0.
         resume: folder of a run, or its `last.ckpt`, to continue with its own settings, area, scenes and lakes; area,
             scenes and lakes are given only if they have moved or if the area was no file.
@@ -91,6 +93,8 @@ def train(  # noqa: PLR0913
     # Wrong input is told before anything slow is imported.
     settings, folder = _settings(config), None if out is None else Path(out)
     inputs = None
+    if resume is None and settings and is_bundled(settings.weights):
+        require_network(settings.model)
     if resume is not None:
         require_same(Path(resume), settings, folder, offset)
         inputs = inputs_of(run_folder(Path(resume)))

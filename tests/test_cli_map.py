@@ -101,14 +101,6 @@ def test_of_a_batch_each_scene_is_told_as_it_goes(run, product, checkpoint, tmp_
     assert out.count("mapped before") == 2
 
 
-def test_no_checkpoint_anywhere(refused, product, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    message = refused("map", "--scene", product[0])
-    assert "no checkpoint" in message
-    assert "--checkpoint" in message
-    assert not (tmp_path / "maps").exists()
-
-
 def test_what_is_left_out_of_a_layer_is_told_in_one_line(run, product, checkpoint, tmp_path):
     away = gpd.GeoDataFrame(geometry=[box(10, 45, 11, 46), box(10, 45, 11, 46).centroid], crs="EPSG:4326")
     away.to_file(tmp_path / "away.geojson")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import shapely
 
-from glofgeo.demo import _clear, _count_lakes, _note_files, _two_figures
+from glofgeo.demo import _clear, _count_lakes, _figures, _note_files, _one_line
 from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation import evaluate
 
@@ -52,7 +52,7 @@ def test_a_folder_with_another_mark_is_not_ours(tmp_path, mark):
     assert (tmp_path / "demo.json").read_text() == mark
 
 
-def test_two_figures_say_how_many_lakes_stand_behind_each(tmp_path, write_raster):
+def test_the_figures_say_how_many_lakes_stand_behind_each(tmp_path, write_raster):
     mask = np.zeros((1, 40, 40), np.uint8)
     mask[0, 5:15, 5:13] = 1
     path = write_raster(tmp_path / "mask.tif", mask, bands=("mask",), nodata=255)
@@ -63,6 +63,9 @@ def test_two_figures_say_how_many_lakes_stand_behind_each(tmp_path, write_raster
     aoi = gpd.GeoDataFrame({"split": ["train", "val"]}, geometry=areas, crs="EPSG:32645").to_crs("EPSG:4326")
     aoi.to_file(tmp_path / "aoi.geojson")
     count = _count_lakes(tmp_path / "lakes.gpkg", tmp_path / "aoi.geojson")
-    validation, place = _two_figures(evaluate(path, tmp_path / "lakes.gpkg"), 0.604, count)
+    card = evaluate(path, tmp_path / "lakes.gpkg")
+    validation, place, bundled = _figures(card, card, 0.604, count)
     assert validation.startswith("Lake IoU 0.60 on validation, which chose the epoch: 1 lakes")
     assert place.startswith("Lake IoU 0.40 on the second place: 2 lakes")
+    assert bundled.startswith("Lake IoU 0.40 on the same lakes with the model that comes with glofgeo")
+    assert _one_line(card) == "lake IoU 0.40, 1 of 2 lakes found at IoU 0.5, 0 false lakes"

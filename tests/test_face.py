@@ -119,7 +119,6 @@ def test_xarray_gets_rasters_with_coordinates_or_the_remedy_is_told(kept, monkey
 def test_wrong_input_is_one_kind_of_error_and_names_no_flag(product, checkpoint, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for call in (
-        lambda: glofgeo.map_scene(product[0]),
         lambda: glofgeo.map_scene(product[0], "nothing.safetensors"),
         lambda: glofgeo.map_scene("nothing.SAFE", checkpoint),
         lambda: glofgeo.map_scene(product[0], checkpoint, aoi="atlantis"),

@@ -20,7 +20,9 @@ from datasets_def import open_scene
 from glofgeo import train_and_score
 from glofgeo.config import DataConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
-from glofgeo.models import build_model, load_checkpoint, save_checkpoint
+from glofgeo.models import build_model, load_checkpoint, read_header, save_checkpoint
+from glofgeo.models.bundled import bundled_model
+from glofgeo.resume import config_of
 from glofgeo.train_and_score import score
 from glofgeo.training import RunOptions, Sources, Trained
 from glofgeo.training.datamodule import LakeData
@@ -132,3 +134,29 @@ def test_the_rival_is_judged_by_its_own_probabilities_and_not_with_the_models_te
     blue = (scene.read(bands=("B08",))[0] < 0.05)[:, 280:]
     assert card.unet.pixels.tp + card.unet.pixels.fp == blue.sum() > 0
     assert load_checkpoint(best).temperature == 20
+
+
+def test_a_training_starts_from_the_bundled_model_and_goes_on(ground, monkeypatch, run, refused):
+    monkeypatch.chdir(ground)
+    given = ["--aoi", "aoi.gpkg", "--scenes", "scenes", "--lakes", "lakes.gpkg", "--weights", "bundled"]
+    given += ["--data.window", "56", "--data.crops", "8", "--epochs", "1", "--device", "cpu", "--out", "run"]
+    own = read_header(bundled_model()).config.model
+    for flag, value in (("--model.variant", "large"), ("--model.extra-blocks", own.extra_blocks + 1)):
+        assert refused("train", *given, flag, value).endswith(f"({flag})")
+    assert not (ground / "run").exists()
+
+    status, out, err = run("train", *given)
+    assert status == 0, err
+    assert "Weights from the bundled model, all of them" in out
+    best = load_checkpoint(Path("run/best.safetensors"))
+    assert best.config.model == own
+    assert config_of(Path("run")).weights == best.config.weights == "bundled"
+    assert best.sha256 != read_header(bundled_model()).sha256
+
+    assert run("train", "--resume", "run", "--device", "cpu")[0] == 0
+    Path("run/last.ckpt").unlink()  # as if it had been killed in its first epoch
+    status, out, err = run("train", "--resume", "run", "--device", "cpu")
+    assert status == 0, err
+    assert "Weights from the bundled model" in out
+    again = load_checkpoint(Path("run/best.safetensors")).model.state_dict()
+    assert all(torch.equal(tensor, again[name]) for name, tensor in best.model.state_dict().items())

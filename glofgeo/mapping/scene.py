@@ -49,7 +49,8 @@ def map_scene(  # noqa: PLR0913
     Args:
         scene: a `.SAFE` folder, a zipped one, or a GeoTIFF with named bands; or a Scene with the bands that the model
             reads.
-        model: a checkpoint, an exported `.onnx`, or a Predictor; by default the newest `runs/*/best.safetensors`.
+        model: a checkpoint, an exported `.onnx`, `bundled`, or a Predictor; by default the newest
+            `runs/*/best.safetensors`, and where there is none, the bundled model, which comes with glofgeo.
         out: folder of all maps.
         aoi: map only within these polygons (a file, the name of a ready-made area, or a frame in any CRS); the rasters
             are cut to their bounds.

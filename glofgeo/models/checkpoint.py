@@ -26,7 +26,7 @@ class LoadedCheckpoint(Header):
     model: LakeSegmenter
 
 
-def save_checkpoint(
+def save_checkpoint(  # noqa: PLR0913
     path: Path,
     model: LakeSegmenter,
     config: TrainConfig,
@@ -34,23 +34,28 @@ def save_checkpoint(
     scorecard: dict[str, Any] | None = None,
     temperature: float = 1.0,
     pixel_m: float | None = None,
+    *,
+    half: bool = False,
 ) -> None:
     """Writes a checkpoint; `path` either holds the whole of it afterwards or what it held before.
 
     Args:
         path: ends in `.safetensors`; its folder is made.
-        model: weights are stored as float32.
+        model: weights are stored as float32, or see `half`.
         config: of the training run; its `model` is replaced by the model's own configuration.
         provenance: plain JSON values.
         scorecard: plain JSON values.
         temperature: see `Header`.
         pixel_m: see `Header`.
+        half: store filters and matrices as float16, which halves the file; biases, norms and statistics, which are few,
+            stay float32. It loads as float32, but what was rounded stays so.
 
     Raises:
         GlofgeoError: If the file cannot be written.
     """
+    filters = {name for name, parameter in model.named_parameters() if half and parameter.ndim > 1}
     tensors = {
-        name: (tensor.float() if tensor.is_floating_point() else tensor).detach().cpu().contiguous()
+        name: _stored(tensor, half=name in filters).detach().cpu().contiguous()
         for name, tensor in model.state_dict().items()
     }
     header = json.dumps(
@@ -137,6 +142,12 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (SafetensorError, AttributeError, KeyError) as error:
         raise GlofgeoError(f"{path}: its safetensors header is damaged", "copy or download it again") from error
+
+
+def _stored(tensor: Tensor, *, half: bool) -> Tensor:
+    if half and tensor.abs().max() <= torch.finfo(torch.float16).max:
+        return tensor.half()
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def _sha256(header: str, tensors: dict[str, Tensor]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from glofgeo.errors import GlofgeoError
+from glofgeo.models.bundled import BUNDLED, bundled_model, is_bundled
 from glofgeo.models.header import Header, read_header
 from glofgeo.models.runtime import Batch, Predict, Start
 
@@ -21,7 +22,7 @@ class Predictor:
     """A model that can be asked, whatever runs it.
 
     Attributes:
-        name: what to call it: its file, or the class of its network.
+        name: what to call it: its file, `bundled`, or the class of its network.
         card: what it says about itself.
         runtime: what computes. It decides the last bits of an answer.
         start: loads the network.
@@ -93,20 +94,21 @@ def load_model(model: "Predictor | str | Path | None" = None) -> Predictor:
     """Opens a model.
 
     Args:
-        model: a `.safetensors` checkpoint or an exported `.onnx`; by default the newest `runs/*/best.safetensors` below
-            the current folder. A Predictor is given back as it is.
+        model: a `.safetensors` checkpoint, an exported `.onnx`, or `bundled`, the model that comes with glofgeo; see
+            `find_model` for the default. A Predictor is given back as it is.
 
     Raises:
-        GlofgeoError: If there is none, or the file is no model or damaged. Damage to its weights is told when they are
-            first used.
+        GlofgeoError: If the file is not there, no model, or damaged. Damage to its weights is told when they are first
+            used.
     """
     if isinstance(model, Predictor):
         return model
-    path = newest_model() if model is None else Path(model)
+    path = find_model(model)
+    name = BUNDLED if path == bundled_model() else str(path)
     card = read_header(path)
     if path.suffix == ".onnx":
-        return Predictor(str(path), card, "onnx", partial(_start_onnx, path, card.sha256))
-    return Predictor(str(path), card, "torch", partial(_start_checkpoint, path, card.sha256))
+        return Predictor(name, card, "onnx", partial(_start_onnx, path, card.sha256))
+    return Predictor(name, card, "torch", partial(_start_checkpoint, path, card.sha256))
 
 
 def torch_predictor(network: "Network", card: Header | None = None) -> Predictor:
@@ -123,18 +125,17 @@ def torch_predictor(network: "Network", card: Header | None = None) -> Predictor
     return Predictor(type(network).__name__, card, "torch", partial(start_network, network))
 
 
-def newest_model() -> Path:
-    """Finds the model that was trained last: the newest `runs/*/best.safetensors` below the current folder.
+def find_model(model: str | Path | None = None) -> Path:
+    """Gives the file of a model, which need not be there.
 
-    Raises:
-        GlofgeoError: If there is none.
+    Args:
+        model: its path, or `bundled`; by default the model that was trained last, the newest `runs/*/best.safetensors`
+            below the current folder, and where there is none, the bundled one.
     """
-    found = sorted(Path("runs").glob("*/best.safetensors"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise GlofgeoError(
-            "no checkpoint in runs/*/best.safetensors", "train a model, or name the file of one", argument="checkpoint"
-        )
-    return found[-1]
+    if model is not None:
+        return bundled_model() if is_bundled(model) else Path(model)
+    trained = sorted(Path("runs").glob("*/best.safetensors"), key=lambda path: path.stat().st_mtime)
+    return trained[-1] if trained else bundled_model()
 
 
 def _start_checkpoint(path: Path, sha256: str, device: str, *, half: bool, compiled: bool) -> Predict:

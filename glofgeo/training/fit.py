@@ -1,10 +1,8 @@
 """From sources and settings to a run folder with the best checkpoint."""
 
-import dataclasses
 import json
 import platform
 import signal
-import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +13,10 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
-from rich.console import Console
 
 from glofgeo.config import TrainConfig
-from glofgeo.errors import GlofgeoError, GlofgeoWarning
-from glofgeo.models import ComparisonUnet, LakeSegmenter, build_model, load_pretrained
+from glofgeo.errors import GlofgeoError
+from glofgeo.models import ComparisonUnet, build_model
 from glofgeo.resume import config_of, run_folder
 from glofgeo.training.adapt import adapt
 from glofgeo.training.datamodule import LakeData
@@ -29,8 +26,9 @@ from glofgeo.training.options import RunOptions
 from glofgeo.training.process_state import left_as_found
 from glofgeo.training.progress import EpochBar
 from glofgeo.training.run_folder import free_folder, is_first_process, open_folder
-from glofgeo.training.show import show_audit, show_line, show_weights
+from glofgeo.training.show import show_audit, show_line
 from glofgeo.training.sources import Sources
+from glofgeo.training.start import start_model
 from glofgeo.training.survey import Survey, survey
 from glofgeo.training.task import LakeTask
 from glofgeo.training.unet import train_unet
@@ -125,39 +123,6 @@ def train_model(
         _fit(_trainer(folder, config, journal, options), LakeTask(model, config, data.plans), data, folder)
         unet = train_unet(data, config, journal.seconds, options) if compare and is_first_process() else None
     return Trained(folder / "best.safetensors", journal.best, data, unet)
-
-
-def start_model(config: TrainConfig, console: Console) -> tuple[LakeSegmenter, TrainConfig]:
-    """Builds the network with its first weights; the configuration comes back with what `auto` came to.
-
-    Raises:
-        GlofgeoError: If weights are missing that the settings rely on.
-    """
-    model = build_model(config.model)
-    source = config.weights
-    if source == "auto":
-        source = "none" if config.model.variant == "tiny" else "dinov2"
-    if source == "none" and config.tune != "full":
-        raise GlofgeoError(
-            f"tune {config.tune} keeps pretrained weights, and there are none", "name a file", argument="weights"
-        )
-    if source == "dinov2" and config.model.log_input:
-        raise GlofgeoError(
-            "DINOv2's weights expect reflectance, not its logarithms",
-            "turn off log_input, or start from random weights",
-            argument="model.log_input",
-        )
-    if source != "none":
-        try:
-            report = load_pretrained(model.encoder, source, config.model.bands, progress=not console.quiet)
-        except GlofgeoError as error:
-            if config.weights != "auto" or config.tune != "full":
-                raise
-            warnings.warn(f"training starts from random weights: {error}", GlofgeoWarning, stacklevel=3)
-            source = "none"
-        else:
-            show_weights(console, report)
-    return model, dataclasses.replace(config, weights=source)
 
 
 def _fit(trainer: lightning.Trainer, task: LakeTask, data: LakeData, folder: Path) -> None:

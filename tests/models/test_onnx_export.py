@@ -45,7 +45,6 @@ def test_exporting_leaves_the_model_as_it_was(loaded):
     ("words", "message"),
     [
         (["--checkpoint", "nothing.safetensors"], "nothing.safetensors: no such file"),
-        ([], "no checkpoint in runs"),
         (["--format", "tflite"], "tflite"),
     ],
 )

@@ -1,12 +1,10 @@
 import copy
-import dataclasses
 from itertools import pairwise
 
 import lightning
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from rich.console import Console
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -16,7 +14,6 @@ from glofgeo.errors import GlofgeoError
 from glofgeo.inference.windows import plan_windows
 from glofgeo.models import build_model, load_checkpoint
 from glofgeo.training.adapt import LowRankLinear, adapt, layer_of, merged
-from glofgeo.training.fit import start_model
 from glofgeo.training.journal import Journal
 from glofgeo.training.task import LakeTask, parameter_groups
 from glofgeo.training.validation import AreaPlan
@@ -260,19 +257,6 @@ def test_flags_reach_the_configuration_and_nonsense_is_refused():
     for wrong in ({"lora_rank": 0}, {"layer_decay": 0.0}, {"layer_decay": 1.1}, {"drop_path": 1.0}):
         with pytest.raises(GlofgeoError, match=next(iter(wrong))):
             config(**wrong)
-
-
-@pytest.mark.parametrize("weights", ["none", "auto"])
-def test_keeping_pretrained_weights_that_are_not_there_is_refused(weights):
-    with pytest.raises(GlofgeoError, match="tune frozen keeps pretrained weights"):
-        start_model(TrainConfig(model=MODEL, weights=weights, tune="frozen"), Console(quiet=True))
-
-
-def test_published_weights_do_not_get_logarithms():
-    with pytest.raises(GlofgeoError, match="logarithms"):
-        start_model(
-            TrainConfig(model=dataclasses.replace(MODEL, log_input=True), weights="dinov2"), Console(quiet=True)
-        )
 
 
 def test_the_low_rank_part_is_scaled_by_alpha_over_rank():

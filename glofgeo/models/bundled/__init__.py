@@ -1,0 +1,46 @@
+"""The model that comes with glofgeo: its weights and its card. It goes by the name `bundled`."""
+
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+
+from glofgeo.config import ModelConfig
+from glofgeo.errors import GlofgeoError
+from glofgeo.models.header import read_header
+
+BUNDLED = "bundled"
+
+
+def is_bundled(model: str | Path | None) -> bool:
+    """Whether a name means the model that comes with glofgeo; a file that is called so goes first."""
+    return str(model) == BUNDLED and not Path(BUNDLED).is_file()
+
+
+def bundled_model() -> Path:
+    """Gives its checkpoint."""
+    return _folder() / "lakes.safetensors"
+
+
+def bundled_card() -> str:
+    """Gives its card, Markdown: what it saw, what it never saw, and what it is good for."""
+    return (_folder() / "card.md").read_text(encoding="utf-8")
+
+
+def require_network(model: ModelConfig) -> None:
+    """Makes sure that the bundled weights fit a network.
+
+    Raises:
+        GlofgeoError: If they do not, naming the first setting that differs.
+    """
+    own = asdict(read_header(bundled_model()).config.model)
+    for name, value in asdict(model).items():
+        if value != own[name]:
+            raise GlofgeoError(
+                f"model.{name} {value}: the bundled model has {own[name]}",
+                "leave it out (the preset `finetune` has its settings), or start from other weights",
+                argument=f"model.{name}",
+            )
+
+
+def _folder() -> Path:
+    return Path(str(files(__name__)))

@@ -1,0 +1,74 @@
+"""The model that comes with glofgeo, on the command line."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+
+from glofgeo.models import read_header
+from glofgeo.models.bundled import bundled_card, bundled_model
+
+COMMAND = Path(sys.executable).with_name("glofgeo")
+UNMEASURED = "its skill on Himalayan glacial lakes is unmeasured"
+
+
+@pytest.fixture
+def here(tmp_path, write_raster, monkeypatch):
+    """A folder with a scene and nothing else."""
+    write_raster(tmp_path / "scene.tif", np.full((4, 96, 96), 1800, np.uint16), scale=1e-4)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def record(folder):
+    return json.loads((folder / "maps" / "scene" / "run.json").read_text())
+
+
+def test_a_scene_is_mapped_in_a_fresh_folder(here):
+    words = [COMMAND, "map", "--scene", "scene.tif"]
+    result = subprocess.run(words, cwd=here, capture_output=True, text=True, timeout=600)
+    assert result.returncode == 0, result.stderr
+    digest = read_header(bundled_model()).sha256
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("Model: ")]
+    assert line.startswith(f"Model: bundled, SHA-256 {digest[:12]}") and line.endswith(UNMEASURED)
+    assert (record(here)["model"], record(here)["checkpoint_sha256"]) == ("bundled", digest)
+    assert {path.name for path in here.iterdir()} == {"scene.tif", "maps"}
+
+
+def test_a_model_of_ones_own_goes_first_unless_the_bundled_one_is_named(here, run, checkpoint):
+    (here / "runs" / "mine").mkdir(parents=True)
+    shutil.copy(checkpoint, here / "runs" / "mine" / "best.safetensors")
+    for words, model in ([], "runs/mine/best.safetensors"), (["--checkpoint", "bundled"], "bundled"):
+        status, out, err = run("map", "--scene", "scene.tif", *words)
+        assert status == 0, err
+        assert record(here)["model"] == model
+        assert f"Model: {model}, " in out and (UNMEASURED in out) == (model == "bundled")
+
+
+def test_it_is_evaluated(here, run):
+    lakes = gpd.GeoDataFrame(geometry=gpd.points_from_xy([300500], [3099500]).buffer(200), crs="EPSG:32645")
+    lakes.to_file(here / "lakes.gpkg")
+    status, out, err = run("evaluate", "--scene", "scene.tif", "--lakes", "lakes.gpkg", "--checkpoint", "bundled")
+    assert status == 0, err
+    assert "Model: bundled, " in out and UNMEASURED in out
+
+
+def test_its_card_is_shown_above_what_its_file_says(run):
+    status, out, _ = run("info", "bundled")
+    assert status == 0
+    card = [line.strip() for line in bundled_card().splitlines()]
+    assert out.splitlines()[: len(card)] == card
+    assert read_header(bundled_model()).sha256 in out
+
+
+def test_it_is_exported_into_the_folder_one_is_in(here, refused):
+    (here / "bundled.onnx").write_text("mine")  # what is in the way tells where the model would go, before the work
+    assert "bundled.onnx: is no model that glofgeo exported" in refused("export", "--checkpoint", "bundled")
+    (here / "out").mkdir()
+    (here / "out" / "bundled.onnx").write_text("mine")
+    assert "out/bundled.onnx: is no model" in refused("export", "--out", "out")

@@ -1,0 +1,67 @@
+"""What a training starts from."""
+
+import dataclasses
+
+import pytest
+import torch
+from rich.console import Console
+
+from glofgeo.config import ModelConfig, TrainConfig
+from glofgeo.errors import GlofgeoError
+from glofgeo.models import load_checkpoint
+from glofgeo.models.bundled import bundled_model
+from glofgeo.presets import load_preset
+from glofgeo.settings import from_dict
+from glofgeo.training.adapt import adapt
+from glofgeo.training.start import start_model
+from glofgeo.training.task import parameter_groups
+
+QUIET = Console(quiet=True)
+MODEL = ModelConfig("tiny", image_size=28)
+
+
+@pytest.mark.parametrize("weights", ["none", "auto"])
+def test_keeping_pretrained_weights_that_are_not_there_is_refused(weights):
+    with pytest.raises(GlofgeoError, match="tune frozen keeps pretrained weights"):
+        start_model(TrainConfig(model=MODEL, weights=weights, tune="frozen"), QUIET)
+
+
+def test_published_weights_do_not_get_logarithms():
+    with pytest.raises(GlofgeoError, match="logarithms"):
+        start_model(TrainConfig(model=dataclasses.replace(MODEL, log_input=True), weights="dinov2"), QUIET)
+
+
+@pytest.mark.parametrize("tune", ["full", "frozen", "lora"])
+def test_from_the_bundled_model_training_starts_with_its_answers(tune):
+    own = load_checkpoint(bundled_model())
+    config = from_dict(TrainConfig, load_preset("finetune"), "finetune")
+    model, started = start_model(dataclasses.replace(config, tune=tune), QUIET)
+    assert started.weights == "bundled" and started.model == own.config.model
+    adapt(model, started)
+    image = torch.rand(1, 4, 56, 56, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.equal(model.eval()(image), own.model(image))
+    parameter_groups(model, config.lr, config.encoder_lr, config.layer_decay)
+    learned = {name.split(".")[0] for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert learned == {"encoder", "decoder", "fuse", "head"}
+
+
+def test_settings_that_start_from_the_bundled_model_have_its_network_and_window(tmp_path):
+    own = load_checkpoint(bundled_model()).config
+    file = tmp_path / "mine.yaml"
+    file.write_text("weights: bundled\nepochs: 3\nmodel: {variant: tiny}\ndata: {crops: 9}\n")
+    given = [load_preset("finetune"), load_preset(weights="bundled"), load_preset(str(file))]
+    named, default, mine = (from_dict(TrainConfig, values, "") for values in given)
+    assert named == default
+    assert named.model == mine.model == own.model
+    assert named.data.window == mine.data.window == own.data.window
+    assert (mine.epochs, mine.data.crops, mine.lr) == (3, 9, TrainConfig().lr)
+    assert from_dict(TrainConfig, load_preset("large", "bundled"), "").lr == TrainConfig().lr
+    assert load_preset("finetune", "none").get("model") is None
+    assert load_preset() == load_preset("large") == {}
+
+
+def test_other_networks_than_the_bundled_one_are_refused():
+    with pytest.raises(GlofgeoError, match="the bundled model has") as refusal:
+        start_model(TrainConfig(weights="bundled"), QUIET)
+    assert refusal.value.argument.startswith("model.")
