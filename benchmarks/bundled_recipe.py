@@ -1,15 +1,15 @@
 """Makes the model that comes with the package: `python benchmarks/bundled_recipe.py --out FOLDER`.
 
 Draws synthetic worlds, trains the preset `bundled` on them, and writes the model as float16. It needs no data and no
-network, and a broken-off recipe goes on where it stopped. `--chips` adds real water chips, `--plant` also copies of them
-with synthetic lakes planted into their ground; chips of fold 0 are kept back for judging. `--unet SECONDS` trains the
+network, and a broken-off recipe goes on where it stopped. `--chips` adds real water chips, and `--plant` copies of them
+with synthetic lakes planted in their ground; chips of fold 0 are kept back for judging. `--unet SECONDS` trains the
 U-Net to compare with on the same crops instead.
 """
 
 import argparse
 import json
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -40,6 +40,10 @@ VALIDATED = 2
 """Worlds of each kind that choose epoch and temperature, the first seeds."""
 # What a network sees is pixels; a run takes scenes of one pixel size, so that all of them claim this one.
 PIXEL_M = 10.0
+
+
+# Small windows show more worlds a step. What was learned from them holds in large ones, which cost less to map with.
+MAP_WINDOW = 504
 
 
 @dataclass(frozen=True)
@@ -124,12 +128,12 @@ def compare(sources: Sources, config: TrainConfig, out: Path, seconds: float, op
 
 
 def write_model(best: Path, path: Path, images: list[Image]) -> Path:
-    """Writes the checkpoint of a run as float16, with the number of images in place of their names."""
-    loaded = load_checkpoint(best)
-    provenance = loaded.provenance | {"scenes": f"{len(images)} images", "split": None}
-    save_checkpoint(
-        path, loaded.model, loaded.config, provenance, loaded.scorecard, loaded.temperature, loaded.pixel_m, half=True
-    )
+    """Writes the checkpoint of a run as float16, for large windows, with the number of images for their names."""
+    run = load_checkpoint(best)
+    told = {"scenes": f"{len(images)} images", "window in training": run.config.data.window}
+    provenance = {name: value for name, value in run.provenance.items() if name != "split"} | told
+    config = replace(run.config, data=replace(run.config.data, window=MAP_WINDOW))
+    save_checkpoint(path, run.model, config, provenance, run.scorecard, run.temperature, run.pixel_m, half=True)
     return path
 
 

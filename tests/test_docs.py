@@ -14,7 +14,7 @@ PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
 BUILT = {"map_a_scene.md", "results.md", "changelog.md", "contributing.md"}
 
 # Of pytest, uv, git and the scripts in benchmarks/.
-FOREIGN = {"--group", "--check", "--chips", "--help", "--debug", "--version"}
+FOREIGN = {"--group", "--check", "--chips", "--data", "--model", "--help", "--debug", "--version"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

@@ -4,11 +4,11 @@ import geopandas as gpd
 import numpy as np
 import pytest
 from rasterio.features import rasterize
-from scipy.ndimage import label
+from scipy.ndimage import distance_transform_edt, label
 
 from datasets_def import open_scene
 from datasets_def.errors import GlofgeoError
-from datasets_def.synthetic.worlds import KINDS, draw_world, write_world
+from datasets_def.synthetic.worlds import KINDS, draw_world, plant_lakes, write_world
 from datasets_def.synthetic.worlds.materials import MATERIALS
 from datasets_def.synthetic.worlds.waters import draw_water
 from datasets_def.synthetic.worlds.world import WATER
@@ -38,6 +38,9 @@ def test_worlds_of_each_kind_are_plausible_reflectance_with_lakes_in_some_of_the
         assert world.reflectance.max() < 3
         assert 10 <= world.pixel_m <= 30
         assert world.lake.mean() < 0.9
+        # No frame from resampling: the rim is as bright as what lies beside it.
+        rim, beside = world.reflectance[:, -1].mean(), world.reflectance[:, -4:-1].mean()
+        assert abs(rim - beside) < 0.05 + 0.3 * beside
     assert any(world.lake.any() for world in worlds[kind])
 
 
@@ -107,3 +110,19 @@ def test_two_worlds_do_not_lie_on_one_spot(tmp_path):
 def test_an_unknown_kind_is_named():
     with pytest.raises(GlofgeoError, match="moon: no kind of world"):
         draw_world("moon", 0)
+
+
+def test_planted_lakes_are_dark_in_the_infrared_and_leave_the_rest_of_the_image_alone():
+    rng = np.random.default_rng(0)
+    real = (0.2 + 0.01 * rng.standard_normal((4, 96, 96))).astype(np.float32)
+    real[:, :, :4] = np.nan
+    pond = np.zeros((96, 96), bool)
+    pond[40:44, 60:70] = True
+    image, lake = plant_lakes(rng, real, pond, 5)
+    planted = lake & ~pond
+    assert lake[pond].all()
+    assert planted.sum() > 20
+    assert np.median(image[3, planted]) < 0.15
+    far = distance_transform_edt(~planted) > 6
+    assert np.array_equal(image[:, far], real[:, far], equal_nan=True)
+    assert not lake[:, :4].any()

@@ -46,7 +46,7 @@ def test_from_the_bundled_model_training_starts_with_its_answers(tune):
     assert learned == {"encoder", "decoder", "fuse", "head"}
 
 
-def test_settings_that_start_from_the_bundled_model_have_its_network_and_window(tmp_path):
+def test_settings_that_start_from_the_bundled_model_have_its_network_window_and_batch(tmp_path):
     own = load_checkpoint(bundled_model()).config
     file = tmp_path / "mine.yaml"
     file.write_text("weights: bundled\nepochs: 3\nmodel: {variant: tiny}\ndata: {crops: 9}\n")
@@ -55,6 +55,7 @@ def test_settings_that_start_from_the_bundled_model_have_its_network_and_window(
     assert named == default
     assert named.model == mine.model == own.model
     assert named.data.window == mine.data.window == own.data.window
+    assert named.data.batch_size == mine.data.batch_size == own.data.batch_size
     assert (mine.epochs, mine.data.crops, mine.lr) == (3, 9, TrainConfig().lr)
     assert from_dict(TrainConfig, load_preset("large", "bundled"), "").lr == TrainConfig().lr
     assert load_preset("finetune", "none").get("model") is None

@@ -72,7 +72,7 @@ def light_ground(
     # Some processors level slopes with an elevation model, others do not.
     direct = (np.minimum(direct, 2.2) ** rng.uniform(0.4, 1.0)).astype(np.float32)
     direct = (direct * (1 - water) + water) * (1 - gaussian_filter(shadow, 0.6)) * (1 - air.shade)
-    bright = rng.uniform(0.08, 0.28) if rng.random() < 0.75 else rng.uniform(0.25, 0.5)
+    bright = rng.uniform(0.08, 0.28) if rng.random() < 0.75 else rng.uniform(0.25, 0.65)
     sky = bright * (BANDS_UM / 0.4927) ** -rng.uniform(0.6, 3.0) + rng.uniform(0.01, 0.08)
     lit = np.empty_like(rho)
     for band in range(4):
@@ -116,8 +116,8 @@ def sense(rng: np.random.Generator, rho: Floats) -> Floats:
     if rng.random() < 0.2:
         # Stretched to another grid and back, as by a reprojection or an export.
         factor = rng.uniform(0.7, 0.95)
-        small = zoom(image, (1, factor, factor), order=1)
+        small = zoom(image, (1, factor, factor), order=1, mode="nearest", grid_mode=True)
         back = (1, image.shape[1] / small.shape[1], image.shape[2] / small.shape[2])
-        image = zoom(small, back, order=int(rng.integers(0, 2)))[:, : image.shape[1], : image.shape[2]]
+        image = zoom(small, back, order=int(rng.integers(0, 2)), mode="nearest", grid_mode=True)
     noise = 10 ** rng.uniform(-3.3, -2.2) * (1 + 0.5 * image)
     return image + noise.astype(np.float32) * rng.standard_normal(image.shape, dtype=np.float32)
