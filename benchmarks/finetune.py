@@ -161,7 +161,7 @@ def main() -> None:
     arguments.add_argument("--seed", type=int, default=0, help="of the choice of lakes and of the training")
     arguments.add_argument("--size", type=int, default=1920, help="pixels along each side of a place")
     arguments.add_argument("--epochs", type=int, default=PRESETS["finetune"]["epochs"])
-    arguments.add_argument("--crops", type=int, default=PRESETS["finetune"]["data"]["crops"], help="in each epoch")
+    arguments.add_argument("--crops", type=int, default=288, help="in each epoch")
     given = arguments.parse_args()
     learned, *judged = (write_place(given.out / "places", given.size, seed) for seed in (LEARNED, *JUDGED))
     scenes, lakes = [open_scene(place.product) for place in judged], given.out / "judged.gpkg"

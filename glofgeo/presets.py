@@ -109,7 +109,8 @@ def _bundled_settings() -> dict[str, dict[str, Any]]:
     # What is as usual stays unsaid: were other bands asked for, their statistics would be in the way of the refusal.
     usual = asdict(ModelConfig(bands=config.model.bands))
     network = {name: value for name, value in asdict(config.model).items() if name == "bands" or value != usual[name]}
-    return {"model": network, "data": {"window": config.data.window, "batch_size": config.data.batch_size}}
+    # It may map with larger windows than those that it learned from, of which a batch would fill the memory.
+    return {"model": network, "data": {"window": config.model.image_size, "batch_size": config.data.batch_size}}
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

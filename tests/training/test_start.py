@@ -54,7 +54,7 @@ def test_settings_that_start_from_the_bundled_model_have_its_network_window_and_
     named, default, mine = (from_dict(TrainConfig, values, "") for values in given)
     assert named == default
     assert named.model == mine.model == own.model
-    assert named.data.window == mine.data.window == own.data.window
+    assert named.data.window == mine.data.window == own.model.image_size
     assert named.data.batch_size == mine.data.batch_size == own.data.batch_size
     assert (mine.epochs, mine.data.crops, mine.lr) == (3, 9, TrainConfig().lr)
     assert from_dict(TrainConfig, load_preset("large", "bundled"), "").lr == TrainConfig().lr
