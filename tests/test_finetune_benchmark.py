@@ -21,7 +21,8 @@ def finetune(monkeypatch):
 @pytest.fixture
 def lakes():
     rng = np.random.default_rng(0)
-    shores = [Point(x, y).buffer(r) for (x, y), r in zip(rng.uniform(0, SIDE_M, (150, 2)), rng.uniform(20, 300, 150))]
+    places, radii = rng.uniform(0, SIDE_M, (150, 2)), rng.uniform(20, 300, 150)
+    shores = [Point(place).buffer(radius) for place, radius in zip(places, radii, strict=True)]
     return gpd.GeoDataFrame(geometry=shores, crs="EPSG:32646")
 
 
