@@ -17,6 +17,7 @@ import lightning
 import numpy as np
 import pandas as pd
 import rasterio
+import torch
 from affine import Affine
 from crossval import deal, join_places
 from rasterio.features import rasterize
@@ -26,9 +27,9 @@ from shapely.geometry import box
 from datasets_def.aoi import read_aoi
 from datasets_def.atomic import written_beside
 from datasets_def.scene import open_scene
-from datasets_def.synthetic.worlds import KINDS, plant_lakes, write_image, write_world
+from datasets_def.synthetic.worlds import KINDS, draw_world, plant_lakes, write_image, write_world
 from glofgeo.config import TrainConfig
-from glofgeo.models import load_checkpoint, save_checkpoint
+from glofgeo.models import LakeSegmenter, fit_temperature, load_checkpoint, save_checkpoint
 from glofgeo.presets import PRESETS
 from glofgeo.settings import from_dict
 from glofgeo.training import RunOptions, Sources, train_model
@@ -37,7 +38,9 @@ from glofgeo.training.survey import survey
 from glofgeo.training.unet import train_unet
 
 VALIDATED = 2
-"""Worlds of each kind that choose epoch and temperature, the first seeds."""
+"""Worlds of each kind on which progress is watched, the first seeds."""
+CALIBRATED, CALIBRATED_FROM = 4, 800_000
+"""Worlds of each kind that the temperature is fitted to, and the first of their seeds."""
 # What a network sees is pixels; a run takes scenes of one pixel size, so that all of them claim this one.
 PIXEL_M = 10.0
 
@@ -127,14 +130,36 @@ def compare(sources: Sources, config: TrainConfig, out: Path, seconds: float, op
     save_file({name: tensor.contiguous() for name, tensor in unet.state_dict().items()}, out / "unet.safetensors", told)
 
 
-def write_model(best: Path, path: Path, images: list[Image]) -> Path:
-    """Writes the checkpoint of a run as float16, for large windows, with the number of images for their names."""
-    run = load_checkpoint(best)
-    told = {"scenes": f"{len(images)} images", "window in training": run.config.data.window}
-    provenance = {name: value for name, value in run.provenance.items() if name != "split"} | told
-    config = replace(run.config, data=replace(run.config.data, window=MAP_WINDOW))
-    save_checkpoint(path, run.model, config, provenance, run.scorecard, run.temperature, run.pixel_m, half=True)
+def finish(run: Path, path: Path, images: list[Image], size: int) -> Path:
+    """Writes the model of a run as float16, for large windows, with the number of images for their names.
+
+    It is that of the last epoch, when the rate has fallen to nothing: validation has too few worlds to choose by.
+    """
+    best = load_checkpoint(run / "best.safetensors")
+    callbacks = torch.load(run / "last.ckpt", weights_only=True, map_location="cpu")["callbacks"]
+    best.model.load_state_dict(best.model.state_dict() | callbacks["RunningMean"]["mean"])
+    told = {
+        "scenes": f"{len(images)} images",
+        "epoch": best.config.epochs,
+        "window in training": best.config.data.window,
+    }
+    provenance = {name: value for name, value in best.provenance.items() if name != "split"} | told
+    config = replace(best.config, data=replace(best.config.data, window=MAP_WINDOW))
+    temperature = calibrate(best.model, size)
+    save_checkpoint(path, best.model, config, provenance, None, temperature, best.pixel_m, half=True)
     return path
+
+
+def calibrate(model: LakeSegmenter, size: int) -> float:
+    """Fits the temperature to worlds that are neither trained on nor judged."""
+    logits, labels = [], []
+    for kind in KINDS:
+        for seed in range(CALIBRATED_FROM, CALIBRATED_FROM + CALIBRATED):
+            world = draw_world(kind, seed, size)
+            with torch.inference_mode():
+                logits.append(model(torch.from_numpy(world.reflectance)[None])[0, 0].numpy())
+            labels.append(world.lake)
+    return fit_temperature(np.stack(logits), np.stack(labels))
 
 
 def main() -> None:
@@ -162,8 +187,8 @@ def main() -> None:
         return compare(sources, config, given.out, given.unet, options)
     run = given.out / given.run
     resume = run if (run / "last.ckpt").exists() else None
-    best = train_model(sources, config, run, resume=resume, options=options).best
-    print(write_model(best, given.out / "lakes.safetensors", images))
+    train_model(sources, config, run, resume=resume, options=options)
+    print(finish(run, given.out / "lakes.safetensors", images, given.size))
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ from glofgeo.settings import from_dict
 LEARNED, *JUDGED = 27, 28, 29
 """Seeds of the places; the swath covers all of each."""
 MARGIN_M = 600.0
-"""Between a lake and the box drawn around it; a training crop is twice as wide."""
+"""Between a lake and the edge of the box drawn around it."""
 TRAIN_SHARE = 0.8
 GAP_M = 1000.0
 """Between the boxes that train and those that validate."""
@@ -161,7 +161,7 @@ def main() -> None:
     arguments.add_argument("--seed", type=int, default=0, help="of the choice of lakes and of the training")
     arguments.add_argument("--size", type=int, default=1920, help="pixels along each side of a place")
     arguments.add_argument("--epochs", type=int, default=PRESETS["finetune"]["epochs"])
-    arguments.add_argument("--crops", type=int, default=288, help="in each epoch")
+    arguments.add_argument("--crops", type=int, default=80, help="in each epoch")
     given = arguments.parse_args()
     learned, *judged = (write_place(given.out / "places", given.size, seed) for seed in (LEARNED, *JUDGED))
     scenes, lakes = [open_scene(place.product) for place in judged], given.out / "judged.gpkg"

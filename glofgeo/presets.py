@@ -73,7 +73,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # A few lakes of a new region on two cores: short, and at about a tenth of the rates that a random start needs.
     "finetune": {
         "weights": BUNDLED,
-        "data": {"crops": 960, "workers": 0},
+        "data": {"window": 252, "batch_size": 8, "crops": 200, "workers": 0},
         "epochs": 10,
         "lr": 2e-4,
         "encoder_lr": 1e-4,
@@ -84,7 +84,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 def load_preset(name: str | None = None, weights: str | None = None) -> dict[str, Any]:
     """Finds settings by name.
 
-    Settings that start from the bundled model have its network, window and batch, unless they name others.
+    Settings that start from the bundled model have its network, unless they name another.
 
     Args:
         name: a preset, or the path of a YAML file; by default `finetune` for the bundled weights, otherwise `large`.
@@ -100,17 +100,15 @@ def load_preset(name: str | None = None, weights: str | None = None) -> dict[str
     values = PRESETS[name] if name in PRESETS else _read_settings(Path(name))
     if not is_bundled(weights or values.get("weights")):
         return values
-    return values | {part: own | values.get(part, {}) for part, own in _bundled_settings().items()}
+    return values | {"model": _bundled_network() | values.get("model", {})}
 
 
-def _bundled_settings() -> dict[str, dict[str, Any]]:
-    """Gives what of the bundled model's own training holds for one that starts from it."""
-    config = read_header(bundled_model()).config
+def _bundled_network() -> dict[str, Any]:
+    """Gives the settings of the bundled model's network."""
+    network = read_header(bundled_model()).config.model
     # What is as usual stays unsaid: were other bands asked for, their statistics would be in the way of the refusal.
-    usual = asdict(ModelConfig(bands=config.model.bands))
-    network = {name: value for name, value in asdict(config.model).items() if name == "bands" or value != usual[name]}
-    # It may map with larger windows than those that it learned from, of which a batch would fill the memory.
-    return {"model": network, "data": {"window": config.model.image_size, "batch_size": config.data.batch_size}}
+    usual = asdict(ModelConfig(bands=network.bands))
+    return {name: value for name, value in asdict(network).items() if name == "bands" or value != usual[name]}
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def test_from_the_bundled_model_training_starts_with_its_answers(tune):
     assert learned == {"encoder", "decoder", "fuse", "head"}
 
 
-def test_settings_that_start_from_the_bundled_model_have_its_network_window_and_batch(tmp_path):
+def test_settings_that_start_from_the_bundled_model_have_its_network(tmp_path):
     own = load_checkpoint(bundled_model()).config
     file = tmp_path / "mine.yaml"
     file.write_text("weights: bundled\nepochs: 3\nmodel: {variant: tiny}\ndata: {crops: 9}\n")
@@ -54,8 +54,6 @@ def test_settings_that_start_from_the_bundled_model_have_its_network_window_and_
     named, default, mine = (from_dict(TrainConfig, values, "") for values in given)
     assert named == default
     assert named.model == mine.model == own.model
-    assert named.data.window == mine.data.window == own.model.image_size
-    assert named.data.batch_size == mine.data.batch_size == own.data.batch_size
     assert (mine.epochs, mine.data.crops, mine.lr) == (3, 9, TrainConfig().lr)
     assert from_dict(TrainConfig, load_preset("large", "bundled"), "").lr == TrainConfig().lr
     assert load_preset("finetune", "none").get("model") is None
