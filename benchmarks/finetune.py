@@ -17,6 +17,7 @@ from pathlib import Path
 
 import geopandas as gpd
 import pandas as pd
+from judge_table import number
 from shapely import Polygon
 from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
@@ -28,7 +29,6 @@ from datasets_def.scene import Scene, open_scene
 from datasets_def.synthetic.product import write_product
 from glofgeo.config import TrainConfig
 from glofgeo.evaluation import Case, Scorecard, evaluate_all
-from glofgeo.evaluation.blocks import Interval
 from glofgeo.evaluation.score import Score, lake_figure
 from glofgeo.models import Predictor, load_model
 from glofgeo.models.bundled import BUNDLED
@@ -133,14 +133,6 @@ def row(labels: str, start: str, score: Score, minutes: str = "") -> str:
     found = score.figures()
     cells = [number(found[name], score.intervals.get(name), digits) for name, digits in FIGURES.values()]
     return f"| {' | '.join([labels, start, minutes, *cells])} |"
-
-
-def number(value: float | None, interval: Interval, digits: int) -> str:
-    """Words a figure and its interval, where there are such."""
-    if value is None:
-        return "–"
-    told = "" if interval is None else f" ({interval[0]:.{digits}f} to {interval[1]:.{digits}f})"
-    return f"{value:.{digits}f}{told}"
 
 
 def told_labels(run: Path) -> tuple[str, str]:
