@@ -26,7 +26,8 @@ from glofgeo.inference.batches import auto_batch
 from glofgeo.inference.devices import computes_in_bfloat16
 from glofgeo.mapping.batch import map_scenes
 from glofgeo.mapping.job import plan_scene
-from glofgeo.models import Header, LakeSegmenter, torch_predictor
+from glofgeo.models import Header, LakeSegmenter, load_model, torch_predictor
+from glofgeo.models.bundled import BUNDLED
 
 WINDOW = 518
 # One batch in this many is timed for the pure forward: they are all of one size.
@@ -65,19 +66,21 @@ def main() -> None:
 def row(variant: str, product: Path, decode: float, folder: Path, device: torch.device) -> str:
     """Maps the product with one model."""
     torch.manual_seed(0)
-    model = Known(ModelConfig(variant=variant)).eval()
-    config = TrainConfig(model=model.config, data=DataConfig(window=WINDOW))
+    own = load_model(BUNDLED) if variant == BUNDLED else None
+    window = own.window if own else WINDOW
+    model = Known(own.card.config.model if own else ModelConfig(variant=variant)).eval()
+    config = TrainConfig(model=model.config, data=DataConfig(window=window))
     predictor = torch_predictor(model, Header(config, {}, None, "random"))
     settings = MapConfig()
     plan = plan_scene(open_scene(product), predictor, settings).area.plan
-    least = math.prod(-(-(side - settings.overlap) // (WINDOW - settings.overlap)) for side in plan.shape)
-    before = forward_seconds(model, len(plan), device)
+    least = math.prod(-(-(side - settings.overlap) // (window - settings.overlap)) for side in plan.shape)
+    before = forward_seconds(model, window, len(plan), device)
     started = time.perf_counter()
     report = map_scenes([product], predictor, out=folder / variant, device=device.type)
     seconds = time.perf_counter() - started
     for error in report.failed.values():
         raise error
-    forward = (before + forward_seconds(model, len(plan), device)) / 2
+    forward = (before + forward_seconds(model, window, len(plan), device)) / 2
     both = forward + decode
     peak = peak_gib()
     figures = (
@@ -91,11 +94,11 @@ def row(variant: str, product: Path, decode: float, folder: Path, device: torch.
     return " | ".join(["", variant, str(len(plan)), str(least), *figures, ""]).strip()
 
 
-def forward_seconds(model: LakeSegmenter, windows: int, device: torch.device) -> float:
+def forward_seconds(model: LakeSegmenter, side: int, windows: int, device: torch.device) -> float:
     """Time of the model alone for so many windows, in the batches that the mapper makes."""
     infer = torch_predictor(model).on(device.type, half=computes_in_bfloat16(device))
-    size = auto_batch(device, WINDOW)
-    batch = torch.rand(size, len(model.config.bands), WINDOW, WINDOW).mul(0.3).numpy()
+    size = auto_batch(device, side)
+    batch = torch.rand(size, len(model.config.bands), side, side).mul(0.3).numpy()
     infer(batch)
     batches = max(1, windows // size // EVERY)
     started = time.perf_counter()
