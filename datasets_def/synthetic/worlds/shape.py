@@ -111,7 +111,7 @@ def place_waters(rng: np.random.Generator, kind: Kind, shape: Shape, pixel_m: fl
     size = len(shape.height)
     share = np.maximum(_flooded(rng, kind, shape), _scooped(rng, kind, shape, pixel_m))
     if rng.random() < 0.5:
-        share = np.maximum(share, _ponds(rng, kind, shape))
+        share = np.maximum(share, _ponds(rng, shape))
     wet = share >= 0.5
     found, count = label(wet, np.ones((3, 3)))
     area = np.bincount(found.ravel(), minlength=count + 1) * pixel_m**2
@@ -181,7 +181,7 @@ def draw_outline(rng: np.random.Generator, radius: float) -> Polygon:
     return rotate(scale(ring, stretch, 1 / stretch), rng.uniform(0, 180), origin=(0, 0))
 
 
-def _ponds(rng: np.random.Generator, kind: Kind, shape: Shape) -> Floats:
+def _ponds(rng: np.random.Generator, shape: Shape) -> Floats:
     """Clusters of ponds: on rubble-covered ice and moraine, in bogs, on bare ground."""
     size = len(shape.height)
     field = waves(rng, size, rng.uniform(12, 40), rng.uniform(3, 8), 1.2)
