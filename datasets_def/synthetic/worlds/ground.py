@@ -48,7 +48,7 @@ class Painter:
         share = np.ones(self.cover.shape, np.float32) if share is None else share
         material = MATERIALS[name]
         colour, other = draw_spectrum(self.rng, name), draw_spectrum(self.rng, name)
-        rough = material.rough * self.rng.uniform(0.4, 1.3)
+        rough = material.rough * 10 ** self.rng.uniform(-0.8, 0.15)
         texture = np.exp(rough * (0.8 * self.fine + 0.6 * self.coarse))
         patch = np.clip(0.5 + 0.5 * np.roll(self.coarse, self.rng.integers(0, 400), 0), 0, 1)
         for band in range(4):
