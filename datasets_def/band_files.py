@@ -9,7 +9,7 @@ from datasets_def.bands import FILE_NAME, band_name
 from datasets_def.errors import GlofgeoError
 from datasets_def.geotiff import RasterFacts, read_raster
 from datasets_def.grid import Grid
-from datasets_def.radiometry import formula
+from datasets_def.radiometry import baseline_in, formula, level_in
 
 _ENDINGS = (".tif", ".tiff", ".jp2")
 _CLASSES = "SCL"
@@ -64,7 +64,15 @@ def read_band_files(folder: Path, bands: tuple[str, ...], offset: float | None =
     }
     known = {band: (layers[band].quantification, layers[band].offset) for band in bands}
     how = facts[bands[0]].radiometry.rpartition(", ")[2]
-    return replace(finest, id=_name(folder, together[0]), layers=layers, radiometry=f"{formula(known, bands)}, {how}")
+    name = folder.resolve().name
+    return replace(
+        finest,
+        id=_name(folder, together[0]),
+        layers=layers,
+        radiometry=f"{formula(known, bands)}, {how}",
+        baseline=finest.baseline or baseline_in(name),
+        level=finest.level or level_in(name),
+    )
 
 
 def _refuse_mixture(folder: Path, bands: tuple[str, ...], facts: Mapping[str, RasterFacts]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from datasets_def.bands import OFFSET, QUANTIFICATION
 from datasets_def.dn_sample import Sample
 from datasets_def.errors import GlofgeoError
+from datasets_def.product_metadata import offset_beside
 
 # The name of a product: mission, level, sensing time, processing baseline, orbit, tile, discriminator.
 PRODUCT_NAME = re.compile(r"S2[A-D]_MSI(L1C|L2A)_(\d{8}T\d{6})_N(\d\d)(\d\d)_R\d{3}_T\d{2}[A-Z]{3}_\d{8}T\d{6}")
@@ -124,7 +125,7 @@ def formula(known: Mapping[str, tuple[float, float]], bands: Sequence[str]) -> s
 
 
 def claims(path: Path, tags: Mapping[str, str], item: Mapping[str, Any]) -> list[Claim]:
-    """Collects statements about the offset from a file's tags, its name, its folder's name and its STAC item.
+    """Collects statements about the offset: of tags, names of file and folder, STAC item and product metadata.
 
     Args:
         path: of the file.
@@ -140,6 +141,8 @@ def claims(path: Path, tags: Mapping[str, str], item: Mapping[str, Any]) -> list
             found.append(Claim(offset, f"tag {tag}"))
     if "PROCESSING_BASELINE" in tags:
         found.append(of_baseline(tags["PROCESSING_BASELINE"], "tag PROCESSING_BASELINE"))
+    if (beside := offset_beside(path)) is not None:
+        found.append(Claim(beside, "product metadata"))
     for baseline in filter(None, map(baseline_in, (path.name, path.parent.name))):
         found.append(of_baseline(baseline, "product name with baseline"))  # noqa: PERF401 (as the others)
     # Earth Search's own flag of what it subtracted is wrong in both directions, so that its baseline tells nothing.

@@ -15,6 +15,7 @@ from cyclopts import App, Parameter
 from glofgeo.config import MapConfig, TrainConfig
 from glofgeo.environment import forget_foreign_data
 from glofgeo.errors import GlofgeoError
+from glofgeo.fetch_command import fetch
 from glofgeo.flags import Device, Devices, Offset, Strategy, UsageError, apply_preset, require_path, shown_default
 from glofgeo.help_groups import HARDWARE, LOGGING, MAIN, OPTIMISER
 from glofgeo.messages import (
@@ -37,6 +38,8 @@ app = App(
     suppress_keyboard_interrupt=False,
     default_parameter=Parameter(negative=(), show_default=shown_default),
 )
+
+app.command(fetch)
 
 
 @app.command
