@@ -40,12 +40,13 @@ class CatalogServer:
     page: int = 2
     has_etags: bool = True
     url: str = ""
+    busy: int = 0
     busiest: int = 0
-    _busy: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> "CatalogServer":
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
+        self.http.handle_error = lambda *_: None  # clients that are killed
         self.http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
@@ -104,13 +105,13 @@ def _handler_of(server: CatalogServer) -> type[BaseHTTPRequestHandler]:
             if path == "/":
                 return self.json(_landing_page(server.url))
             with server._lock:
-                server._busy += 1
-                server.busiest = max(server.busiest, server._busy)
+                server.busy += 1
+                server.busiest = max(server.busiest, server.busy)
             try:
                 return self.file(path)
             finally:
                 with server._lock:
-                    server._busy -= 1
+                    server.busy -= 1
 
         do_HEAD = do_GET
 
