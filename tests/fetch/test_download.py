@@ -14,6 +14,7 @@ from glofgeo.fetch.remote_file import CHUNK, RemoteFile
 from .conftest import random_bytes
 
 CONTENT = random_bytes(5 * CHUNK + 77)
+SIZE = len(CONTENT)
 MULTIHASH = "1220" + hashlib.sha256(CONTENT).hexdigest()
 
 
@@ -22,7 +23,7 @@ def get(server, tmp_path):
     """Downloads `/file` of the server, and gives what has come and the bytes that were counted."""
     server.files["/file"] = CONTENT
 
-    def call(size=len(CONTENT), checksum=MULTIHASH, path=tmp_path / "got", stop=None):
+    def call(size=SIZE, checksum=MULTIHASH, path=tmp_path / "got", stop=None):
         counted = []
         file = RemoteFile(f"{server.url}/file", size, checksum)
         download(file, path, counted.append, stop or threading.Event(), pause_s=0.001)
