@@ -1,5 +1,6 @@
 """The verb `fetch` on the command line; parses and delegates."""
 
+import json
 import shlex
 import sys
 from datetime import date
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from glofgeo.errors import GlofgeoError, NoScenesError
 from glofgeo.flags import require_path
@@ -20,7 +22,7 @@ def fetch(  # noqa: PLR0913
     to: str | None = None,
     months: str = "1-12",
     max_cloud: float = 20,
-    best: int = 3,
+    best: Annotated[int, Parameter(validator=Number(gte=1))] = 3,
     lakes: Path | None = None,
     catalog: str = "earth-search,planetary-computer",
     crop: bool = False,
@@ -53,11 +55,12 @@ def fetch(  # noqa: PLR0913
     catalogs, wanted = find_catalogs(catalog), parse_months(months)
     first, last = parse_day(from_, "from"), parse_day(to, "to") if to else date.today()
     from datasets_def.aoi import read_aoi
+    from datasets_def.atomic import written_beside
     from glofgeo.fetch.area import area_of, lakes_in
     from glofgeo.fetch.crop import can_crop, crop_path, holds_area, share_of
     from glofgeo.fetch.plan import choose_scenes, find_scenes_to_fetch, measure, megabytes, table
     from glofgeo.fetch.query import Query, check_query
-    from glofgeo.fetch.scene_files import SceneFiles, is_there
+    from glofgeo.fetch.scene_files import SceneFiles, is_there, other_processings, search_result
     from glofgeo.fetch.search import Found
     from glofgeo.fetch.transfer import bytes_missing, check_room, fetch_crops, fetch_scenes
 
@@ -84,7 +87,13 @@ def fetch(  # noqa: PLR0913
     whole = [one.files for one in absent if not is_cropped(one.files.scene)]
     size, of_crops = bytes_missing(whole, out), sum(one.size for one in absent if is_cropped(one.files.scene))
     say(f"{len(chosen)} of {len(found)} scenes, about {megabytes(size + of_crops)} to download into {out}")
+    for path in (path for one in absent for path in other_processings(one.files, out)):
+        say(f"{path}: another processing of the same acquisition; remove it, or it counts twice")
     if dry_run:
+        result = out / f"{Path(aoi).stem}.search.json"
+        with written_beside(result) as part:
+            part.write_text(json.dumps(search_result(one.files.scene for one in chosen)), encoding="utf-8")
+        say(f"{result}: the search, for glofgeo map --scene @{result}, which reads the scenes in place")
         return
     # Until a crop is complete, its pixels lie there twice and not compressed.
     check_room(size + 4 * of_crops, out)

@@ -71,9 +71,10 @@ def find_scenes_to_fetch(query: Query, catalogs: Sequence[Catalog], *, shown: bo
                 listed.append(search(catalog, query, tell))
             except GlofgeoError as error:
                 failures.append(error)
-                warnings.warn(f"{error}", GlofgeoWarning, stacklevel=1)
     if not listed:
         raise failures[0]
+    for error in failures:
+        warnings.warn(str(error), GlofgeoWarning, stacklevel=1)
     scenes = fill_gaps(listed)
     if not scenes:
         raise GlofgeoError(
