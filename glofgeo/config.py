@@ -33,8 +33,8 @@ class ModelConfig:
         mean: mean reflectance of each band, subtracted from the input (1.0 = 100 %); by default built-in values.
         std: standard deviation of each band's reflectance, by which the input is divided; by default built-in values.
         decoder_channels: channels of the five stages of the U-Net decoder.
-        stem_channels: channels of the convolutional stem at full and at half resolution; up to four more numbers let it go
-            on to a quarter and less.
+        stem_channels: channels of the convolutional stem at full and at half resolution; up to four more numbers let it
+            go on to a quarter and less.
         log_input: feed the network the logarithm of the reflectance, so that brighter light adds a constant; not for
             pretrained weights.
     """
