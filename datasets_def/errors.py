@@ -22,5 +22,9 @@ class GlofgeoError(Exception):
         return "; ".join(filter(None, (super().__str__(), self.hint)))
 
 
+class NoScenesError(GlofgeoError):
+    """There are no scenes where some were looked for; more can be fetched."""
+
+
 class GlofgeoWarning(UserWarning):
     """A problem of an input that is used nevertheless; the command line prints it in one line."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from datasets_def.band_files import is_band_folder
-from datasets_def.errors import GlofgeoError
+from datasets_def.errors import GlofgeoError, NoScenesError
 from datasets_def.product_path import check_path, find_product, holds_product
 
 _FILES = (".zip", ".tif", ".tiff", ".vrt")
@@ -25,7 +25,8 @@ def find_scenes(path: str | Path) -> list[Path]:
     skipped, and so is a folder that no permission to read it, with a warning.
 
     Raises:
-        GlofgeoError: If the path does not exist or holds no scene.
+        NoScenesError: If it holds no scene.
+        GlofgeoError: If it does not exist or cannot be read.
     """
     path = Path(path)
     check_path(path, "no such folder", "put scenes there, or name another folder")
@@ -42,7 +43,7 @@ def find_scenes(path: str | Path) -> list[Path]:
         raise GlofgeoError(f"{path}: no permission to read it ({error.strerror})", "ask its owner for access") from None
     found = list(_below(path, set()))
     if not found:
-        raise GlofgeoError(f"{path}: holds no scene (.SAFE, .zip, .tif or .vrt)", "put scenes there")
+        raise NoScenesError(f"{path}: holds no scene (.SAFE, .zip, .tif or .vrt)", "put scenes there")
     return found
 
 

@@ -14,8 +14,8 @@ from cyclopts import App, Parameter
 
 from glofgeo.config import MapConfig, TrainConfig
 from glofgeo.environment import forget_foreign_data
-from glofgeo.errors import GlofgeoError
-from glofgeo.fetch_command import fetch
+from glofgeo.errors import GlofgeoError, NoScenesError
+from glofgeo.fetch_command import fetch, with_fetch_line
 from glofgeo.flags import Device, Devices, Offset, Strategy, UsageError, apply_preset, require_path, shown_default
 from glofgeo.help_groups import HARDWARE, LOGGING, MAIN, OPTIMISER
 from glofgeo.messages import (
@@ -89,6 +89,8 @@ def train(  # noqa: PLR0913
             aoi, scenes=scenes, lakes=lakes, out=out, config=settings, offset=offset, resume=resume, compare=compare,
             device=device, devices=devices, strategy=strategy, wandb=wandb, progress=True,
         )  # fmt: skip
+    except NoScenesError as error:
+        raise with_fetch_line(error, aoi, lakes, scenes) from None
     except KeyboardInterrupt as stopped:
         if getattr(stopped, "resumable", False):
             say(f"Continue with: glofgeo train --resume {stopped.folder}")  # type: ignore[attr-defined]

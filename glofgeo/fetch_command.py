@@ -1,5 +1,6 @@
 """The verb `fetch` on the command line; parses and delegates."""
 
+import shlex
 import sys
 from datetime import date
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from glofgeo.errors import GlofgeoError, NoScenesError
 from glofgeo.flags import require_path
 from glofgeo.terminal import fail, say
 
@@ -21,6 +23,7 @@ def fetch(  # noqa: PLR0913
     best: int = 3,
     lakes: Path | None = None,
     catalog: str = "earth-search,planetary-computer",
+    crop: bool = False,
     dry_run: bool = False,
     out: Path = Path("data/scenes"),
 ) -> None:
@@ -39,6 +42,7 @@ def fetch(  # noqa: PLR0913
         lakes: polygons of lakes that the scenes should see; by default the whole area counts.
         catalog: where to search, in order, each for what those before it lack: earth-search, planetary-computer, cdse
             (JPEG 2000; wants S3 keys), or the address of a STAC API.
+        crop: fetch only the area, as one GeoTIFF a scene, where the catalogue's files allow (not from cdse).
         dry_run: only print what would be downloaded.
         out: folder of scenes.
     """
@@ -50,25 +54,62 @@ def fetch(  # noqa: PLR0913
     first, last = parse_day(from_, "from"), parse_day(to, "to") if to else date.today()
     from datasets_def.aoi import read_aoi
     from glofgeo.fetch.area import area_of, lakes_in
-    from glofgeo.fetch.plan import choose_scenes, find_scenes_to_fetch, measure, megabytes, missing, table
+    from glofgeo.fetch.crop import can_crop, crop_path, holds_area, share_of
+    from glofgeo.fetch.plan import choose_scenes, find_scenes_to_fetch, measure, megabytes, table
     from glofgeo.fetch.query import Query, check_query
-    from glofgeo.fetch.transfer import bytes_missing, check_room, fetch_scenes
+    from glofgeo.fetch.scene_files import SceneFiles, is_there
+    from glofgeo.fetch.search import Found
+    from glofgeo.fetch.transfer import bytes_missing, check_room, fetch_crops, fetch_scenes
 
     area = area_of(read_aoi(aoi))
     query = Query(area.union_all(), first, last, wanted, max_cloud)
     check_query(query)
     seen = lakes_in(lakes, area) if lakes else area
+
+    def was_fetched(files: SceneFiles) -> bool:
+        return is_there(files, out) or (crop and holds_area(crop_path(files, out), area))
+
+    def is_cropped(scene: Found) -> bool:
+        return crop and can_crop(scene)
+
+    def share(scene: Found) -> float:
+        return share_of(scene, area) if is_cropped(scene) else 1.0
+
     found = find_scenes_to_fetch(query, catalogs, shown=True)
-    chosen = measure(choose_scenes(found, seen, wanted, best, out, shown=True), shown=True)
+    chosen = measure(choose_scenes(found, seen, wanted, best, was_fetched, shown=True), share, shown=True)
     for line in table(chosen, "lakes" if lakes else "area"):
         say(line)
-    scenes = missing(chosen)
-    say(f"{len(chosen)} of {len(found)} scenes, {megabytes(bytes_missing(scenes, out))} to download into {out}")
+    absent = [one for one in chosen if not one.is_there]
+    crops = [one.files for one in absent if is_cropped(one.files.scene)]
+    whole = [one.files for one in absent if not is_cropped(one.files.scene)]
+    size, of_crops = bytes_missing(whole, out), sum(one.size for one in absent if is_cropped(one.files.scene))
+    say(f"{len(chosen)} of {len(found)} scenes, about {megabytes(size + of_crops)} to download into {out}")
     if dry_run:
         return
-    check_room(scenes, out)
-    fetched = fetch_scenes(scenes, out, shown=True, tell=lambda folder: say(f"{folder}: complete"))
-    for name, error in fetched.failed.items():
+    # Until a crop is complete, its pixels lie there twice and not compressed.
+    check_room(size + 4 * of_crops, out)
+    failed: dict[str, GlofgeoError] = {}
+    if crops:
+        failed |= fetch_crops(crops, area, out, shown=True, tell=_tell).failed
+    if whole:
+        failed |= fetch_scenes(whole, out, shown=True, tell=_tell).failed
+    for name, error in failed.items():
         say(f"glofgeo: {name}: {error}", file=sys.stderr)
-    if fetched.failed:
-        fail(1, f"{len(fetched.failed)} of {len(scenes)} scenes failed; the same command goes on with them")
+    if failed:
+        fail(1, f"{len(failed)} of {len(absent)} scenes failed; the same command goes on with them")
+
+
+def _tell(path: Path) -> None:
+    say(f"{path}: complete")
+
+
+def with_fetch_line(error: NoScenesError, aoi: str | None, lakes: Path | None, scenes: Path | None) -> GlofgeoError:
+    """Adds to an error the command that fetches scenes of an area: of the latest season with little snow and cloud."""
+    today = date.today()
+    # After the monsoon of Nepal and Bhutan.
+    year = today.year if today.month == 12 else today.year - 1
+    layer = lakes or Path("data/lakes.gpkg")
+    words = ["glofgeo fetch --aoi", shlex.quote(aoi or "AREA"), f"--from {year}-09-15 --to {year}-11-30"]
+    words += ["--lakes", shlex.quote(str(layer))] if layer.exists() else []
+    words += ["--out", shlex.quote(str(scenes))] if scenes else []
+    return GlofgeoError(f"{error}. Scenes come with: {' '.join(words)}")

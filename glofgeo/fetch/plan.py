@@ -1,10 +1,9 @@
 """What to fetch: scenes found, chosen, ranked by what they see of the lakes, and measured in bytes."""
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from geopandas import GeoSeries
 from rasterio import DatasetReader
@@ -18,7 +17,7 @@ from glofgeo.fetch.progress import progress
 from glofgeo.fetch.query import Query
 from glofgeo.fetch.rank import Seen, rank
 from glofgeo.fetch.remote_file import Interrupted
-from glofgeo.fetch.scene_files import PRODUCT_METADATA, SceneFiles, files_of, is_there
+from glofgeo.fetch.scene_files import PRODUCT_METADATA, SceneFiles, files_of
 from glofgeo.fetch.search import Found, search
 
 # Scenes of which the lakes are looked at, for each one wanted.
@@ -35,11 +34,13 @@ class Chosen:
         files: what to download of it.
         seen: what it sees of the lakes.
         is_there: it was fetched before.
+        size: bytes to download, as far as they are known.
     """
 
     files: SceneFiles
     seen: Seen
     is_there: bool
+    size: int = 0
 
 
 def find_scenes_to_fetch(query: Query, catalogs: Sequence[Catalog], *, shown: bool) -> list[Found]:
@@ -86,7 +87,13 @@ def find_scenes_to_fetch(query: Query, catalogs: Sequence[Catalog], *, shown: bo
 
 
 def choose_scenes(
-    scenes: Iterable[Found], lakes: GeoSeries, months: tuple[int, ...], count: int, out: Path, *, shown: bool
+    scenes: Iterable[Found],
+    lakes: GeoSeries,
+    months: tuple[int, ...],
+    count: int,
+    is_there: Callable[[SceneFiles], bool],
+    *,
+    shown: bool,
 ) -> list[Chosen]:
     """Chooses the best scenes of each tile and season.
 
@@ -95,7 +102,7 @@ def choose_scenes(
         lakes: polygons that they should see, any CRS.
         months: of the season.
         count: scenes of each tile and season.
-        out: folder that scenes are fetched into.
+        is_there: tells whether a scene was fetched before.
         shown: show progress.
     """
     seasons = by_season(scenes, months)
@@ -109,7 +116,7 @@ def choose_scenes(
         ranked = [scene for scene in best(group, seen, len(group)) if seen[scene.name].share > 0]
         able = (scene for scene in ranked if tells_radiometry(scene))
         chosen += [
-            Chosen(files, seen[scene.name], is_there(files, out))
+            Chosen(files, seen[scene.name], is_there(files))
             for scene, files in ((scene, files_of(scene)) for scene, _ in zip(able, range(count), strict=False))
         ]
     return chosen
@@ -137,8 +144,14 @@ def tells_radiometry(scene: Found) -> bool:
     return False
 
 
-def measure(chosen: Sequence[Chosen], *, shown: bool) -> list[Chosen]:
-    """Asks for the sizes that catalogues do not give; what does not answer stays unknown."""
+def measure(chosen: Sequence[Chosen], share: Callable[[Found], float], *, shown: bool) -> list[Chosen]:
+    """Asks for the sizes that catalogues do not give; what does not answer stays unknown.
+
+    Args:
+        chosen: scenes.
+        share: of a scene that is downloaded, 0-1.
+        shown: show progress.
+    """
     unknown = [file.href for one in chosen if not one.is_there for file in one.files.files.values() if not file.size]
     with progress(len(unknown), "files", shown=shown and bool(unknown)) as (name, advance):
         name("asking for sizes")
@@ -153,7 +166,8 @@ def measure(chosen: Sequence[Chosen], *, shown: bool) -> list[Chosen]:
 
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
             sizes = dict(zip(unknown, pool.map(ask, unknown), strict=True))
-    return [replace(one, files=one.files.with_sizes(sizes)) for one in chosen]
+    known = [replace(one, files=one.files.with_sizes(sizes)) for one in chosen]
+    return [replace(one, size=0 if one.is_there else round(one.files.size * share(one.files.scene))) for one in known]
 
 
 def table(chosen: Sequence[Chosen], what: str) -> list[str]:
@@ -167,18 +181,13 @@ def table(chosen: Sequence[Chosen], what: str) -> list[str]:
     for one in chosen:
         item = one.files.scene.item
         seen = f"{one.seen.share:.0%}" if one.seen.is_measured else f"~{one.seen.share:.0%}"
-        size = "there" if one.is_there else megabytes(one.files.size)
+        size = "there" if one.is_there else megabytes(one.size)
         rows.append(
             (f"{item.datetime:%Y-%m-%d}", item.tile, _percent(item.cloud), _percent(item.snow), seen, size,
              one.files.scene.name)
         )  # fmt: skip
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-def missing(chosen: Iterable[Chosen]) -> list[SceneFiles]:
-    """What is not there yet."""
-    return [one.files for one in chosen if not one.is_there]
 
 
 def megabytes(size: int) -> str:

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import rasterio
+from geopandas import GeoSeries
 from rasterio.errors import RasterioError
 
 from datasets_def.product_metadata import FILE_NAME, offset_in
 from datasets_def.scene import open_scene
 from glofgeo.errors import GlofgeoError
+from glofgeo.fetch.crop import Crop, fetch_crop, plan_crop, remove_crop
 from glofgeo.fetch.download import Stopped, download
 from glofgeo.fetch.plan import megabytes
 from glofgeo.fetch.progress import progress
@@ -31,7 +33,7 @@ class Fetched:
     """What came of a download.
 
     Attributes:
-        folders: of the scenes that are there now.
+        folders: of the scenes that are there now, or their files.
         failed: name of a scene -> why it is not.
     """
 
@@ -45,14 +47,18 @@ def bytes_missing(scenes: Sequence[SceneFiles], out: Path) -> int:
     return max(0, sum(scene.size for scene in scenes) - have)
 
 
-def check_room(scenes: Sequence[SceneFiles], out: Path) -> None:
-    """Compares what is still to come with the room on the disk.
+def check_room(need: int, out: Path) -> None:
+    """Compares what is needed with the room on the disk.
+
+    Args:
+        need: bytes.
+        out: folder of scenes.
 
     Raises:
         GlofgeoError: If there is too little.
     """
     place = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
-    free, need = shutil.disk_usage(place).free, bytes_missing(scenes, out)
+    free = shutil.disk_usage(place).free
     if need + _RESERVE > free:
         raise GlofgeoError(
             f"{out}: the scenes need {megabytes(need)}, and {megabytes(free)} are free",
@@ -103,6 +109,45 @@ def fetch_scenes(
     return fetched
 
 
+def fetch_crops(
+    scenes: Sequence[SceneFiles],
+    area: GeoSeries,
+    out: Path,
+    *,
+    shown: bool = False,
+    tell: Callable[[Path], None] | None = None,
+) -> Fetched:
+    """Fetches the windows of scenes around an area, one scene after another.
+
+    Args:
+        scenes: all of COGs.
+        area: WGS 84.
+        out: folder of scenes.
+        shown: show progress.
+        tell: is called with each file that is complete.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    fetched, crops = Fetched(), list[Crop]()
+    for scene in scenes:
+        try:
+            crops.append(plan_crop(scene, area, out))
+        except GlofgeoError as error:
+            fetched.failed[scene.scene.name] = error
+    total = sum(1 for crop in crops for _ in crop.pieces())
+    with progress(total, "pieces", shown=shown) as (name, advance):
+        for crop in crops:
+            name(crop.scene.name)
+            try:
+                path = fetch_crop(crop, advance)
+            except GlofgeoError as error:
+                fetched.failed[crop.scene.name] = error
+                continue
+            fetched.folders.append(path)
+            if tell:
+                tell(path)
+    return fetched
+
+
 def _in_order(scene: SceneFiles) -> list[str]:
     """The small files first: they tell what is wrong with a scene before its bands have come."""
     return sorted(scene.files, key=lambda name: (not name.endswith(".xml"), not name.startswith("SCL"), name))
@@ -121,6 +166,7 @@ def _complete(scene: SceneFiles, out: Path, fetched: Fetched, tell: Callable[[Pa
     try:
         check_scene(scene.part(out))
         folder = finish(scene, out)
+        remove_crop(scene, out)
     except GlofgeoError as error:
         fetched.failed[scene.scene.name] = error
         return

@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import pickle
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -40,20 +43,39 @@ class CatalogServer:
     page: int = 2
     has_etags: bool = True
     url: str = ""
+    process: subprocess.Popen | None = None
+    busy: int = 0
     busiest: int = 0
-    _busy: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def start(self) -> "CatalogServer":
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
+    def start(self, port: int = 0) -> "CatalogServer":
+        self.http = ThreadingHTTPServer(("127.0.0.1", port), _handler_of(self))
+        self.http.handle_error = lambda *_: None  # clients that are killed
         self.http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
         return self
 
     def stop(self) -> None:
-        self.http.shutdown()
-        self.http.server_close()
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+        else:
+            self.http.shutdown()
+            self.http.server_close()
+
+    def move_out(self) -> None:
+        """Serves what it has now from a process of its own, without faults, at the same address.
+
+        GDAL waits for answers while it holds Python's lock.
+        """
+        self.stop()
+        port = self.url.rpartition(":")[2]
+        self.process = subprocess.Popen([sys.executable, __file__, port], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        pickle.dump((self.files, self.items), self.process.stdin)
+        self.process.stdin.close()
+        self.process.stdout.readline()
 
     def sent(self, path: str) -> list[tuple[int, int]]:
         """First byte and number of bytes of every answer for a file that held some."""
@@ -104,13 +126,13 @@ def _handler_of(server: CatalogServer) -> type[BaseHTTPRequestHandler]:
             if path == "/":
                 return self.json(_landing_page(server.url))
             with server._lock:
-                server._busy += 1
-                server.busiest = max(server.busiest, server._busy)
+                server.busy += 1
+                server.busiest = max(server.busiest, server.busy)
             try:
                 return self.file(path)
             finally:
                 with server._lock:
-                    server._busy -= 1
+                    server.busy -= 1
 
         do_HEAD = do_GET
 
@@ -186,3 +208,10 @@ def _landing_page(url: str) -> dict:
     ]
     return {"type": "Catalog", "stac_version": "1.0.0", "id": "test", "description": "for tests",
             "conformsTo": conforms, "links": links}  # fmt: skip
+
+
+if __name__ == "__main__":
+    files, items = pickle.load(sys.stdin.buffer)
+    CatalogServer(files, items).start(int(sys.argv[1]))
+    print("ready", flush=True)
+    threading.Event().wait()
