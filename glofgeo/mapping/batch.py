@@ -13,6 +13,7 @@ from glofgeo.config import MapConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.inventory import combine_lakes, write_lakes
 from glofgeo.inventory import require_replaceable as require_replaceable_layer
+from glofgeo.mapping.catalogue import COLLECTION, write_catalogue
 from glofgeo.mapping.job import Job, OffSceneError, plan_scene
 from glofgeo.mapping.progress import windows_progress
 from glofgeo.mapping.scene import run_job
@@ -25,6 +26,7 @@ from glofgeo.mapping.scene_folder import (
     writing,
 )
 from glofgeo.models.predictor import Predictor
+from glofgeo.stac import require_replaceable as require_replaceable_document
 
 if TYPE_CHECKING:
     from glofgeo.inference.batches import Batcher
@@ -154,6 +156,7 @@ def map_scenes(  # noqa: PLR0913
     with writing(out):
         for job in to_do:
             require_replaceable(out / job.scene.id)
+        require_replaceable_document(out / COLLECTION)
         if len(jobs) > 1:
             require_replaceable_layer(out / COMBINED)
     if to_do:
@@ -162,6 +165,9 @@ def map_scenes(  # noqa: PLR0913
 
         _run(to_do, make_batcher(predictor, settings, device), out, report, progress=progress)
     folders = sorted(report.mapped + report.kept)
+    if folders:
+        with writing(out):
+            write_catalogue(out, predictor)
     if len(folders) > 1:
         report.combined = _combine(folders, out)
     return report
@@ -202,10 +208,8 @@ def _plan(
         except Exception as error:
             report.add(Outcome(path, "failed", error=error))
         else:
-            if scene.id.casefold() == COMBINED:
-                raise GlofgeoError(
-                    f"{path}: its name, {scene.id}, is that of the layer of all lakes", "rename the scene"
-                )  # fmt: skip
+            if scene.id.casefold() in (COMBINED, COLLECTION):
+                raise GlofgeoError(f"{path}: its name, {scene.id}, is that of a file about all scenes", "rename it")
             twin = jobs.setdefault(scene.id.casefold(), job)
             if twin is not job:
                 raise GlofgeoError(

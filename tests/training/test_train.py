@@ -263,7 +263,7 @@ def test_training_leaves_a_run_folder_that_explains_itself_and_resumes(place, ca
     assert told["splits"]["train"]["lakes"] == told["splits"]["val"]["lakes"] == 9
     assert capsys.readouterr() == ("", "")
     assert sorted(path.name for path in out.iterdir()) == [
-        "best.safetensors", "config.yaml", "curves.png", "examples.png", "last.ckpt", "metrics.csv", "split.json",
+        "best.json", "best.safetensors", "config.yaml", "curves.png", "examples.png", "last.ckpt", "metrics.csv", "split.json",
         "tensorboard",
     ]  # fmt: skip
 
