@@ -106,6 +106,7 @@ def map_(  # noqa: PLR0913
     offset: Offset = None,
     device: Device = "auto",
     overwrite: bool = False,
+    dask: Annotated[str | None, Parameter(group=HARDWARE)] = None,
     settings: Annotated[MapConfig, Parameter(name="*", group=HARDWARE)] = MapConfig(),  # noqa: B008 (frozen)
 ) -> None:
     """Maps the lakes in Sentinel-2 scenes: lake polygons, rasters and an overview picture, ready for QGIS.
@@ -119,6 +120,7 @@ def map_(  # noqa: PLR0913
         out: output folder. Each scene gets its own folder in it; several scenes also get one combined lakes.gpkg.
         device: where to compute.
         overwrite: map scenes again that this model has already mapped with these settings.
+        dask: map on a Dask cluster: auto (this machine), the address of a scheduler (tcp://…), or its scheduler file.
         offset: DN offset of scenes that do not state theirs: -1000 from processing baseline 04.00 on, otherwise 0.
         settings: all other settings.
     """
@@ -133,7 +135,7 @@ def map_(  # noqa: PLR0913
     model = load_model(checkpoint)
     report = map_scenes(
         paths, model, out=out, aoi=area, settings=settings, device=device, overwrite=overwrite, offset=offset,
-        progress=True, tell=print_outcome if len(paths) > 1 else print_success,
+        dask=dask, progress=True, tell=print_outcome if len(paths) > 1 else print_success,
     )  # fmt: skip
     if report.combined:
         say(f"{report.combined}: the lakes of all {len(report.mapped + report.kept)} scenes in one layer")
