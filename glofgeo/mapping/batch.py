@@ -11,8 +11,9 @@ from datasets_def.scene import open_scene
 from datasets_def.scene_search import find_scenes
 from glofgeo.config import MapConfig
 from glofgeo.errors import GlofgeoError
-from glofgeo.inventory import combine_lakes, write_lakes
+from glofgeo.inventory import combine_files
 from glofgeo.inventory import require_replaceable as require_replaceable_layer
+from glofgeo.mapping.catalogue import COLLECTION, write_catalogue
 from glofgeo.mapping.job import Job, OffSceneError, plan_scene
 from glofgeo.mapping.progress import windows_progress
 from glofgeo.mapping.scene import run_job
@@ -22,9 +23,11 @@ from glofgeo.mapping.scene_folder import (
     is_done,
     read_record,
     require_replaceable,
+    sweep,
     writing,
 )
 from glofgeo.models.predictor import Predictor
+from glofgeo.stac import require_replaceable as require_replaceable_document
 
 if TYPE_CHECKING:
     from glofgeo.inference.batches import Batcher
@@ -120,10 +123,11 @@ def map_scenes(  # noqa: PLR0913
     device: str = "auto",
     overwrite: bool = False,
     offset: float | None = None,
+    dask: str | None = None,
     progress: bool = False,
     tell: Callable[[Outcome], None] | None = None,
 ) -> Report:
-    """Maps scenes one after the other; one that fails does not stop the others.
+    """Maps scenes one after the other, or side by side on a cluster; one that fails does not stop the others.
 
     A scene whose folder holds the map of the same files, model, area and settings is not mapped again.
 
@@ -136,14 +140,18 @@ def map_scenes(  # noqa: PLR0913
         device: `auto`, `cpu`, `cuda` or `mps`.
         overwrite: map again what is there already.
         offset: see `open_scene`.
+        dask: map on a Dask cluster: `auto` for one on this machine, a scheduler's address or scheduler file. Scenes,
+            model and output lie on a disk that all its machines share under the same paths.
         progress: show a bar on the standard error.
         tell: receives what became of each scene as soon as it is known.
 
     Raises:
         GlofgeoError: If two scenes would share a folder, a folder or layer to be written is not glofgeo's own, the
-            device is not there, or the output cannot be written.
+            device is not there, the cluster cannot be used, or the output cannot be written.
     """
     report = Report(tell)
+    if dask:
+        paths, out = [path.absolute() for path in paths], out.absolute()
     jobs = _plan(paths, predictor, settings, aoi, offset, report)
     to_do = []
     for job in jobs:
@@ -152,16 +160,23 @@ def map_scenes(  # noqa: PLR0913
         else:
             to_do.append(job)
     with writing(out):
+        sweep(out)
         for job in to_do:
             require_replaceable(out / job.scene.id)
+        require_replaceable_document(out / COLLECTION)
         if len(jobs) > 1:
             require_replaceable_layer(out / COMBINED)
-    if to_do:
+    if to_do and dask:
+        _run_on_cluster(to_do, dask, device, out, report, progress=progress)
+    elif to_do:
         # Torch is slow to import, and finished maps need none of it.
         from glofgeo.inference.batches import make_batcher
 
         _run(to_do, make_batcher(predictor, settings, device), out, report, progress=progress)
     folders = sorted(report.mapped + report.kept)
+    if folders:
+        with writing(out):
+            write_catalogue(out, predictor)
     if len(folders) > 1:
         report.combined = _combine(folders, out)
     return report
@@ -179,6 +194,32 @@ def _run(jobs: list[Job], batcher: "Batcher", out: Path, report: Report, *, prog
                 report.add(Outcome(job.scene.path, "failed", error=error))
             else:
                 report.add(Outcome(job.scene.path, "mapped", folder))
+
+
+def _run_on_cluster(jobs: list[Job], dask: str, device: str, out: Path, report: Report, *, progress: bool) -> None:
+    from glofgeo.mapping.cluster import connected, make_tasks, run_tasks
+
+    windows, known = sum(job.windows for job in jobs), len(report.outcomes)
+    with (
+        connected(dask, device, len(jobs)) as client,
+        windows_progress(windows, shown=progress, note=f"Dask: {client.dashboard_link}") as (name, advance),
+    ):
+        shown = ""
+        spare = 0 if dask == "auto" else 1
+
+        def told(at_work: int, threads: int) -> None:
+            nonlocal shown
+            left = len(jobs) - len(report.outcomes) + known
+            text = f"{left} scenes to map, {at_work} at work" if threads else "waiting for a worker"
+            if text != shown:
+                name(shown := text)
+
+        for task, error in run_tasks(client, make_tasks(jobs, out, device), spare, told):
+            if isinstance(error, CannotWriteError):
+                raise error
+            advance(task.job.windows)
+            path, folder = task.job.scene.path, out / task.job.scene.id
+            report.add(Outcome(path, "failed", error=error) if error else Outcome(path, "mapped", folder))
 
 
 def _plan(
@@ -202,10 +243,8 @@ def _plan(
         except Exception as error:
             report.add(Outcome(path, "failed", error=error))
         else:
-            if scene.id.casefold() == COMBINED:
-                raise GlofgeoError(
-                    f"{path}: its name, {scene.id}, is that of the layer of all lakes", "rename the scene"
-                )  # fmt: skip
+            if scene.id.casefold() in (COMBINED, COLLECTION):
+                raise GlofgeoError(f"{path}: its name, {scene.id}, is that of a file about all scenes", "rename it")
             twin = jobs.setdefault(scene.id.casefold(), job)
             if twin is not job:
                 raise GlofgeoError(
@@ -222,8 +261,7 @@ def _combine(folders: list[Path], out: Path) -> Path:
     unmasked = sum(read_record(folder).get("cloud_mask") is False for folder in folders)
     note = f"{unmasked} of {len(folders)} scenes: {CLOUDS_NOT_MASKED}" if unmasked else ""
     with writing(out):
-        lakes = combine_lakes([gpd.read_file(folder / "lakes.gpkg", layer="lakes") for folder in folders])
-        write_lakes(path, lakes, note)
+        combine_files([folder / "lakes.gpkg" for folder in folders], path, note)
     return path
 
 

@@ -15,6 +15,7 @@ import rasterio
 from datasets_def.scene import Scene, open_scene
 from glofgeo.config import MapConfig
 from glofgeo.inference.stream import GDAL_CACHE, stream_probability
+from glofgeo.mapping.catalogue import write_catalogue, write_item
 from glofgeo.mapping.job import Job, plan_scene
 from glofgeo.mapping.lake_map import LakeMap, read_map
 from glofgeo.mapping.progress import windows_progress
@@ -42,9 +43,9 @@ def map_scene(  # noqa: PLR0913
 ) -> LakeMap:
     """Maps the lakes of one scene.
 
-    With `out`, `probability.tif`, `mask.tif`, `lakes.gpkg`, `overview.png` and `run.json` are written into
-    `OUT/<scene id>/`, which appears when all of it is done and replaces an earlier map. Without, the map is held in
-    memory, compressed, and nothing stays on disk.
+    With `out`, `probability.tif`, `mask.tif`, `lakes.gpkg`, `overview.png`, `run.json` and `item.json` are written into
+    `OUT/<scene id>/`, which appears when all of it is done and replaces an earlier map, and `OUT/collection.json` lists
+    all maps. Without, the map is held in memory, compressed, and nothing stays on disk.
 
     Args:
         scene: a `.SAFE` folder, a zipped one, or a GeoTIFF with named bands; or a Scene with the bands that the model
@@ -76,9 +77,12 @@ def map_scene(  # noqa: PLR0913
     with windows_progress(job.windows, shown=progress) as (name, advance):
         name(opened.id)
         if out is not None:
-            return read_map(run_job(job, batcher, Path(out), advance))
-        with tempfile.TemporaryDirectory(prefix="glofgeo-") as folder:
-            return read_map(run_job(job, batcher, Path(folder), advance), in_memory=True)
+            folder = run_job(job, batcher, Path(out), advance)
+            with writing(Path(out)):
+                write_catalogue(Path(out), predictor)
+            return read_map(folder)
+        with tempfile.TemporaryDirectory(prefix="glofgeo-") as place:
+            return read_map(run_job(job, batcher, Path(place), advance), in_memory=True)
 
 
 def run_job(job: Job, batcher: "Batcher", out: Path, advance: Callable[[int], None] | None = None) -> Path:
@@ -115,6 +119,7 @@ def run_job(job: Job, batcher: "Batcher", out: Path, advance: Callable[[int], No
         pace = Pace(batcher.size, streamed - started, time.perf_counter() - streamed)
         record = make_record(job, lakes, statistics.observed, pace)
         (folder / "run.json").write_text(json.dumps(record, indent=2) + "\n")
+        write_item(folder, out / scene.id, job, record)
     logger.info("%s: %s", scene.id, summary(record))
     return out / scene.id
 

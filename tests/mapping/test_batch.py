@@ -49,7 +49,8 @@ def with_card(model, **changed):
 
 
 def names(folder):
-    return sorted(path.name for path in folder.iterdir())
+    """What is in a folder, but for the catalogue."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".json")
 
 
 def test_scenes_are_found_by_path_folder_and_list(tmp_path, scenes):
