@@ -118,7 +118,7 @@ def map_(  # noqa: PLR0913
 
     Args:
         scene: .SAFE folders, zipped products, GeoTIFFs with named bands, folders of these, or @list.txt with one path
-            per line.
+            per line. Also STAC items and COGs at https://… or s3://…, and the result of a search (search.json).
         checkpoint: model: .safetensors, an exported .onnx, or bundled (the model that comes with glofgeo); by default
             the newest runs/*/best.safetensors, or else bundled.
         aoi: map only this area of interest: a polygon file, or the name of a ready-made area.
@@ -132,7 +132,8 @@ def map_(  # noqa: PLR0913
     if not scene:
         raise UsageError("--scene names no scene: give one path or more.")
     from datasets_def.aoi import read_aoi
-    from glofgeo.mapping.batch import list_scenes, map_scenes
+    from glofgeo.mapping.batch import map_scenes
+    from glofgeo.mapping.scene_list import list_scenes
     from glofgeo.models.predictor import load_model
 
     paths = list_scenes(scene)
@@ -286,6 +287,8 @@ def main() -> None:
     """Runs a verb; exits with 2 for wrong input, 1 for a bug in glofgeo, 130 for Ctrl-C."""
     # Otherwise torch's threads spin while they wait, on cores that decode imagery. Torch reads it when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # What GDAL says in its own threads; what matters is told as an error.
+    os.environ.setdefault("CPL_LOG", os.devnull)
     forget_foreign_data()
     tokens = [token for token in sys.argv[1:] if token != "--debug"]
     warnings.showwarning = show_warning
