@@ -8,6 +8,8 @@ from pathlib import Path
 from datasets_def.band_files import is_band_folder
 from datasets_def.errors import GlofgeoError, NoScenesError
 from datasets_def.product_path import check_path, find_product, holds_product
+from datasets_def.stac_files import holds_item
+from datasets_def.web_address import is_web, shown, web_address
 
 _FILES = (".zip", ".tif", ".tiff", ".vrt")
 
@@ -26,8 +28,11 @@ def find_scenes(path: str | Path) -> list[Path]:
 
     Raises:
         NoScenesError: If it holds no scene.
-        GlofgeoError: If it does not exist or cannot be read.
+        GlofgeoError: If it does not exist, cannot be read, or lies on the network.
     """
+    address = web_address(path)
+    if is_web(address) or holds_item(address):
+        raise GlofgeoError(f"{shown(address)}: only scenes of this computer are searched", "download it first")
     path = Path(path)
     check_path(path, "no such folder", "put scenes there, or name another folder")
     if path.is_file() or _is_product(path):
