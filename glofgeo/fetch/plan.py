@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from geopandas import GeoSeries
 from rasterio import DatasetReader
 
+from datasets_def.in_place import read_in_place
+from datasets_def.stac_bands import is_jpeg2000
 from glofgeo.errors import GlofgeoError, GlofgeoWarning
 from glofgeo.fetch.catalogs import Catalog
 from glofgeo.fetch.choose import best, by_season, fill_gaps, likely, needed_tiles
-from glofgeo.fetch.cog import is_cog, read_cog
 from glofgeo.fetch.opening import size_of
 from glofgeo.fetch.progress import progress
 from glofgeo.fetch.query import Query
@@ -136,7 +137,7 @@ def tells_radiometry(scene: Found) -> bool:
         return (source.scales[0], source.offsets[0]) != (1.0, 0.0)
 
     try:
-        if is_cog(band.href, band.media_type) and read_cog(band.href, scaled):
+        if not is_jpeg2000(band.href, band.media_type) and read_in_place(band.href, scaled):
             return True
         reason = "neither a metadata file nor its images say whether its DN include the offset of baseline 04.00"
     except GlofgeoError as error:
