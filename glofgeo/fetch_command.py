@@ -58,7 +58,8 @@ def fetch(  # noqa: PLR0913
     from datasets_def.atomic import written_beside
     from glofgeo.fetch.area import area_of, lakes_in
     from glofgeo.fetch.crop import can_crop, crop_path, holds_area, share_of
-    from glofgeo.fetch.plan import choose_scenes, find_scenes_to_fetch, measure, megabytes, table
+    from glofgeo.fetch.one_at_a_time import alone_in
+    from glofgeo.fetch.plan import choose_scenes, find_scenes_to_fetch, megabytes, table
     from glofgeo.fetch.query import Query, check_query
     from glofgeo.fetch.scene_files import SceneFiles, is_there, other_processings, search_result
     from glofgeo.fetch.search import Found
@@ -79,13 +80,14 @@ def fetch(  # noqa: PLR0913
         return share_of(scene, area) if is_cropped(scene) else 1.0
 
     found = find_scenes_to_fetch(query, catalogs, shown=True)
-    chosen = measure(choose_scenes(found, seen, wanted, best, was_fetched, shown=True), share, shown=True)
-    for line in table(chosen, "lakes" if lakes else "area"):
+    chosen = choose_scenes(found, seen, wanted, best, was_fetched, shown=True)
+    sizes = [round(one.files.size * share(one.files.scene)) for one in chosen]
+    for line in table(chosen, sizes, "lakes" if lakes else "area"):
         say(line)
     absent = [one for one in chosen if not one.is_there]
     crops = [one.files for one in absent if is_cropped(one.files.scene)]
     whole = [one.files for one in absent if not is_cropped(one.files.scene)]
-    size, of_crops = bytes_missing(whole, out), sum(one.size for one in absent if is_cropped(one.files.scene))
+    size, of_crops = bytes_missing(whole, out), round(sum(one.size * share(one.scene) for one in crops))
     say(f"{len(chosen)} of {len(found)} scenes, about {megabytes(size + of_crops)} to download into {out}")
     for path in (path for one in absent for path in other_processings(one.files, out)):
         say(f"{path}: another processing of the same acquisition; remove it, or it counts twice")
@@ -98,10 +100,11 @@ def fetch(  # noqa: PLR0913
     # Until a crop is complete, its pixels lie there twice and not compressed.
     check_room(size + 4 * of_crops, out)
     failed: dict[str, GlofgeoError] = {}
-    if crops:
-        failed |= fetch_crops(crops, area, out, shown=True, tell=_tell).failed
-    if whole:
-        failed |= fetch_scenes(whole, out, shown=True, tell=_tell).failed
+    with alone_in(out):
+        if crops:
+            failed |= fetch_crops(crops, area, out, shown=True, tell=_tell).failed
+        if whole:
+            failed |= fetch_scenes(whole, out, shown=True, tell=_tell).failed
     for name, error in failed.items():
         say(f"glofgeo: {name}: {error}", file=sys.stderr)
     if failed:

@@ -79,11 +79,11 @@ def test_a_crop_comes_and_serves_again(server, add_scene, aoi, tmp_path):
 
 def test_of_several_scenes_one_that_cannot_be_had_is_named_and_the_others_finished(server, add_scene, aoi, tmp_path):
     good, bad = add_scene("2024-10-15")["id"], add_scene("2024-10-25")["id"]
-    server.fault = lambda path, number: "404" if path == f"/{bad}/B08.tif" else None
+    server.fault = lambda path, number: "403" if path == f"/{bad}/B08.tif" else None
     out = tmp_path / "scenes"
     result = fetch(server, aoi, out)
     assert result.returncode == 1
-    assert f"/{bad}/B08.tif: the server answered 404" in result.stderr
+    assert f"/{bad}/B08.tif: it answered 403: access denied" in result.stderr
     assert "1 of 2 scenes failed" in result.stderr.splitlines()[-1]
     assert find_scenes(out) == [out / good]
     server.fault = lambda path, number: None
@@ -91,6 +91,17 @@ def test_of_several_scenes_one_that_cannot_be_had_is_named_and_the_others_finish
     assert fetch(server, aoi, out).returncode == 0
     assert len(find_scenes(out)) == 2
     assert [one.path for one in server.log[asked:] if "SCL" not in one.path] == [f"/{bad}/B08.tif"]
+
+
+def test_for_a_scene_that_lacks_a_file_the_next_is_taken(server, add_scene, aoi, tmp_path):
+    names = [add_scene(f"2024-10-{day:02d}", cloud=cloud)["id"] for cloud, day in enumerate((5, 10, 15, 20))]
+    del server.files[f"/{names[0]}/B08.tif"]
+    server.files[f"/{names[1]}/B04.tif"] += b"more"
+    result = fetch(server, aoi, tmp_path / "scenes", "--best", "1")
+    assert result.returncode == 0, result.stderr
+    assert [path.name for path in find_scenes(tmp_path / "scenes")] == [names[2]]
+    assert f"{names[0]}: left out: {server.url}/{names[0]}/B08.tif: the server answered 404" in result.stderr
+    assert f"{names[1]}: left out: B04.tif has" in result.stderr
 
 
 @pytest.mark.parametrize(
