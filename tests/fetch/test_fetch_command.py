@@ -53,11 +53,12 @@ def test_a_dry_run_ranks_by_the_lakes_and_downloads_nothing(server, add_scene, a
     out = tmp_path / "scenes"
     result = fetch(server, aoi, out, "--lakes", tmp_path / "lakes.gpkg", "--best", 2, "--dry-run")
     assert result.returncode == 0, result.stderr
-    head, first, second, total, saved = result.stdout.splitlines()
+    head, first, second, total, size, saved = result.stdout.splitlines()
     assert head.split() == ["date", "tile", "cloud", "snow", "lakes", "seen", "size", "scene"]
     assert first.split()[:4] == ["2024-10-15", "45RVL", "19", "%"]
     assert second.startswith("2024-10-25")
-    assert "2 of 3 scenes" in total
+    assert total == "2 of 3 scenes"
+    assert size == f"About 0 MB to download into {out}"
     assert [path.name for path in out.iterdir()] == ["imja.search.json"]
     assert str(out / "imja.search.json") in saved
     assert len(json.loads((out / "imja.search.json").read_text())["features"]) == 2
@@ -84,7 +85,7 @@ def test_of_several_scenes_one_that_cannot_be_had_is_named_and_the_others_finish
     result = fetch(server, aoi, out)
     assert result.returncode == 1
     assert f"/{bad}/B08.tif: it answered 403: access denied" in result.stderr
-    assert "1 of 2 scenes failed" in result.stderr.splitlines()[-1]
+    assert "1 could not be fetched" in result.stderr.splitlines()[-1]
     assert find_scenes(out) == [out / good]
     server.fault = lambda path, number: None
     asked = len(server.log)
