@@ -162,6 +162,13 @@ def _reader(address: str) -> _Reader:
     return reader
 
 
+def close_all() -> None:
+    """Closes all files that are kept open; a later read opens them again."""
+    with _lock:
+        while _readers:
+            _readers.popitem()[1].close()
+
+
 def _open(path: str, threads: str) -> DatasetReader:
     # A VRT could name files of this computer, and JPEG 2000 gives zeros after a failure.
     with rasterio.Env(GDAL_NUM_THREADS=threads):

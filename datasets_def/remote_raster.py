@@ -10,7 +10,7 @@ from rasterio import DatasetReader
 from datasets_def.acquired import acquired
 from datasets_def.bands import BANDS, QUANTIFICATION, band_names
 from datasets_def.dn_sample import Sample
-from datasets_def.errors import GlofgeoError
+from datasets_def.errors import NotInPlaceError
 from datasets_def.in_place import read_in_place
 from datasets_def.radiometry import baseline_in, choose_offset, claims_of_names, claims_of_tags, level_in
 from datasets_def.raster_checks import band_numbers, check_raster, grid_of
@@ -39,13 +39,17 @@ def read_remote_raster(address: str, bands: tuple[str, ...], offset: float | Non
     return read_in_place(address, partial(_facts, address, name, bands, offset))
 
 
-def refuse_jpeg2000(where: object) -> None:
+def refuse_jpeg2000(where: object, day: str = "") -> None:
     """Refuses JPEG 2000: over a network it takes hundreds of requests, and after a failed one gives zeros, silently.
 
+    Args:
+        where: for messages.
+        day: of the acquisition, as 2024-10-15, where it is known.
+
     Raises:
-        GlofgeoError: Always.
+        NotInPlaceError: Always.
     """
-    raise GlofgeoError(f"{where}: JPEG 2000 cannot be read in place", "download it first, as `glofgeo fetch` does")
+    raise NotInPlaceError(f"{where}: JPEG 2000 cannot be read in place", "download it first", day)
 
 
 def _facts(

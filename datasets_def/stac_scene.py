@@ -103,7 +103,7 @@ def _check_assets(item: Item, wanted: Sequence[str]) -> None:
     for band in wanted:
         asset = item.assets[band]
         if is_remote(asset.href) and is_jpeg2000(asset.href, asset.media_type):
-            refuse_jpeg2000(item.id)
+            refuse_jpeg2000(item.id, f"{item.datetime:%Y-%m-%d}")
 
 
 def _read_file(item: Item, band: str, offset: float | None) -> _File:

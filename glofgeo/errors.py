@@ -3,6 +3,6 @@
 They live in `datasets_def`, which raises them too and knows nothing of glofgeo.
 """
 
-from datasets_def.errors import GlofgeoError, GlofgeoWarning, NoScenesError
+from datasets_def.errors import GlofgeoError, GlofgeoWarning, NoScenesError, NotInPlaceError
 
-__all__ = ["GlofgeoError", "GlofgeoWarning", "NoScenesError"]
+__all__ = ["GlofgeoError", "GlofgeoWarning", "NoScenesError", "NotInPlaceError"]
