@@ -120,12 +120,11 @@ class _Downloads:
         from glofgeo.fetch.transfer import bytes_missing, check_room, fetch_crops, fetch_scenes
 
         absent = [one.files for one in chosen if not one.is_there]
-        crops, whole = [], []
-        for files in absent:
-            (crops if self._is_cropped(files) else whole).append(files)
-            for path in other_processings(files, self.out):
-                say(f"{path}: another processing of the same acquisition; remove it, or it counts twice")
-        size, of_crops = bytes_missing(whole, self.out), sum(map(self.size, crops))
+        for path in (path for files in absent for path in other_processings(files, self.out)):
+            say(f"{path}: another processing of the same acquisition; remove it, or it counts twice")
+        crops = [files for files in absent if self._is_cropped(files)]
+        whole = [files for files in absent if not self._is_cropped(files)]
+        size, of_crops = bytes_missing(whole, self.out), sum(self.size(files) for files in crops)
         say(f"About {megabytes(size + of_crops)} to download into {self.out}")
         # Until a crop is complete, its pixels lie there twice and not compressed.
         check_room(size + 4 * of_crops, self.out)

@@ -66,6 +66,7 @@ def find_scenes_to_fetch(query: Query, catalogs: Sequence[Catalog], *, shown: bo
             advance(1)
 
         for catalog in catalogs:
+            name(catalog.name)
             try:
                 listed.append(search(catalog, query, tell))
             except GlofgeoError as error:
