@@ -83,14 +83,15 @@ def map_on_worker(task: Task) -> None:
         OtherVersionsError: If this worker has other versions than the client.
         GlofgeoError: If the scene has ended two workers already, or as `run_job`.
     """
-    from distributed import get_client
+    from distributed import Client, get_worker
 
     require_same_versions(task.versions, own_versions())
-    client = get_client()
-    begun = client.get_metadata(task.tries, [])
-    if len(begun) >= _TRIES:
-        raise _left(task)
-    client.set_metadata(task.tries, [*begun, process_tag()])
+    worker = get_worker()
+    with Client(worker.scheduler.address, security=worker.security, set_as_default=False) as client:
+        begun = client.get_metadata(task.tries, [])
+        if len(begun) >= _TRIES:
+            raise _left(task)
+        client.set_metadata(task.tries, [*begun, process_tag()])
     job = task.job
     run_job(job, _at_work(task.model, job.predictor.sha256, job.settings, task.device), task.out)
 

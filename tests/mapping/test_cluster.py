@@ -19,6 +19,7 @@ from glofgeo.models import load_model
 from glofgeo.terminal import told
 
 distributed = pytest.importorskip("distributed")
+dask = pytest.importorskip("dask")
 
 KILLS = int(os.environ.get("GLOFGEO_TEST_KILLS", "3"))
 BAD = "crash"
@@ -74,7 +75,7 @@ def alone(scenes, model, tmp_path_factory):
 def cluster(tmp_path_factory):
     preload = tmp_path_factory.mktemp("preload") / "preload.py"
     preload.write_text(PRELOAD)
-    with distributed.LocalCluster(
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "600s"}), distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, memory_limit=0, preload=[str(preload)], dashboard_address=":0",
         silence_logs="CRITICAL",
     ) as started:  # fmt: skip
