@@ -37,7 +37,7 @@ from glofgeo.training.datamodule import LakeData
 from glofgeo.training.survey import survey
 from glofgeo.training.unet import train_unet
 
-VALIDATED = 2
+VALIDATED = 4
 """Worlds of each kind on which progress is watched, the first seeds."""
 CALIBRATED, CALIBRATED_FROM = 4, 800_000
 """Worlds of each kind that the temperature is fitted to, and the first of their seeds."""

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from datasets_def.bands import BANDS, DEFAULT_BANDS
 from glofgeo.errors import GlofgeoError
 from glofgeo.help_groups import CROPS, HARDWARE, LOSS, MAIN, MODEL, RESULT, SCENES, SPLIT
-from glofgeo.settings import NotNegative, Positive, Range, Share, check
+from glofgeo.settings import NotNegative, Positive, Range, SettingError, Share, check
 
 Variant = Literal["tiny", "small", "base", "large"]
 Channels = Annotated[int, Range(1, 4096)]
@@ -33,7 +33,8 @@ class ModelConfig:
         mean: mean reflectance of each band, subtracted from the input (1.0 = 100 %); by default built-in values.
         std: standard deviation of each band's reflectance, by which the input is divided; by default built-in values.
         decoder_channels: channels of the five stages of the U-Net decoder.
-        stem_channels: channels of the convolutional stem at full and at half resolution.
+        stem_channels: channels of the convolutional stem at full and at half resolution; up to four more numbers let it
+            go on to a quarter and less.
         log_input: feed the network the logarithm of the reflectance, so that brighter light adds a constant; not for
             pretrained weights.
     """
@@ -47,12 +48,14 @@ class ModelConfig:
     mean: tuple[Annotated[float, Range(-100, 100)], ...] = ()
     std: tuple[Annotated[float, Range(1e-6, 100)], ...] = ()
     decoder_channels: tuple[Channels, Channels, Channels, Channels, Channels] = (256, 128, 64, 32, 16)
-    stem_channels: tuple[Channels, Channels] = (16, 32)
+    stem_channels: tuple[Channels, ...] = (16, 32)
     log_input: bool = False
 
     def __post_init__(self) -> None:
         """Fills in the band statistics and refuses a band that is not Sentinel-2's."""
         check(self, "model.")
+        if not 2 <= len(self.stem_channels) <= 6:
+            raise SettingError("model.stem_channels", list(self.stem_channels), "give two to six numbers, as in 16 32")
         unknown = [band for band in self.bands if band not in BANDS]
         if unknown:
             raise GlofgeoError(f"unknown band {', '.join(unknown)}: Sentinel-2 has {', '.join(BANDS)}")

@@ -30,7 +30,7 @@ WRONG = {
         "image_size": [13, 10**9], "bands": ["B02", {"B02": 1}, [2]], "mean": [["x"] * 4, [math.nan] * 4, [1e18] * 4],
         "std": [[0.1, 0.1, 0.1, 0.0], [1e18] * 4, [1e-300] * 4],
         "decoder_channels": [[8] * 4, [8] * 6, [8, 8, 8, 8, 0], [8, 8, 8, 8, 1e9], 8],
-        "stem_channels": [[8], [8, -8]], "log_input": ["yes", 1],
+        "stem_channels": [[8], [8] * 7, [8, -8]], "log_input": ["yes", 1],
     },
 }  # fmt: skip
 WRONG_ALONE = {

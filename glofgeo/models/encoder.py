@@ -2,7 +2,9 @@
 
 import copy
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise, zip_longest
 from typing import Literal
 
 import torch
@@ -41,18 +43,26 @@ SIZES: dict[Variant, Size] = {
 class ConvStem(nn.Module):
     """Detail beside the transformer: a token is 140 m wide on the ground, the smallest lakes 22 m.
 
-    Maps ``(B, C, H, W)`` to ``(B, full, H, W)`` and ``(B, half, ceil(H / 2), ceil(W / 2))``.
+    Maps ``(B, C, H, W)`` to ``(B, full, H, W)``, ``(B, half, ceil(H / 2), ceil(W / 2))``, and so on to a quarter and
+    less where it has channels for these.
     """
 
-    def __init__(self, in_channels: int, full: int, half: int) -> None:
+    def __init__(self, in_channels: int, full: int, half: int, *coarser: int) -> None:
         super().__init__()
         self.full_res = nn.Sequential(Conv2dReLU(in_channels, full, 3, padding=1), Conv2dReLU(full, full, 3, padding=1))
         self.half_res = Conv2dReLU(full, half, 3, padding=1, stride=2)
+        self.coarser = nn.ModuleList(
+            nn.Sequential(Conv2dReLU(before, own, 3, padding=1, stride=2), Conv2dReLU(own, own, 3, padding=1))
+            for before, own in pairwise([half, *coarser])
+        )
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the map at full and the map at half resolution."""
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Returns a map for each resolution, the full one first."""
         full = self.full_res(x)
-        return full, self.half_res(full)
+        maps = [full, self.half_res(full)]
+        for halve in self.coarser:
+            maps.append(halve(maps[-1]))
+        return maps
 
 
 class DinoV2Encoder(nn.Module):
@@ -63,7 +73,7 @@ class DinoV2Encoder(nn.Module):
     Attributes:
         vit: the transformer; `vit.pos_embed` holds patch positions only, the class token's own is part of
             `vit.cls_token`.
-        stem: convolutions at full and half resolution.
+        stem: convolutions at full and half resolution, and coarser ones if asked for.
         out_channels: channels of the maps that `forward` returns, the input's first.
         pyramid_blocks: the blocks (0-based) behind the maps of stride 3.5, 7, 14 and 28.
         grad_checkpoint: whether training keeps only what goes into each block and computes the rest again.
@@ -77,7 +87,7 @@ class DinoV2Encoder(nn.Module):
         image_size: int = 518,
         registers: int = 0,
         extra_init: Literal["copy", "zeros"] = "copy",
-        stem_channels: tuple[int, int] = (16, 32),
+        stem_channels: Sequence[int] = (16, 32),
     ) -> None:
         """Builds the encoder with random weights.
 
@@ -90,7 +100,8 @@ class DinoV2Encoder(nn.Module):
             extra_init: `copy` gives the added blocks the weights of the last pretrained block, so that the first
                 step already sends a gradient into their LayerScale; `zeros` also sets attention and MLP to zero,
                 and then every gradient of these blocks is zero for ever.
-            stem_channels: channels of the stem at full and at half resolution.
+            stem_channels: channels of the stem at full and at half resolution, then as many as wanted, up to four, of
+                those at a quarter and less, which join the levels of the pyramid from the finest on.
 
         Raises:
             GlofgeoError: If `image_size` is not a positive multiple of 14 or `extra_blocks` is negative.
@@ -142,7 +153,8 @@ class DinoV2Encoder(nn.Module):
             ]
         )
         self.stem = ConvStem(in_channels, *stem_channels)
-        self.out_channels = [in_channels, stem_channels[1], *size.pyramid]
+        levels = zip_longest(size.pyramid, stem_channels[2:], fillvalue=0)
+        self.out_channels = [in_channels, stem_channels[1], *(tokens + detail for tokens, detail in levels)]
 
     @property
     def blocks(self) -> nn.Sequential:
@@ -169,15 +181,24 @@ class DinoV2Encoder(nn.Module):
             The input, then maps of stride 2, 3.5, 7, 14 and 28, each ``(B, out_channels[i], ceil(H / stride),
             ceil(W / stride))``.
         """
-        _, half = self.stem(x)
-        return [x, half, *self.pyramid(x)]
+        _, half, *coarser = self.stem(x)
+        return [x, half, *self.pyramid(x, coarser)]
 
-    def pyramid(self, x: Tensor) -> list[Tensor]:
-        """Returns the transformer's maps alone: strides 3.5, 7, 14 and 28, cropped to what covers the input."""
+    def pyramid(self, x: Tensor, coarser: Sequence[Tensor] = ()) -> list[Tensor]:
+        """Returns the transformer's maps: strides 3.5, 7, 14 and 28, cropped to what covers the input.
+
+        Args:
+            x: as for `forward`.
+            coarser: the stem's maps from a quarter of the resolution on, to be brought to these strides and appended to
+                the channels of the finest levels.
+        """
         height, width = x.shape[-2:]
         maps = []
         for level, tokens, stride in zip(self.levels, self.tokens(x, self.pyramid_blocks), STRIDES, strict=True):
             maps.append(level(tokens)[..., : math.ceil(height / stride), : math.ceil(width / stride)])
+        for number, detail in enumerate(coarser):
+            same = F.interpolate(detail, size=maps[number].shape[-2:], mode="bilinear")
+            maps[number] = torch.cat([maps[number], same], dim=1)
         return maps
 
     def tokens(self, x: Tensor, blocks: tuple[int, ...]) -> list[Tensor]:

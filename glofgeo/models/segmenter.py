@@ -58,8 +58,8 @@ class LakeSegmenter(nn.Module):
         """
         height, width = reflectance.shape[-2:]
         x = pad_to_multiple(normalise(reflectance, self.mean, self.std, log=self.config.log_input), PATCH)
-        full, half = self.encoder.stem(x)
-        decoded = self.decoder([x, half, *self.encoder.pyramid(x)])
+        full, half, *coarser = self.encoder.stem(x)
+        decoded = self.decoder([x, half, *self.encoder.pyramid(x, coarser)])
         logits: Tensor = self.head(self.fuse(torch.cat([decoded, full], dim=1)))
         return logits[..., :height, :width].float()
 

@@ -15,6 +15,20 @@ def model(**settings):
 
 
 MODEL = model()
+DEEP = model(stem_channels=(8, 12, 16, 20, 24, 28))
+
+
+@pytest.mark.parametrize("level", range(2, 6))
+@torch.inference_mode()
+def test_a_longer_stem_adds_detail_to_one_level_after_another(level):
+    x = torch.rand(1, 4, 98, 126)
+    stem = DEEP.encoder.stem(x)
+    plain, fuller = DEEP.encoder.pyramid(x), DEEP.encoder(x)
+    assert [len(one[0]) for one in fuller] == DEEP.encoder.out_channels
+    assert torch.equal(fuller[level][:, : plain[level - 2].shape[1]], plain[level - 2])
+    detail = fuller[level][:, plain[level - 2].shape[1] :]
+    assert detail.shape[1] == stem[level].shape[1] and detail.std() > 0
+    torch.testing.assert_close(detail.mean(), stem[level].mean(), rtol=0.1, atol=0.01)
 
 
 SIZES = [(98, 98), (131, 200), (30, 30), (14, 15), (5, 9), (518, 518), (99, 1036), (1035, 211), (500, 333)]
@@ -23,10 +37,11 @@ SIZES = [(98, 98), (131, 200), (30, 30), (14, 15), (5, 9), (518, 518), (99, 1036
 @pytest.mark.parametrize("size", SIZES)
 @torch.inference_mode()
 def test_logits_have_the_size_of_the_input(size):
-    logits = MODEL(torch.rand(1, 4, *size))
-    assert logits.shape == (1, 1, *size)
-    assert logits.dtype == torch.float32
-    assert logits.isfinite().all()
+    for one in (MODEL, DEEP):
+        logits = one(torch.rand(1, 4, *size))
+        assert logits.shape == (1, 1, *size)
+        assert logits.dtype == torch.float32
+        assert logits.isfinite().all()
 
 
 @pytest.mark.parametrize(("size", "pad"), [((45, 61), (9, 11)), ((98, 113), (13, 0)), ((139, 70), (0, 1))])

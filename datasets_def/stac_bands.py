@@ -1,0 +1,74 @@
+"""Which asset of a STAC item holds which band, whatever a catalogue calls it."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from datasets_def.bands import BANDS, band_name
+from datasets_def.errors import GlofgeoError
+
+# Earth Search names assets by these; the STAC extension eo knows them as common names.
+_COMMON = {
+    "coastal": "B01", "blue": "B02", "green": "B03", "red": "B04", "rededge1": "B05", "rededge2": "B06",
+    "rededge3": "B07", "nir": "B08", "nir08": "B8A", "nir09": "B09", "cirrus": "B10", "swir16": "B11", "swir22": "B12",
+}  # fmt: skip
+_KEY = re.compile(r"(?i)(\w+?)(?:[_-](\d0)m)?(?:[_-]jp2)?")
+_METADATA = ("product_metadata", "granule_metadata")
+_PICTURES = {"thumbnail", "overview", "visual", "metadata"}
+
+
+def is_jpeg2000(href: str, media_type: str | None) -> bool:
+    """Whether a file is JPEG 2000, by its type or its name."""
+    return "jp2" in (media_type or "").lower() or bool(re.search(r"(?i)\.jp2(?:$|\?)", href))
+
+
+def choose_assets(assets: Mapping[str, Any], where: str) -> dict[str, Mapping[str, Any]]:
+    """Picks an asset for each band, `SCL`, and the metadata files.
+
+    Of several for one band the COG comes before JPEG 2000, and the finest before coarser ones.
+
+    Args:
+        assets: of an item, as they are.
+        where: for messages.
+
+    Raises:
+        GlofgeoError: If an asset is called one band and described as another.
+    """
+    found: dict[str, tuple[tuple[bool, float, str], Mapping[str, Any]]] = {}
+    for key, asset in assets.items():
+        if not isinstance(asset, Mapping):
+            continue
+        name, metres = _name(key, asset, where)
+        jpeg2000 = is_jpeg2000(str(asset.get("href", "")), str(asset.get("type", "")))
+        if name and (name not in found or (jpeg2000, metres, key) < found[name][0]):
+            found[name] = ((jpeg2000, metres, key), asset)
+    return {name: asset for name, (_, asset) in found.items()}
+
+
+def _name(key: str, asset: Mapping[str, Any], where: str) -> tuple[str, float]:
+    """Our name of an asset, empty for one of no use, and its resolution in metres as far as it tells."""
+    metadata = key.lower().replace("-", "_")
+    if metadata in _METADATA:
+        return metadata, 0
+    roles = asset.get("roles")
+    if isinstance(roles, list) and _PICTURES & {str(role) for role in roles}:
+        return "", 0
+    match = _KEY.fullmatch(key)
+    called = _band(match[1]) if match else ""
+    bands: list[Any] = next((asset[name] for name in ("eo:bands", "bands") if isinstance(asset.get(name), list)), [])
+    described = _described(bands[0]) if len(bands) == 1 and isinstance(bands[0], Mapping) else ""
+    if called and described and called != described:
+        raise GlofgeoError(f"{where}: asset {key} is described as {described}", "give another item of this scene")
+    gsd = asset.get("gsd")
+    metres = float(match[2]) if match and match[2] else float(gsd) if isinstance(gsd, int | float) else 0.0
+    return called or described, metres
+
+
+def _described(band: Mapping[str, Any]) -> str:
+    texts = (str(band.get(name, "")) for name in ("name", "common_name", "eo:common_name"))
+    return next(filter(None, map(_band, texts)), "")
+
+
+def _band(text: str) -> str:
+    name = _COMMON.get(text.lower(), band_name(text))
+    return name if name in BANDS or name == "SCL" else ""

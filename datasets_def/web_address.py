@@ -1,0 +1,99 @@
+"""Web addresses: made absolute; signatures taken off before they are kept or shown, and put on at each request."""
+
+from pathlib import Path
+from urllib.parse import parse_qsl, urljoin, urlsplit, urlunsplit
+
+from datasets_def.errors import GlofgeoError
+
+# Planetary Computer keeps its images in Azure's storage and gives a token that opens them for 45 minutes.
+# Source: https://planetarycomputer.microsoft.com/docs/concepts/sas/
+_AZURE = ".blob.core.windows.net"
+# A pre-signed address is known by one of these parameters: Azure, S3, Google, CloudFront.
+_SIGNATURES = {"sig", "x-amz-signature", "x-goog-signature", "signature"}
+
+
+_WEB = ("http", "https", "s3")
+
+
+def is_web(text: str) -> bool:
+    """Whether a text is an address of the network, and no path."""
+    return text.partition("://")[0].lower() in _WEB
+
+
+def resolve(href: str, base: str, where: str) -> str:
+    """Makes the address of a file that a STAC item names absolute.
+
+    Args:
+        href: as the item gives it.
+        base: address or path of the item.
+        where: for messages.
+
+    Returns:
+        The address without a token of Planetary Computer, or a path.
+
+    Raises:
+        GlofgeoError: If there is none, or an item from the network names a file of this computer.
+    """
+    try:
+        urlsplit(href)
+    except ValueError:
+        href = ""
+    if not href:
+        raise GlofgeoError(f"{where}: an asset has no address (href)", "search again")
+    if is_web(href):
+        return without_token(href)
+    if not is_web(base):
+        path = Path(href.removeprefix("file://"))
+        return str(Path(base).parent / path) if base else str(path)
+    if urlsplit(href).scheme or href.startswith("/vsi"):
+        raise GlofgeoError(f"{where}: its asset {href} is not on the network", "give another item of this scene")
+    # `urljoin` joins nothing to an address of S3.
+    joined = urljoin(base.replace("s3://", "https://", 1), href)
+    return joined.replace("https://", "s3://", 1) if base.startswith("s3://") else joined
+
+
+def is_planetary_computer(url: str) -> bool:
+    """Whether an address is one of Azure's storage, whose images Planetary Computer opens with a token."""
+    return (urlsplit(url).hostname or "").endswith(_AZURE)
+
+
+def without_token(url: str) -> str:
+    """Takes Planetary Computer's token off; `sign` puts a fresh one on. Other addresses come back as they are."""
+    return shown(url) if is_planetary_computer(url) else url
+
+
+def shown(url: str) -> str:
+    """An address as it may be printed or stored: without user name, password and signature."""
+    parts = urlsplit(url)
+    if not parts.netloc:
+        return url
+    secret = any(name.lower() in _SIGNATURES for name, _ in parse_qsl(parts.query))
+    return urlunsplit(
+        parts._replace(netloc=parts.netloc.rpartition("@")[2], query="" if secret else parts.query, fragment="")
+    )
+
+
+def sign(url: str) -> str:
+    """Puts a fresh token on an address of Planetary Computer; others come back as they are.
+
+    Tokens are kept until shortly before they end, so that this may be called at every request.
+
+    Raises:
+        GlofgeoError: If the package `planetary-computer` is not installed, or no token was given.
+    """
+    if not is_planetary_computer(url):
+        return url
+    try:
+        import planetary_computer
+    except ImportError:
+        raise GlofgeoError(
+            f"{shown(url)}: Planetary Computer opens its images only with a token",
+            "install the package planetary-computer",
+        ) from None
+    try:
+        # It returns a signed address unchanged, also where that has ended.
+        return str(planetary_computer.sign(without_token(url)))
+    except Exception as error:
+        raise GlofgeoError(
+            f"{shown(url)}: Planetary Computer gave no token ({type(error).__name__})", "try again later"
+        ) from None

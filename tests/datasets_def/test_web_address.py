@@ -1,0 +1,63 @@
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from datasets_def.errors import GlofgeoError
+from datasets_def.web_address import is_web, shown, sign
+
+BLOB = "https://sentinel2l2a01.blob.core.windows.net/sentinel2-l2/B02.tif"
+
+
+@pytest.mark.parametrize(
+    ("url", "printed"),
+    [
+        ("https://user:secret@a.org/x.tif", "https://a.org/x.tif"),
+        ("https://a.org/x.tif?X-Amz-Signature=secret&X-Amz-Date=1", "https://a.org/x.tif"),
+        (BLOB + "?se=2026&sig=secret", BLOB),
+        ("https://a.org/x.tif?version=2", "https://a.org/x.tif?version=2"),
+        ("s3://bucket/x.tif", "s3://bucket/x.tif"),
+        ("/data/x?.tif", "/data/x?.tif"),
+    ],
+)
+def test_secrets_are_not_shown(url, printed):
+    assert shown(url) == printed
+
+
+def test_an_old_token_gives_way_to_a_fresh_one(monkeypatch):
+    asked = []
+    fake = SimpleNamespace(sign=lambda url: asked.append(url) or f"{url}?sig={len(asked)}")
+    monkeypatch.setitem(sys.modules, "planetary_computer", fake)
+    assert sign(BLOB + "?se=2020&sig=old") == BLOB + "?sig=1"
+    assert sign(BLOB) == BLOB + "?sig=2"
+    assert asked == [BLOB, BLOB]
+
+
+def test_other_hosts_need_no_token():
+    assert sign("https://sentinel-cogs.s3.us-west-2.amazonaws.com/B02.tif").endswith("/B02.tif")
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "planetary_computer", None)
+    with pytest.raises(GlofgeoError, match="install the package planetary-computer"):
+        sign(BLOB)
+
+
+def test_a_refused_token_says_which_image(monkeypatch):
+    def refuse(url):
+        raise OSError("secret")
+
+    monkeypatch.setitem(sys.modules, "planetary_computer", SimpleNamespace(sign=refuse))
+    with pytest.raises(GlofgeoError, match=r"B02\.tif: Planetary Computer gave no token") as refused:
+        sign(BLOB)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["https://a.org/x", "http://127.0.0.1:8/x", "s3://bucket/x"])
+def test_addresses_are_no_paths(text):
+    assert is_web(text)
+
+
+@pytest.mark.parametrize("text", ["data/x.tif", "/vsicurl/https://a.org/x", "C:\\x", "@list.txt"])
+def test_paths_are_no_addresses(text):
+    assert not is_web(text)
