@@ -210,13 +210,14 @@ def _run_on_cluster(jobs: list[Job], dask: str, device: str, out: Path, report: 
         if text != shown:
             name(shown := text)
 
+    tasks = make_tasks(jobs, out, device)
     with (
         contextlib.ExitStack() as stack,
-        connected(dask, device, len(jobs)) as client,
+        connected(dask, device, tasks) as client,
         windows_progress(windows, shown=progress, note=f"Dask: {client.dashboard_link}") as (name, advance),
     ):
         stack.callback(sweep, out)  # after Ctrl-C, once the workers of this machine have ended
-        for task, error in run_tasks(client, make_tasks(jobs, out, device), 0 if dask == "auto" else 1, told):
+        for task, error in run_tasks(client, tasks, 0 if dask == "auto" else 1, told):
             if isinstance(error, CannotWriteError):
                 raise error
             advance(task.job.windows)
