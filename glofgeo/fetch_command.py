@@ -74,7 +74,7 @@ def fetch(  # noqa: PLR0913
     seen = lakes_in(lakes, area) if lakes else area
     failed: dict[str, GlofgeoError] = {}
     if from_:
-        from glofgeo.fetch.plan import choose_scenes, find_scenes_to_fetch, table
+        from glofgeo.fetch.plan import choose_scenes, find_scenes_to_fetch, gaps, table
 
         query = Query(area.union_all(), first, last, wanted, max_cloud)
         check_query(query)
@@ -84,6 +84,8 @@ def fetch(  # noqa: PLR0913
         for line in table(chosen, [plan.size(one.files) for one in chosen], "lakes" if lakes else "area"):
             say(line)
         say(f"{len(chosen)} of {len(found)} scenes")
+        for line in gaps(query, found, chosen):
+            say(line)
         failed |= plan.save_search(chosen, Path(aoi).stem) if dry_run else plan.fetch(chosen)
     if not dry_run:
         failed |= _fetch_dem(area, out.parent / "dem") if dem else {}
