@@ -99,6 +99,19 @@ def test_an_empty_search_is_told(tmp_path):
         list_scenes([f"@{path}"])
 
 
+def test_what_is_not_read_in_place_names_the_command_that_fetches_it(web, cogs, checkpoint, tmp_path, refused):
+    (cogs / "jp2.json").write_text((cogs / "item.json").read_text().replace(".tif", ".jp2"))
+    line = refused("map", "--scene", f"{web.url}/jp2.json", "--checkpoint", checkpoint, "--out", tmp_path)
+    assert line.endswith("download it first: glofgeo fetch --aoi AREA --from 2024-10-15 --to 2024-10-15")
+
+
+def test_info_tells_of_a_scene_where_it_is(web, run, kept):
+    status, told, _ = run("info", f"{web.url}/item.json")
+    assert status == 0
+    assert kept.stem in told
+    assert "(DN -1000) / 10000, from the product's metadata" in told
+
+
 def test_the_command_maps_in_place_in_spite_of_failures_and_prints_no_secret(web, checkpoint, tmp_path):
     web.fail(Fault("cut", match=".tif", first=8, every=9), Fault(503, match=".tif", first=5, last=6))
     command = [
