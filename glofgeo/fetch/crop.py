@@ -21,10 +21,11 @@ from rasterio.windows import Window
 from datasets_def.atomic import written_beside
 from datasets_def.bands import DEFAULT_BANDS, QUANTIFICATION
 from datasets_def.grid import Bounds, Grid
+from datasets_def.in_place import read_in_place
 from datasets_def.product_metadata import FILE_NAME, offset_in
 from datasets_def.reproject import areas_on_grid
+from datasets_def.stac_bands import is_jpeg2000
 from glofgeo.errors import GlofgeoError
-from glofgeo.fetch.cog import is_cog, read_cog
 from glofgeo.fetch.download import download
 from glofgeo.fetch.scene_files import SceneFiles
 from glofgeo.fetch.search import NEEDED, Found
@@ -84,7 +85,8 @@ class Crop:
 
 def can_crop(scene: Found) -> bool:
     """Whether windows of all files of a scene can be read in place; JPEG 2000 is fetched whole."""
-    return all(is_cog(scene.item.assets[name].href, scene.item.assets[name].media_type) for name in NEEDED)
+    assets = [scene.item.assets[name] for name in NEEDED]
+    return not any(is_jpeg2000(asset.href, asset.media_type) for asset in assets)
 
 
 def crop_path(files: SceneFiles, out: Path) -> Path:
@@ -132,7 +134,7 @@ def plan_crop(files: SceneFiles, area: GeoSeries, out: Path) -> Crop:
     Raises:
         GlofgeoError: If it cannot be opened, or does not touch the area.
     """
-    grid = read_cog(files.scene.item.assets["B02"].href, _grid_of)
+    grid = read_in_place(files.scene.item.assets["B02"].href, _grid_of)
     shapes = areas_on_grid(area, grid.crs, grid.outline)
     if not len(shapes):
         raise GlofgeoError(f"{files.scene.name}: its images do not touch the area of interest")
@@ -165,7 +167,7 @@ def fetch_crop(crop: Crop, done: Callable[[int], None]) -> Path:
         name, window = piece
         path = _piece_path(folder, name, window)
         if not path.exists():
-            pixels = read_cog(item.assets[name].href, lambda source: _read_piece(source, window, name))
+            pixels = read_in_place(item.assets[name].href, lambda source: _read_piece(source, window, name))
             with written_beside(path) as part, part.open("wb") as file:
                 np.save(file, pixels)
         done(1)
@@ -203,7 +205,7 @@ def _radiometry(crop: Crop, folder: Path) -> list[tuple[float, float]]:
         download(crop.files.files[FILE_NAME], folder / FILE_NAME, lambda _: None, threading.Event())
         declared = offset_in((folder / FILE_NAME).read_bytes(), f"{scene.name}: {FILE_NAME}")
     for band in DEFAULT_BANDS:
-        own: tuple[float, float] = read_cog(
+        own: tuple[float, float] = read_in_place(
             scene.item.assets[band].href, lambda source: (source.scales[0], source.offsets[0])
         )
         if own == (1.0, 0.0) and declared is None:

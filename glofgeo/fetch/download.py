@@ -81,10 +81,8 @@ def download(
                 part.discard()
             tries = 1 if part.size > before else tries + 1
             if tries == (_TRIES_DENIED if error.denied else _TRIES) or (error.wait or 0) > _LONGEST_WISH_S:
-                raise GlofgeoError(
-                    f"{shown(file.href)}: {error}; tried {tries} times",
-                    "try again later; what has come is kept",
-                ) from None
+                hint = "check your keys for it" if error.denied else "try again later; what has come is kept"
+                raise GlofgeoError(f"{shown(file.href)}: {error}; tried {tries} times", hint) from None
             wait = min(pause_s * 2 ** (tries - 1), _LONGEST_PAUSE_S) * random.uniform(0.75, 1.25)
             if stop.wait(wait if error.wait is None else max(error.wait, pause_s * random.random())):
                 raise Stopped from None

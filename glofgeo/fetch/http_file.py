@@ -11,7 +11,7 @@ import requests
 
 from datasets_def.web_address import shown, sign
 from glofgeo.errors import GlofgeoError
-from glofgeo.fetch.remote_file import CHUNK, Body, Interrupted
+from glofgeo.fetch.remote_file import CHUNK, Body, Interrupted, NotThereError
 from glofgeo.version import __version__
 
 # Seconds to connect, and to wait for more bytes.
@@ -20,6 +20,8 @@ TIMEOUT = (10.0, 60.0)
 # What another try may cure.
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 _DENIED = {401, 403}
+_ABSENT = {404, 410}
+_NO_HEAD = {405, 501}
 
 _PER_THREAD = threading.local()
 
@@ -51,6 +53,8 @@ def size_over_http(href: str) -> int | None:
     headers = {"Accept-Encoding": "identity", "User-Agent": f"glofgeo/{__version__}"}
     with _failures_told():
         answer = _session().head(sign(href), headers=headers, timeout=TIMEOUT, allow_redirects=True)
+        if answer.status_code in _NO_HEAD:
+            return None
         _check_status(href, answer)
         return _number(answer.headers.get("Content-Length"))
 
@@ -88,7 +92,8 @@ def _check_status(href: str, answer: requests.Response) -> None:
         raise Interrupted(f"it answered {status}: access denied", denied=True)
     if status in _PASSING:
         raise Interrupted(f"it answered {status}", wait=_retry_after(answer.headers.get("Retry-After")))
-    raise GlofgeoError(f"{shown(href)}: the server answered {status}", "try another catalogue, or another scene")
+    kind = NotThereError if status in _ABSENT else GlofgeoError
+    raise kind(f"{shown(href)}: the server answered {status}", "try another catalogue, or another scene")
 
 
 def _retry_after(text: str | None) -> float | None:

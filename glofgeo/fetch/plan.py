@@ -3,20 +3,21 @@
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from geopandas import GeoSeries
 from rasterio import DatasetReader
 
+from datasets_def.in_place import read_in_place
+from datasets_def.stac_bands import is_jpeg2000
 from glofgeo.errors import GlofgeoError, GlofgeoWarning
 from glofgeo.fetch.catalogs import Catalog
 from glofgeo.fetch.choose import best, by_season, fill_gaps, likely, needed_tiles
-from glofgeo.fetch.cog import is_cog, read_cog
 from glofgeo.fetch.opening import size_of
 from glofgeo.fetch.progress import progress
 from glofgeo.fetch.query import Query
 from glofgeo.fetch.rank import Seen, rank
-from glofgeo.fetch.remote_file import Interrupted
+from glofgeo.fetch.remote_file import Interrupted, NotThereError
 from glofgeo.fetch.scene_files import PRODUCT_METADATA, SceneFiles, files_of
 from glofgeo.fetch.search import Found, search
 
@@ -34,13 +35,11 @@ class Chosen:
         files: what to download of it.
         seen: what it sees of the lakes.
         is_there: it was fetched before.
-        size: bytes to download, as far as they are known.
     """
 
     files: SceneFiles
     seen: Seen
     is_there: bool
-    size: int = 0
 
 
 def find_scenes_to_fetch(query: Query, catalogs: Sequence[Catalog], *, shown: bool) -> list[Found]:
@@ -71,9 +70,10 @@ def find_scenes_to_fetch(query: Query, catalogs: Sequence[Catalog], *, shown: bo
                 listed.append(search(catalog, query, tell))
             except GlofgeoError as error:
                 failures.append(error)
-                warnings.warn(f"{error}", GlofgeoWarning, stacklevel=1)
     if not listed:
         raise failures[0]
+    for failure in failures:
+        warnings.warn(str(failure), GlofgeoWarning, stacklevel=1)
     scenes = fill_gaps(listed)
     if not scenes:
         raise GlofgeoError(
@@ -112,14 +112,46 @@ def choose_scenes(
         name("looking at the lakes")
         seen = rank(everyone, lakes, advance)
     chosen: list[Chosen] = []
-    for group in candidates.values():
-        ranked = [scene for scene in best(group, seen, len(group)) if seen[scene.name].share > 0]
-        able = (scene for scene in ranked if tells_radiometry(scene))
-        chosen += [
-            Chosen(files, seen[scene.name], is_there(files))
-            for scene, files in ((scene, files_of(scene)) for scene, _ in zip(able, range(count), strict=False))
-        ]
+    wanted = sum(min(count, len(group)) for group in candidates.values())
+    with progress(wanted, "scenes", shown=shown) as (name, advance):
+        name("asking for sizes")
+        for group in candidates.values():
+            left = count
+            for scene in best(group, seen, len(group)):
+                if left and seen[scene.name].share > 0 and (files := _available(files_of(scene), is_there)):
+                    chosen.append(Chosen(files, seen[scene.name], is_there(files)))
+                    left -= 1
+                    advance(1)
     return chosen
+
+
+def _available(files: SceneFiles, is_there: Callable[[SceneFiles], bool]) -> SceneFiles | None:
+    """Adds the sizes of files that the catalogue does not give; None where a scene cannot be used, with a warning."""
+    if is_there(files):
+        return files
+    if not tells_radiometry(files.scene):
+        return None
+    hrefs = [file.href for file in files.files.values()]
+    try:
+        with ThreadPoolExecutor(_CONNECTIONS) as pool:
+            sizes = dict(zip(hrefs, pool.map(_ask_size, hrefs), strict=True))
+    except NotThereError as error:
+        warnings.warn(f"{files.scene.name}: left out: {error}", GlofgeoWarning, stacklevel=1)
+        return None
+    for name, file in files.files.items():
+        size = sizes[file.href]
+        if size and file.size and size != file.size:
+            reason = f"{name} has {size} bytes, and the catalogue says {file.size}"
+            warnings.warn(f"{files.scene.name}: left out: {reason}", GlofgeoWarning, stacklevel=1)
+            return None
+    return files.with_sizes(sizes)
+
+
+def _ask_size(href: str) -> int | None:
+    try:
+        return size_of(href)
+    except Interrupted:
+        return None  # the download will be more patient
 
 
 def tells_radiometry(scene: Found) -> bool:
@@ -135,7 +167,7 @@ def tells_radiometry(scene: Found) -> bool:
         return (source.scales[0], source.offsets[0]) != (1.0, 0.0)
 
     try:
-        if is_cog(band.href, band.media_type) and read_cog(band.href, scaled):
+        if not is_jpeg2000(band.href, band.media_type) and read_in_place(band.href, scaled):
             return True
         reason = "neither a metadata file nor its images say whether its DN include the offset of baseline 04.00"
     except GlofgeoError as error:
@@ -144,44 +176,19 @@ def tells_radiometry(scene: Found) -> bool:
     return False
 
 
-def measure(chosen: Sequence[Chosen], share: Callable[[Found], float], *, shown: bool) -> list[Chosen]:
-    """Asks for the sizes that catalogues do not give; what does not answer stays unknown.
-
-    Args:
-        chosen: scenes.
-        share: of a scene that is downloaded, 0-1.
-        shown: show progress.
-    """
-    unknown = [file.href for one in chosen if not one.is_there for file in one.files.files.values() if not file.size]
-    with progress(len(unknown), "files", shown=shown and bool(unknown)) as (name, advance):
-        name("asking for sizes")
-
-        def ask(href: str) -> int | None:
-            try:
-                return size_of(href)
-            except (Interrupted, GlofgeoError):
-                return None
-            finally:
-                advance(1)
-
-        with ThreadPoolExecutor(_CONNECTIONS) as pool:
-            sizes = dict(zip(unknown, pool.map(ask, unknown), strict=True))
-    known = [replace(one, files=one.files.with_sizes(sizes)) for one in chosen]
-    return [replace(one, size=0 if one.is_there else round(one.files.size * share(one.files.scene))) for one in known]
-
-
-def table(chosen: Sequence[Chosen], what: str) -> list[str]:
+def table(chosen: Sequence[Chosen], sizes: Sequence[int], what: str) -> list[str]:
     """Words what would be fetched, a line for each scene and one for the total.
 
     Args:
         chosen: scenes.
+        sizes: bytes to download of each.
         what: they should see, "lakes" or "area".
     """
     rows = [("date", "tile", "cloud", "snow", f"{what} seen", "size", "scene")]
-    for one in chosen:
+    for one, count in zip(chosen, sizes, strict=True):
         item = one.files.scene.item
         seen = f"{one.seen.share:.0%}" if one.seen.is_measured else f"~{one.seen.share:.0%}"
-        size = "there" if one.is_there else megabytes(one.size)
+        size = "there" if one.is_there else megabytes(count)
         rows.append(
             (f"{item.datetime:%Y-%m-%d}", item.tile, _percent(item.cloud), _percent(item.snow), seen, size,
              one.files.scene.name)

@@ -13,10 +13,11 @@ from rasterio import DatasetReader
 from rasterio.features import rasterize
 
 from datasets_def.grid import Grid
+from datasets_def.in_place import read_in_place
 from datasets_def.pixels import OBSERVED_CLASS
 from datasets_def.reproject import areas_on_grid
+from datasets_def.stac_bands import is_jpeg2000
 from glofgeo.errors import GlofgeoError
-from glofgeo.fetch.cog import is_cog, read_cog
 from glofgeo.fetch.search import Found
 
 logger = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ def lakes_seen(scene: Found, lakes: GeoSeries) -> Seen:
         GlofgeoError: If the classification cannot be read.
     """
     classification = scene.item.assets["SCL"]
-    if not is_cog(classification.href, classification.media_type):
+    if is_jpeg2000(classification.href, classification.media_type):
         return of_tile(scene)
 
     def read(source: DatasetReader) -> Seen:
@@ -106,7 +107,7 @@ def lakes_seen(scene: Found, lakes: GeoSeries) -> Seen:
         inside = rasterize(shapes, part.shape, transform=part.transform, all_touched=True).astype(bool)
         return seen_in(source.read(1, window=window)[inside])
 
-    return read_cog(classification.href, read)
+    return read_in_place(classification.href, read)
 
 
 def seen_in(classes: "np.ndarray[tuple[int], np.dtype[np.uint8]]") -> Seen:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from glofgeo.errors import GlofgeoError
+
 # Bytes that are written at once; no more than these are lost when the process is killed.
 CHUNK = 2**16
 
@@ -38,6 +40,10 @@ class Body:
     total: int | None
     version: str | None
     chunks: Iterator[bytes]
+
+
+class NotThereError(GlofgeoError):
+    """A file that a catalogue lists is not there."""
 
 
 class Interrupted(Exception):

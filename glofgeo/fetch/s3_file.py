@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from glofgeo.errors import GlofgeoError
-from glofgeo.fetch.remote_file import CHUNK, Body, Interrupted
+from glofgeo.fetch.remote_file import CHUNK, Body, Interrupted, NotThereError
 
 if TYPE_CHECKING:
     from obstore import GetOptions
@@ -57,7 +57,7 @@ def _failures_told(href: str) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, failures.NotFoundError):
-        raise GlofgeoError(f"{href}: is not there", "try another catalogue, or another scene") from None
+        raise NotThereError(f"{href}: is not there", "try another catalogue, or another scene") from None
     except failures.PreconditionError:
         raise Interrupted("the file has changed meanwhile", restart=True) from None
     except (PermissionError, failures.PermissionDeniedError, failures.UnauthenticatedError):

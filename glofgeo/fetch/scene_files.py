@@ -2,14 +2,17 @@
 
 import json
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from datasets_def.naming import safe_name
+from datasets_def.radiometry import PRODUCT_NAME
 from datasets_def.stac_bands import is_jpeg2000
 from datasets_def.stac_item import Asset
+from datasets_def.web_address import without_token
 from glofgeo.fetch.remote_file import RemoteFile
 from glofgeo.fetch.search import NEEDED, Found
 
@@ -102,6 +105,29 @@ def local_item(plan: SceneFiles) -> dict[str, Any]:
         assets[stem] = {key: value for key, value in facts.items() if value is not None}
     links = [link for link in raw.get("links", []) if link.get("rel") in ("self", "collection", "root", "license")]
     return {**raw, "assets": assets, "links": links}
+
+
+def search_result(scenes: Iterable[Found]) -> dict[str, Any]:
+    """Scenes as one STAC ItemCollection, as catalogues gave them, but for signatures in addresses."""
+    features = []
+    for scene in scenes:
+        assets = {
+            key: {name: value for name, value in asset.items() if name != "alternate"}
+            | {"href": without_token(str(asset.get("href", "")))}
+            for key, asset in scene.raw["assets"].items()
+        }
+        features.append({**scene.raw, "assets": assets})
+    return {"type": "FeatureCollection", "features": features}
+
+
+def other_processings(plan: SceneFiles, out: Path) -> list[Path]:
+    """Finds other processings of the same acquisition in a folder of scenes, by their names."""
+    name = plan.folder(out).name
+    product = PRODUCT_NAME.fullmatch(name)
+    if product is None:
+        return []
+    start = name[: name.index("_N")]
+    return sorted(path for path in out.glob(f"{start}_N*_T{plan.scene.item.tile}_*") if not path.name.startswith(name))
 
 
 def is_there(plan: SceneFiles, out: Path) -> bool:

@@ -151,7 +151,10 @@ def _halves(days: tuple[date, date]) -> Sequence[tuple[date, date]]:
 
 
 def _no_answer(catalog: Catalog, error: Exception) -> GlofgeoError:
-    reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+    text = (str(error) or type(error).__name__).splitlines()[0][:200]
+    # The words of the libraries below are long and hold addresses.
+    known = {"too many": "it answers with errors", "timed out": "it is too slow", "Max retries": "no connection"}
+    reason = next((words for part, words in known.items() if part in text), text)
     return GlofgeoError(
         f"{shown(catalog.url)}: the catalogue does not answer a search ({reason})",
         "check the address and the network, try again later, or name another catalogue",

@@ -164,7 +164,7 @@ def _note(future: Future[None], scene: SceneFiles, fetched: Fetched) -> None:
 
 def _complete(scene: SceneFiles, out: Path, fetched: Fetched, tell: Callable[[Path], None] | None) -> None:
     try:
-        check_scene(scene.part(out))
+        check_scene(scene, scene.part(out))
         folder = finish(scene, out)
         remove_crop(scene, out)
     except GlofgeoError as error:
@@ -175,12 +175,21 @@ def _complete(scene: SceneFiles, out: Path, fetched: Fetched, tell: Callable[[Pa
         tell(folder)
 
 
-def check_scene(folder: Path) -> None:
+def check_scene(files: SceneFiles, folder: Path) -> None:
     """Checks that downloaded files make a scene whose reflectance is known.
+
+    Images for which the catalogue gives no checksum are decoded, which finds wrong bytes in them.
+
+    Args:
+        files: of the scene.
+        folder: that holds them.
 
     Raises:
         GlofgeoError: If they do not, or its metadata and its files disagree.
     """
+    for name, file in files.files.items():
+        if file.checksum is None and name.endswith((".tif", ".tiff")):
+            _decode(folder / name)
     scene = open_scene(folder)
     beside = folder / FILE_NAME
     declared = offset_in(beside.read_bytes(), beside) if beside.exists() else None
@@ -200,3 +209,14 @@ def check_scene(folder: Path) -> None:
             f"{folder}: its images carry an offset of {layer.offset:g} DN and its metadata one of {declared:g}",
             "try another catalogue",
         )
+
+
+def _decode(path: Path) -> None:
+    """Reads an image from end to end, and removes it if that fails, so that it is downloaded again."""
+    try:
+        with rasterio.open(path) as source:
+            for _, window in source.block_windows(1):
+                source.read(1, window=window)
+    except RasterioError:
+        path.unlink()
+        raise GlofgeoError(f"{path.name} came damaged", "try again") from None

@@ -1,5 +1,6 @@
 """The verb `map`: a batch of scenes, each finished on its own, and one layer of all of them."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -187,21 +188,23 @@ def _run_on_cluster(jobs: list[Job], dask: str, device: str, out: Path, report: 
     from glofgeo.mapping.cluster import connected, make_tasks, run_tasks
 
     windows, known = sum(job.windows for job in jobs), len(report.outcomes)
+    shown = ""
+
+    def told(at_work: int, threads: int) -> None:
+        nonlocal shown
+        left = len(jobs) - len(report.outcomes) + known
+        text = f"{left} scenes to map, {at_work} at work" if threads else "waiting for a worker"
+        if text != shown:
+            name(shown := text)
+
+    tasks = make_tasks(jobs, out, device)
     with (
-        connected(dask, device, len(jobs)) as client,
+        contextlib.ExitStack() as stack,
+        connected(dask, device, tasks) as client,
         windows_progress(windows, shown=progress, note=f"Dask: {client.dashboard_link}") as (name, advance),
     ):
-        shown = ""
-        spare = 0 if dask == "auto" else 1
-
-        def told(at_work: int, threads: int) -> None:
-            nonlocal shown
-            left = len(jobs) - len(report.outcomes) + known
-            text = f"{left} scenes to map, {at_work} at work" if threads else "waiting for a worker"
-            if text != shown:
-                name(shown := text)
-
-        for task, error in run_tasks(client, make_tasks(jobs, out, device), spare, told):
+        stack.callback(sweep, out)  # after Ctrl-C, once the workers of this machine have ended
+        for task, error in run_tasks(client, tasks, 0 if dask == "auto" else 1, told):
             if isinstance(error, CannotWriteError):
                 raise error
             advance(task.job.windows)

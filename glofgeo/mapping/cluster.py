@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 
     from glofgeo.inference.batches import Batcher
 
-# Memory that a worker is given on this machine: a full tile of the largest bundled kind takes 2.0 GiB beside the
-# outlines (`benchmarks/RESULTS.md`).
+# Memory that a worker is reckoned with on this machine, beside its model, which is in memory twice while it is loaded:
+# a full tile with a small model takes 2.4 GiB at most (`benchmarks/map_scene.py`).
 _WORKER_BYTES = 3 * 2**30
 
 # A scene that was begun so often without an end is left: it may be its fault.
 _TRIES = 2
 
 # What decides the pixels of a map beside the model.
-_COMPARED = ("torch", "rasterio", "numpy", "scipy", "shapely", "geopandas", "distributed")
+_COMPARED = ("torch", "rasterio", "numpy", "scipy", "shapely", "geopandas")
 
 
 class OtherVersionsError(GlofgeoError):
@@ -83,14 +83,15 @@ def map_on_worker(task: Task) -> None:
         OtherVersionsError: If this worker has other versions than the client.
         GlofgeoError: If the scene has ended two workers already, or as `run_job`.
     """
-    from distributed import get_client
+    from distributed import Client, get_worker
 
     require_same_versions(task.versions, own_versions())
-    client = get_client()
-    begun = client.get_metadata(task.tries, [])
-    if len(begun) >= _TRIES:
-        raise _left(task)
-    client.set_metadata(task.tries, [*begun, process_tag()])
+    worker = get_worker()
+    with Client(worker.scheduler.address, security=worker.security, set_as_default=False) as client:
+        begun = client.get_metadata(task.tries, [])
+        if len(begun) >= _TRIES:
+            raise _left(task)
+        client.set_metadata(task.tries, [*begun, process_tag()])
     job = task.job
     run_job(job, _at_work(task.model, job.predictor.sha256, job.settings, task.device), task.out)
 
@@ -144,13 +145,13 @@ def make_tasks(jobs: list[Job], out: Path, device: str) -> list[Task]:
 
 
 @contextlib.contextmanager
-def connected(dask: str, device: str, scenes: int) -> Iterator["Client"]:
+def connected(dask: str, device: str, tasks: list[Task]) -> Iterator["Client"]:
     """Connects to a cluster, or starts one on this machine for as long as it is needed.
 
     Args:
         dask: `auto` for this machine, the address of a scheduler (`tcp://…`), or its scheduler file (`….json`).
         device: of the workers on this machine.
-        scenes: how many there are to map.
+        tasks: what there is to do.
 
     Raises:
         GlofgeoError: If distributed is not installed, or no scheduler answers.
@@ -163,7 +164,9 @@ def connected(dask: str, device: str, scenes: int) -> Iterator["Client"]:
         if dask == "auto":
             from glofgeo.mapping.local_cluster import local_cluster
 
-            yield stack.enter_context(Client(stack.enter_context(local_cluster(device, scenes, _WORKER_BYTES))))
+            memory = _WORKER_BYTES + 2 * tasks[0].model.stat().st_size
+            cluster = stack.enter_context(local_cluster(device, len(tasks), memory))
+            yield stack.enter_context(Client(cluster))
             return
         try:
             if dask.endswith(".json"):

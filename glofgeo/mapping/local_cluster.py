@@ -3,6 +3,7 @@
 import logging
 import os
 
+import dask.config
 import psutil
 import torch
 from distributed import Nanny, Scheduler, SpecCluster
@@ -30,9 +31,11 @@ def local_cluster(device: str, scenes: int, worker_bytes: int) -> SpecCluster:
         own = [{"OMP_NUM_THREADS": str(cores // count)} for _ in range(count)]
     workers = {
         # Dask's own limit on memory would end a worker that needs more for a moment.
-        number: {"cls": Nanny, "options": {"nthreads": 1, "memory_limit": 0, "env": {**os.environ, **environment}}}
+        number: {"cls": Nanny, "options": {"nthreads": 1, "memory_limit": 0, "env": environment}}
         for number, environment in enumerate(own)
     }
+    # A killed worker starts anew; Dask gives it up after 15 s, which a busy machine needs for the imports alone.
+    dask.config.set({"distributed.deploy.lost-worker-timeout": "600s"})
     scheduler = {"cls": Scheduler, "options": {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}}
     return SpecCluster(workers=workers, scheduler=scheduler, silence_logs=logging.CRITICAL)
 

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from glofgeo.errors import GlofgeoError
+from glofgeo.fetch import http_file
 from glofgeo.fetch.download import Stopped, download
 from glofgeo.fetch.opening import size_of
 from glofgeo.fetch.remote_file import CHUNK, RemoteFile
@@ -53,6 +54,14 @@ def test_a_fault_is_overcome(get, server, fault, known):
         pytest.skip("only what the catalogue says can tell")
     counted = get() if known else get(size=None, checksum=None)
     assert counted == len(CONTENT)
+
+
+def test_every_request_is_signed_anew(get, server, monkeypatch):
+    signed = []
+    monkeypatch.setattr(http_file, "sign", lambda url: signed.append(url) or f"{url}?sig={len(signed)}")
+    server.fault = first_answers("403", "cut")
+    get()
+    assert signed == [f"{server.url}/file"] * 3
 
 
 def test_after_a_cut_only_the_rest_is_asked_for(get, server):

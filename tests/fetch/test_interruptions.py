@@ -20,7 +20,7 @@ from glofgeo.fetch.search import Found
 from glofgeo.fetch import transfer
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background deaf to Ctrl-C
-transfer.check_scene = lambda folder: None  # these files are no images
+transfer.check_scene = lambda files, folder: None  # these files are no images
 url, out, names = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
 class Item:
     product_uri, id = "scene.SAFE", "scene"

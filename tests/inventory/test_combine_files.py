@@ -10,7 +10,7 @@ import shapely
 from affine import Affine
 from geopandas.testing import assert_geodataframe_equal
 
-import glofgeo.inventory.combine_files as combining
+import glofgeo.inventory.combine_by_date as combining
 from glofgeo.errors import GlofgeoError
 from glofgeo.inventory import combine_files, combine_lakes, describe_lakes, write_lakes
 

@@ -20,9 +20,11 @@ from glofgeo.models import load_model
 from glofgeo.terminal import told
 
 distributed = pytest.importorskip("distributed")
+dask = pytest.importorskip("dask")
 
 KILLS = int(os.environ.get("GLOFGEO_TEST_KILLS", "3"))
 BAD = "crash"
+TORCH = ("glofgeo.inference.batches", "glofgeo.models.checkpoint", "glofgeo.models.torch_runtime")
 COMMAND = Path(sys.executable).parent / "glofgeo"
 
 # Loaded by the workers: the bad scene ends its process, the others take a while.
@@ -73,13 +75,22 @@ def alone(scenes, model, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
+    from distributed.utils import get_mp_context
+
     preload = tmp_path_factory.mktemp("preload") / "preload.py"
     preload.write_text(PRELOAD)
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, memory_limit=0, preload=[str(preload)], dashboard_address=":0",
-        silence_logs="CRITICAL",
-    ) as started:  # fmt: skip
-        yield started
+    # Workers that have everything imported start at once, each time one was killed.
+    quick = {
+        "distributed.worker.multiprocessing-method": "forkserver",
+        "distributed.deploy.lost-worker-timeout": "600s",
+    }
+    with dask.config.set(quick):
+        get_mp_context().set_forkserver_preload(["glofgeo.mapping.cluster", "glofgeo.mapping.map_files", *TORCH])
+        with distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, memory_limit=0, preload=[str(preload)], dashboard_address=":0",
+            silence_logs="CRITICAL",
+        ) as started:  # fmt: skip
+            yield started
 
 
 def files(out, name):
