@@ -136,7 +136,11 @@ def map_scenes(  # noqa: PLR0913
     report = Report(tell)
     if dask:
         paths, out = [absolute(path) for path in paths], out.absolute()
-    jobs = _plan(paths, predictor, settings, aoi, offset, report)
+    # Opening a scene over a network takes a second or more.
+    distant = sum(not isinstance(path, Path) for path in paths)
+    with windows_progress(len(paths), shown=progress and distant > 1, noun="scenes") as (name, advance):
+        name("opening")
+        jobs = _plan(paths, predictor, settings, aoi, offset, report, advance)
     to_do = []
     for job in jobs:
         if not overwrite and is_done(out / job.scene.id, job.fingerprint):
@@ -215,10 +219,12 @@ def _plan(
     aoi: gpd.GeoDataFrame | None,
     offset: float | None,
     report: Report,
+    advance: Callable[[int], None],
 ) -> list[Job]:
     # On macOS and Windows, names that differ in case are one.
     jobs: dict[str, Job] = {}
     for path in paths:
+        advance(1)
         try:
             scene = open_scene(path, predictor.bands, offset=offset)
             job = plan_scene(scene, predictor, settings, aoi)
