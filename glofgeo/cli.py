@@ -14,7 +14,8 @@ from cyclopts import App, Parameter
 
 from glofgeo.config import MapConfig, TrainConfig
 from glofgeo.environment import forget_foreign_data
-from glofgeo.errors import GlofgeoError
+from glofgeo.errors import GlofgeoError, NoScenesError
+from glofgeo.fetch_command import fetch, with_fetch_line
 from glofgeo.flags import Device, Devices, Offset, Strategy, UsageError, apply_preset, require_path, shown_default
 from glofgeo.help_groups import HARDWARE, LOGGING, MAIN, OPTIMISER
 from glofgeo.messages import (
@@ -37,6 +38,8 @@ app = App(
     suppress_keyboard_interrupt=False,
     default_parameter=Parameter(negative=(), show_default=shown_default),
 )
+
+app.command(fetch)
 
 
 @app.command
@@ -86,6 +89,8 @@ def train(  # noqa: PLR0913
             aoi, scenes=scenes, lakes=lakes, out=out, config=settings, offset=offset, resume=resume, compare=compare,
             device=device, devices=devices, strategy=strategy, wandb=wandb, progress=True,
         )  # fmt: skip
+    except NoScenesError as error:
+        raise with_fetch_line(error, aoi, lakes, scenes) from None
     except KeyboardInterrupt as stopped:
         if getattr(stopped, "resumable", False):
             say(f"Continue with: glofgeo train --resume {stopped.folder}")  # type: ignore[attr-defined]
@@ -113,7 +118,7 @@ def map_(  # noqa: PLR0913
 
     Args:
         scene: .SAFE folders, zipped products, GeoTIFFs with named bands, folders of these, or @list.txt with one path
-            per line.
+            per line. Also STAC items and COGs at https://… or s3://…, and the result of a search (search.json).
         checkpoint: model: .safetensors, an exported .onnx, or bundled (the model that comes with glofgeo); by default
             the newest runs/*/best.safetensors, or else bundled.
         aoi: map only this area of interest: a polygon file, or the name of a ready-made area.
@@ -127,7 +132,8 @@ def map_(  # noqa: PLR0913
     if not scene:
         raise UsageError("--scene names no scene: give one path or more.")
     from datasets_def.aoi import read_aoi
-    from glofgeo.mapping.batch import list_scenes, map_scenes
+    from glofgeo.mapping.batch import map_scenes
+    from glofgeo.mapping.scene_list import list_scenes
     from glofgeo.models.predictor import load_model
 
     paths = list_scenes(scene)
@@ -281,6 +287,8 @@ def main() -> None:
     """Runs a verb; exits with 2 for wrong input, 1 for a bug in glofgeo, 130 for Ctrl-C."""
     # Otherwise torch's threads spin while they wait, on cores that decode imagery. Torch reads it when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # What GDAL says in its own threads; what matters is told as an error.
+    os.environ.setdefault("CPL_LOG", os.devnull)
     forget_foreign_data()
     tokens = [token for token in sys.argv[1:] if token != "--debug"]
     warnings.showwarning = show_warning

@@ -25,6 +25,9 @@ settings.register_profile(
 )
 settings.load_profile("glofgeo")
 
+# A server for tests and benchmarks, and the scene that it serves.
+sys.path += [str(Path(__file__).parent.parent / "benchmarks"), str(Path(__file__).parent)]
+
 REAL_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 WHEN = datetime(2024, 10, 15, 4, 57, 1, tzinfo=UTC)
 
@@ -163,3 +166,33 @@ def refused(run):
         return lines[0]
 
     return call
+
+
+@pytest.fixture(scope="session")
+def cogs(product, tmp_path_factory) -> Path:
+    """The synthetic product as a catalogue keeps it: a COG a band, its metadata, and a STAC item beside them."""
+    from remote_scene import write_cogs
+
+    return write_cogs(product[0], tmp_path_factory.mktemp("cogs"))
+
+
+@pytest.fixture(scope="session")
+def _server(cogs):
+    from range_server import serve
+
+    with serve(cogs) as server:
+        yield server
+
+
+@pytest.fixture
+def web(_server, monkeypatch):
+    """The COGs on a server that does what it should until it is told otherwise; tries follow at once."""
+    from datasets_def import in_place, web_get
+
+    monkeypatch.setattr(in_place, "_WAITS", (0.01,) * 5)
+    monkeypatch.setattr(in_place, "_SETTINGS", in_place._SETTINGS | {"GDAL_HTTP_RETRY_DELAY": 0.01})
+    monkeypatch.setattr(web_get, "_WAITS", (0.01, 0.01))
+    monkeypatch.setattr(web_get, "_RETRY", web_get._RETRY.new(backoff_factor=0))
+    _server.fail()
+    yield _server
+    in_place.close_all()

@@ -1,7 +1,7 @@
 """The verb `map`: a batch of scenes, each finished on its own, and one layer of all of them."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 import geopandas as gpd
 
 from datasets_def.scene import open_scene
-from datasets_def.scene_search import find_scenes
 from glofgeo.config import MapConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.inventory import combine_files
@@ -27,6 +26,7 @@ from glofgeo.mapping.scene_folder import (
     sweep,
     writing,
 )
+from glofgeo.mapping.scene_list import SceneSource, absolute, name_of
 from glofgeo.models.predictor import Predictor
 from glofgeo.stac import require_replaceable as require_replaceable_document
 
@@ -41,13 +41,13 @@ class Outcome:
     """What became of one scene.
 
     Attributes:
-        scene: its path.
+        scene: its path, address without signature, or the id of its STAC item.
         state: `mapped` now, `kept` as it was mapped before, `outside` the area of interest, or `failed`.
         folder: of its map, if there is one.
         error: what went wrong.
     """
 
-    scene: Path
+    scene: Path | str
     state: Literal["mapped", "kept", "outside", "failed"]
     folder: Path | None = None
     error: Exception | None = None
@@ -84,7 +84,7 @@ class Report:
         return self._folders("kept")
 
     @property
-    def outside(self) -> list[Path]:
+    def outside(self) -> list[Path | str]:
         """Scenes that the area of interest does not meet."""
         return [outcome.scene for outcome in self.outcomes if outcome.state == "outside"]
 
@@ -97,25 +97,8 @@ class Report:
         return [outcome.folder for outcome in self.outcomes if outcome.state == state and outcome.folder]
 
 
-def list_scenes(words: list[str]) -> list[Path]:
-    """Finds the scenes that words name: scenes, folders of scenes, or `@list.txt` with one a line.
-
-    Raises:
-        GlofgeoError: If a list or a folder names none.
-    """
-    paths: list[Path] = []
-    for word in words:
-        if word.startswith("@"):
-            paths += _read_list(Path(word[1:]))
-        elif Path(word).is_dir():
-            paths += find_scenes(word)
-        else:
-            paths.append(Path(word))
-    return list(dict.fromkeys(paths))
-
-
 def map_scenes(  # noqa: PLR0913
-    paths: list[Path],
+    paths: Sequence[SceneSource],
     predictor: Predictor,
     *,
     out: Path,
@@ -152,7 +135,7 @@ def map_scenes(  # noqa: PLR0913
     """
     report = Report(tell)
     if dask:
-        paths, out = [path.absolute() for path in paths], out.absolute()
+        paths, out = [absolute(path) for path in paths], out.absolute()
     jobs = _plan(paths, predictor, settings, aoi, offset, report)
     to_do = []
     for job in jobs:
@@ -226,7 +209,7 @@ def _run_on_cluster(jobs: list[Job], dask: str, device: str, out: Path, report: 
 
 
 def _plan(
-    paths: list[Path],
+    paths: Sequence[SceneSource],
     predictor: Predictor,
     settings: MapConfig,
     aoi: gpd.GeoDataFrame | None,
@@ -242,16 +225,18 @@ def _plan(
         except OffSceneError as error:
             if len(report.outside) + 1 == len(paths):
                 raise OffSceneError(str(error)) from None
-            report.add(Outcome(path, "outside"))
+            report.add(Outcome(name_of(path), "outside"))
         except Exception as error:
-            report.add(Outcome(path, "failed", error=error))
+            report.add(Outcome(name_of(path), "failed", error=error))
         else:
             if scene.id.casefold() in (COMBINED, COLLECTION):
-                raise GlofgeoError(f"{path}: its name, {scene.id}, is that of a file about all scenes", "rename it")
+                raise GlofgeoError(
+                    f"{scene.path}: its name, {scene.id}, is that of a file about all scenes", "rename it"
+                )
             twin = jobs.setdefault(scene.id.casefold(), job)
             if twin is not job:
                 raise GlofgeoError(
-                    f"{path}: has the same name as {twin.scene.path}, and both would write the folder {scene.id}",
+                    f"{scene.path}: has the same name as {twin.scene.path}, and both would write the folder {scene.id}",
                     "rename one, or map them into different folders",
                     argument="out",
                 )
@@ -266,14 +251,3 @@ def _combine(folders: list[Path], out: Path) -> Path:
     with writing(out):
         combine_files([folder / "lakes.gpkg" for folder in folders], path, note)
     return path
-
-
-def _read_list(path: Path) -> list[Path]:
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise GlofgeoError(f"{path}: cannot be read as a list of scenes ({error})") from None
-    paths = [Path(line) for line in lines if line and not line.startswith("#")]
-    if not paths:
-        raise GlofgeoError(f"{path}: lists no scene", "write one path a line")
-    return paths

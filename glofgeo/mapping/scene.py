@@ -21,6 +21,7 @@ from glofgeo.mapping.lake_map import LakeMap, read_map
 from glofgeo.mapping.progress import windows_progress
 from glofgeo.mapping.rasters import PercentCounts, StripWriter, describe_probability
 from glofgeo.mapping.scene_folder import scene_folder, writing
+from glofgeo.mapping.scene_list import SceneSource
 from glofgeo.mapping.skip_dry import may_hold_water
 from glofgeo.models.predictor import Predictor, load_model
 
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 def map_scene(  # noqa: PLR0913
-    scene: Scene | str | Path,
+    scene: Scene | SceneSource,
     model: Predictor | str | Path | None = None,
     *,
     out: str | Path | None = None,
@@ -48,8 +49,8 @@ def map_scene(  # noqa: PLR0913
     all maps. Without, the map is held in memory, compressed, and nothing stays on disk.
 
     Args:
-        scene: a `.SAFE` folder, a zipped one, or a GeoTIFF with named bands; or a Scene with the bands that the model
-            reads.
+        scene: what `open_scene` takes (a product, a GeoTIFF with named bands, the address of a STAC item or COG); or
+            a Scene with the bands that the model reads.
         model: a checkpoint, an exported `.onnx`, `bundled`, or a Predictor; by default the newest
             `runs/*/best.safetensors`, and where there is none, the bundled model, which comes with glofgeo.
         out: folder of all maps.

@@ -18,6 +18,7 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
+from datasets_def.files import versions_of
 from datasets_def.processes import TAG, is_abandoned, process_tag
 from datasets_def.scene import Scene
 from glofgeo.config import MapConfig
@@ -157,10 +158,11 @@ def fingerprint(scene: Scene, model: str, window: int, aoi: gpd.GeoDataFrame | N
         settings: how.
     """
     layers = [scene.layers[band] for band in scene.bands] + ([scene.classification] if scene.classification else [])
-    files = [Path(layer.path) for layer in layers] if scene.path.is_dir() else [scene.path]
+    several = isinstance(scene.path, str) or scene.path.is_dir()
+    files = [layer.path for layer in layers] if several else [str(scene.path)]
     facts = {
         "scene": scene.id,
-        "files": [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.exists()],
+        "files": versions_of(files),
         "radiometry": [(layer.index, layer.quantification, layer.offset) for layer in layers],
         "model": [model, window],
         "aoi": None if aoi is None else [*sorted(aoi.geometry.to_wkb(hex=True)), str(aoi.crs)],

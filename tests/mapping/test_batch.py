@@ -18,10 +18,11 @@ import torch
 from datasets_def import open_scene
 from glofgeo.config import DataConfig, MapConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
-from glofgeo.mapping.batch import list_scenes, map_scenes
+from glofgeo.mapping.batch import map_scenes
 from glofgeo.mapping.job import plan_scene
 from glofgeo.mapping.record import summary
 from glofgeo.mapping.scene_folder import read_record
+from glofgeo.mapping.scene_list import list_scenes
 from glofgeo.models import Header, build_model, load_checkpoint, load_model, save_checkpoint, torch_predictor
 from glofgeo.terminal import told
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from glofgeo.errors import GlofgeoError
-from glofgeo.mapping.batch import list_scenes, map_scenes
+from glofgeo.mapping.batch import map_scenes
 from glofgeo.mapping.cluster import OtherVersionsError, own_versions, require_same_versions
+from glofgeo.mapping.scene_list import list_scenes
 from glofgeo.models import load_model
 from glofgeo.terminal import told
 
