@@ -110,13 +110,13 @@ def write_lakes(path: Path, lakes: gpd.GeoDataFrame, note: str = "") -> None:
     write_parts(path, [lakes], lakes["acq_datetime"].max(), note)
 
 
-def write_parts(path: Path, parts: Iterable[gpd.GeoDataFrame], newest: pd.Timestamp, note: str = "") -> None:
+def write_parts(path: Path, parts: Iterable[gpd.GeoDataFrame], newest: pd.Timestamp | None, note: str = "") -> None:
     """As `write_lakes`, for lakes that come in parts, of which one is in memory at a time.
 
     Args:
         path: file to write; an earlier one is replaced.
         parts: one or more frames, all in one CRS.
-        newest: acquisition time of the newest lake; NaT where unknown.
+        newest: acquisition time of the newest lake; None or NaT where unknown.
         note: as in `write_lakes`.
 
     Raises:
@@ -180,6 +180,6 @@ def _joined(description: str, note: str) -> str:
     return f"{description}. Note: {note}" if note else description
 
 
-def _stamp(newest: pd.Timestamp) -> str:
-    moment = pd.Timestamp(0, tz="UTC") if pd.isna(newest) else newest
+def _stamp(newest: pd.Timestamp | None) -> str:
+    moment = pd.Timestamp(0, tz="UTC") if newest is None or pd.isna(newest) else newest
     return str(moment.strftime("%Y-%m-%dT%H:%M:%S.000Z"))
