@@ -18,7 +18,7 @@ _TOUCH = 1e-9
 # Below this part of the smaller one, an overlap is no proof of the same lake.
 WEAK_SHARE = 0.1
 # From this IoU on, the outline was copied: measured, outlines are either this equal or below 0.99.
-_COPIED_IOU = 0.9999
+COPIED_IOU = 0.9999
 
 _GLOBE = Geod(ellps="WGS84")
 _Ints = npt.NDArray[np.intp]
@@ -68,7 +68,7 @@ def link_layers(before: LakeLayer, after: LakeLayer) -> Links:
             "n_after": np.bincount(cluster_after, minlength=count)[cluster_after[second]],
             "cluster_id": cluster_before[first],
             "iou": iou,
-            "copied": iou > _COPIED_IOU,
+            "copied": iou > COPIED_IOU,
             "weak": np.maximum(share_before, share_after) < WEAK_SHARE,
         }
     )

@@ -2,7 +2,8 @@
 
 import geopandas as gpd
 import numpy as np
-import shapely
+import rasterio
+from rasterio.transform import from_origin
 from shapely import affinity
 from shapely.geometry import Point, box
 
@@ -49,7 +50,12 @@ def random_lakes(count=60, seed=0, span_km=40):
     return found
 
 
-def moved_shores(outlines, sigma_m, seed):
-    """The same lakes with shores that wander by so much, independently of any other drawing of them."""
-    random = np.random.default_rng(seed)
-    return [shapely.buffer(outline, random.normal(0, sigma_m)) for outline in outlines]
+def mask(path, hidden=None):
+    """Everything around the lakes was seen, but for what `hidden` covers."""
+    values = np.zeros((400, 400), np.uint8)
+    transform = from_origin(EAST - 500, NORTH + 7500, 20, 20)
+    if hidden is not None:
+        values[rasterio.features.geometry_mask([hidden], values.shape, transform, invert=True)] = 255
+    with rasterio.open(path, "w", "GTiff", 400, 400, 1, UTM, transform, "uint8", nodata=255) as raster:
+        raster.write(values, 1)
+    return path

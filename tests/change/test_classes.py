@@ -2,15 +2,13 @@
 
 import numpy as np
 import pytest
-import rasterio
 import shapely
 from hypothesis import given
 from hypothesis import strategies as st
-from rasterio.transform import from_origin
 
 from glofgeo.change.classes import CLASSES, compare_layers
 
-from .lakes import EAST, NORTH, UTM, disc, layer, random_lakes, shifted, square
+from .lakes import EAST, NORTH, disc, layer, mask, random_lakes, shifted, square
 
 LATER = "2021-10-15"
 
@@ -78,17 +76,6 @@ def test_a_shift_by_a_pixel_is_no_change(seed, shift):
     rows, _ = compare_layers(layer(outlines), layer(shifted(outlines, *shift), LATER))
     assert not {"new", "vanished"} & set(rows["class"])
     assert not rows["significant"].any()
-
-
-def mask(path, hidden=None):
-    """Everything around the lakes was seen, but for what `hidden` covers."""
-    values = np.zeros((400, 400), np.uint8)
-    transform = from_origin(EAST - 500, NORTH + 7500, 20, 20)
-    if hidden is not None:
-        values[rasterio.features.geometry_mask([hidden], values.shape, transform, invert=True)] = 255
-    with rasterio.open(path, "w", "GTiff", 400, 400, 1, UTM, transform, "uint8", nodata=255) as raster:
-        raster.write(values, 1)
-    return path
 
 
 @pytest.mark.parametrize("hide_before", [True, False])
