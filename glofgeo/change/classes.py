@@ -51,7 +51,7 @@ def compare_layers(before: LakeLayer, after: LakeLayer) -> tuple[pd.DataFrame, L
         rows[f"area_{side}_m2"] = np.bincount(cluster, lakes["area_m2"], count)
         variance = np.bincount(cluster, lakes["sigma_m2"] ** 2, count)
         rows[f"sigma_{side}_m2"] = np.sqrt(variance)
-        rows[f"date_{side}"] = _dates(lakes, cluster, count)
+        rows[f"date_{side}"] = _dates(layer, cluster, count)
     rows["change_m2"] = rows["area_after_m2"] - rows["area_before_m2"]
     rows["z"] = z_score(*(rows[name].to_numpy() for name in ("change_m2", "sigma_before_m2", "sigma_after_m2")))
     rows["relation"] = _relations(rows)
@@ -65,10 +65,11 @@ def compare_layers(before: LakeLayer, after: LakeLayer) -> tuple[pd.DataFrame, L
     return rows, links
 
 
-def _dates(lakes: pd.DataFrame, cluster: Any, count: int) -> "pd.Series[Any]":
-    """The date of each cluster: that of its largest lake."""
-    largest = lakes.assign(cluster=cluster).sort_values("area_m2", kind="stable").groupby("cluster")["date"].last()
-    return largest.reindex(range(count)).astype("datetime64[ms, UTC]")
+def _dates(layer: LakeLayer, cluster: Any, count: int) -> "pd.Series[Any]":
+    """The date of each cluster: that of its largest lake, or the layer's where the layer has none."""
+    ranked = layer.lakes.assign(cluster=cluster).sort_values("area_m2", kind="stable")
+    dates = ranked.groupby("cluster")["date"].last().reindex(range(count)).astype("datetime64[ms, UTC]")
+    return dates.mask(~np.isin(np.arange(count), cluster), layer.middle)
 
 
 def _of_largest(name: str, before: LakeLayer, after: LakeLayer, links: Links) -> "pd.Series[Any]":
