@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from glofgeo.change_command import change
 from glofgeo.config import MapConfig, TrainConfig
 from glofgeo.environment import forget_foreign_data
 from glofgeo.errors import GlofgeoError
@@ -37,6 +38,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     default_parameter=Parameter(negative=(), show_default=shown_default),
 )
+app.command(change)
 
 
 @app.command

@@ -57,8 +57,8 @@ def show_warning(
 
 
 def steps(items: Sequence[T], what: str, shown: bool) -> Iterator[T]:
-    """Goes through items; shows on standard error how far it is, and the time left, if that is wanted."""
-    if not shown:
+    """Goes through items; shows on a terminal how far it is, and the time left, if that is wanted."""
+    if not (shown and sys.stderr.isatty()):
         yield from items
         return
     # Slow to import.

@@ -14,6 +14,7 @@ import shapely
 from datasets_def.reproject import to_crs
 from glofgeo.change.alerts import find_alerts, without_omissions
 from glofgeo.change.classes import compare_layers
+from glofgeo.change.layer_dates import given_day
 from glofgeo.change.links import Links
 from glofgeo.change.read_layer import PLANE, LakeLayer, layer_of, read_layer
 from glofgeo.change.series import fit_trends, lake_series
@@ -35,6 +36,8 @@ class Changes:
         series: a row for each lake and date, from three dates on; see `lake_series`.
         trends: a row for each lake with three points or more; see `fit_trends`.
         issues: what is odd about the layers, by row.
+        graphs: the links of each pair of neighbouring dates as a graph.
+        of_lake: by name of layer, the `series_id` of each of its lakes, from three dates on.
     """
 
     layers: tuple[LakeLayer, ...]
@@ -45,6 +48,7 @@ class Changes:
     trends: pd.DataFrame
     issues: pd.DataFrame
     graphs: tuple[Links, ...]
+    of_lake: dict[str, Any]
 
     @property
     def intervals(self) -> list[tuple[str, str]]:
@@ -72,13 +76,16 @@ class Changes:
 
     def told(self) -> str:
         """What was found, on a line."""
-        total = change_total(self.changes)
+        words = []
+        for number in range(len(self.intervals)):
+            total = change_total(self.interval(number))
+            words.append(
+                f"{total.value / 1e6:+.2f} km² ± {total.independent / 1e6:.2f} "
+                f"(± {total.correlated / 1e6:.2f} if all err alike)"
+            )
         counts = self.changes["class"].value_counts()
         what = ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in counts.index)
-        return (
-            f"{total.value / 1e6:+.2f} km² ± {total.independent / 1e6:.2f} "
-            f"(± {total.correlated / 1e6:.2f} if all err alike); {what or 'no lakes'}; {len(self.alerts)} alerts"
-        )
+        return f"{', then '.join(words)}; {what or 'no lakes'}; {len(self.alerts)} alerts"
 
 
 def change_total(rows: pd.DataFrame) -> Total:
@@ -109,6 +116,8 @@ def compare(
         raise GlofgeoError(f"{len(layers)} layer of lakes", "give two or more, of different dates")
     if dates and len(dates) != len(layers):
         raise GlofgeoError(f"{len(dates)} dates for {len(layers)} layers", "give one for each", argument="dates")
+    for date in dates:
+        given_day(date)
     given = list(dates) or [None] * len(layers)
     read = [
         _layer(layer, date, number)
@@ -123,6 +132,7 @@ def compare(
         graphs.append(graph)
     changes = pd.concat(tables, ignore_index=True)
     alerts, series, trends = find_alerts(changes), pd.DataFrame(), pd.DataFrame()
+    of_lake: dict[str, Any] = {}
     if len(ordered) > 2:
         for _ in steps([None], "Fitting trends", progress):
             series, of_lake = lake_series(ordered)
@@ -137,7 +147,15 @@ def compare(
         for graph, (before, after) in zip(graphs, pairwise(ordered), strict=True)
     ]
     return Changes(
-        tuple(ordered), changes, pd.concat(links, ignore_index=True), alerts, series, trends, issues, tuple(graphs)
+        tuple(ordered),
+        changes,
+        pd.concat(links, ignore_index=True),
+        alerts,
+        series,
+        trends,
+        issues,
+        tuple(graphs),
+        of_lake,
     )
 
 

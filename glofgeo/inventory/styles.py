@@ -54,6 +54,10 @@ _MAP_TIP = (
     "<br>[% format_date(acq_datetime, 'yyyy-MM-dd HH:mm') %] UTC"
 )
 
+# A feature appears at the time in one field, or from that in one field to that in another.
+INSTANT = 'mode="1" startField="acq_datetime" endField=""'
+SPAN = 'mode="2" startField="date_before" endField="date_after"'
+
 # Marks a style that may be replaced: QGIS drops it from those that a user saves.
 STYLE_MARK = "<!-- written by glofgeo -->"
 
@@ -65,9 +69,9 @@ def lakes_qml() -> str:
     enough on the screen is labelled with name and area, and with the date where the layer has several. The form gives
     rounded numbers with their units. Each lake appears at its time of acquisition when QGIS plays the layer over time.
     """
-    whole = _symbol("0", "fill", _fill_layer("solid"))
-    cut = _symbol("1", "fill", _fill_layer("dash"))
-    return _vector_document(
+    whole = symbol("0", "fill", _fill_layer("solid"))
+    cut = symbol("1", "fill", _fill_layer("dash"))
+    return vector_document(
         f"""
   <renderer-v2 type="RuleRenderer">
     <rules key="root">
@@ -108,7 +112,7 @@ def lakes_qml() -> str:
 
 def lake_points_qml() -> str:
     """Style of the point layer `lakes_points`: small circles, shown only where lakes are too small to see."""
-    marker = _layer(
+    marker = symbol_layer(
         "SimpleMarker",
         {
             "name": "circle",
@@ -119,10 +123,10 @@ def lake_points_qml() -> str:
             "size_unit": "MM",
         },
     )
-    return _vector_document(
+    return vector_document(
         f"""
   <renderer-v2 type="singleSymbol">
-    <symbols>{_symbol("0", "marker", marker)}</symbols>
+    <symbols>{symbol("0", "marker", marker)}</symbols>
   </renderer-v2>
   {_fields(["lake_id", "acq_datetime", "area_m2"])}""",
         # QGIS calls the larger denominator "minimum scale"; 0 leaves that side open.
@@ -131,7 +135,7 @@ def lake_points_qml() -> str:
 
 
 def _fill_layer(outline_style: str) -> str:
-    return _layer(
+    return symbol_layer(
         "SimpleFill",
         {
             "color": _FILL,
@@ -145,12 +149,14 @@ def _fill_layer(outline_style: str) -> str:
     )
 
 
-def _layer(kind: str, options: dict[str, str]) -> str:
+def symbol_layer(kind: str, options: dict[str, str]) -> str:
+    """One layer of a symbol: its class without "Layer", and its properties."""
     texts = {name: ("QString", value) for name, value in options.items()}
     return f'<layer class="{kind}" enabled="1" locked="0" pass="0">{_options(texts)}</layer>'
 
 
-def _symbol(name: str, kind: str, layer: str) -> str:
+def symbol(name: str, kind: str, layer: str) -> str:
+    """A symbol of one layer; the kind is `fill`, `line` or `marker`."""
     return f'<symbol name="{name}" type="{kind}" alpha="1" clip_to_extent="1">{layer}</symbol>'
 
 
@@ -198,12 +204,20 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
-def _vector_document(body: str, attributes: str) -> str:
+def vector_document(body: str, attributes: str = "", temporal: str = INSTANT, label: str = "lake_id") -> str:
+    """A style of a vector layer.
+
+    Args:
+        body: its elements but for those of the other arguments.
+        attributes: of the document.
+        temporal: how the layer plays over time, in attributes.
+        label: field that names a feature in lists.
+    """
     return f"""<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
 {STYLE_MARK}
 <qgis version="3.22" styleCategories="AllStyleCategories" {attributes}>
-  <temporal enabled="1" mode="1" startField="acq_datetime" endField="" durationField=""
+  <temporal enabled="1" {temporal} durationField=""
       fixedDuration="0" durationUnit="min" limitMode="0" accumulate="0"/>{body}
-  <previewExpression>"lake_id"</previewExpression>
+  <previewExpression>"{label}"</previewExpression>
 </qgis>
 """
