@@ -72,6 +72,13 @@ def read_polygons(
     return frame.set_geometry(areas, crs=frame.crs)[kept].reset_index(drop=True)
 
 
+def without_rejected(lakes: GeoDataFrame) -> GeoDataFrame:
+    """Leaves out what an analyst has found to be no lake: `reject` in the column `review` of an inventory."""
+    if "review" not in lakes.columns:
+        return lakes
+    return lakes[lakes["review"] != "reject"].reset_index(drop=True)
+
+
 def _read(path: Path, what: str, layer: str | None) -> Any:
     """Reads a layer, whatever the encoding of its texts."""
     try:

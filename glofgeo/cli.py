@@ -105,6 +105,7 @@ def map_(  # noqa: PLR0913
     checkpoint: Path | None = None,
     aoi: str | None = None,
     out: Path = Path("maps"),
+    inventory: Path | None = None,
     offset: Offset = None,
     device: Device = "auto",
     overwrite: bool = False,
@@ -113,12 +114,12 @@ def map_(  # noqa: PLR0913
     """Maps the lakes in Sentinel-2 scenes: lake polygons, rasters and an overview picture, ready for QGIS.
 
     Args:
-        scene: .SAFE folders, zipped products, GeoTIFFs with named bands, folders of these, or @list.txt with one path
-            per line.
-        checkpoint: model: .safetensors, an exported .onnx, or bundled (the model that comes with glofgeo); by default
-            the newest runs/*/best.safetensors, or else bundled.
+        scene: products (.SAFE, zipped), GeoTIFFs with named bands, folders of these, or @list.txt with one path a line.
+        checkpoint: model, .safetensors, .onnx or bundled (the model that comes with glofgeo); by default the newest
+            runs/*/best.safetensors, or else bundled.
         aoi: map only this area of interest: a polygon file, or the name of a ready-made area.
         out: output folder. Each scene gets its own folder in it; several scenes also get one combined lakes.gpkg.
+        inventory: GeoPackage of all lakes so far, made if need be: lakes keep their names in it, and maps are added.
         device: where to compute.
         overwrite: map scenes again that this model has already mapped with these settings.
         offset: DN offset of scenes that do not state theirs: -1000 from processing baseline 04.00 on, otherwise 0.
@@ -128,10 +129,11 @@ def map_(  # noqa: PLR0913
         raise UsageError("--scene names no scene: give one path or more.")
     from datasets_def.aoi import read_aoi
     from glofgeo.mapping.batch import list_scenes, map_scenes
+    from glofgeo.mapping.inventory_update import add_to_inventory, require_inventory
     from glofgeo.models.predictor import load_model
 
-    paths = list_scenes(scene)
-    area = read_aoi(aoi) if aoi else None
+    paths, area = list_scenes(scene), read_aoi(aoi) if aoi else None
+    require_inventory(inventory)
     model = load_model(checkpoint)
     report = map_scenes(
         paths, model, out=out, aoi=area, settings=settings, device=device, overwrite=overwrite, offset=offset,
@@ -141,6 +143,9 @@ def map_(  # noqa: PLR0913
         say(f"{report.combined}: the lakes of all {len(report.mapped + report.kept)} scenes in one layer")
     if report.mapped or report.kept:
         print_model(model)
+        if inventory:
+            known = add_to_inventory(inventory, report.mapped + report.kept, report.combined)
+            say(f"{inventory}: {known} lakes so far, with their names, all observations, and a form for review")
     if report.mapped:
         say("Drag layers.qlr from the same folder into QGIS: lakes, mask and probability, named after scene and date.")
     if len(paths) == 1 and report.failed:
@@ -271,8 +276,7 @@ def info(path: Path, /, *, offset: Offset = None, verify: bool = False) -> None:
     """Describes a checkpoint or a scene.
 
     Args:
-        path: a .safetensors checkpoint, an exported .onnx file, bundled (the model that comes with glofgeo), or a
-            scene.
+        path: a model (.safetensors, .onnx, or bundled, which comes with glofgeo) or a scene.
         offset: DN offset of a scene that does not state its own: -1000 from processing baseline 04.00 on, otherwise 0.
         verify: read a whole product and name every damaged or missing file.
     """

@@ -148,3 +148,27 @@ def test_ctrl_c_says_how_to_go_on(checkpoint, tmp_path, write_raster):
     assert process.wait() == 130
     assert "stopped" in lines[-1] and "run the same command again" in lines[-1]
     assert not list(tmp_path.glob("maps/*"))
+
+
+def test_maps_fill_an_inventory_in_which_lakes_keep_their_names(product, checkpoint, tmp_path):
+    def mapped(*words):
+        command = [sys.executable, "-c", "from glofgeo.cli import main; main()", "map", "--scene", str(product[0])]
+        files = ["--checkpoint", str(checkpoint), "--out", str(tmp_path / "maps"), "--inventory"]
+        return subprocess.run([*command, *files, *map(str, words)], capture_output=True, text=True)
+
+    path = tmp_path / "inventory.gpkg"
+    first = mapped(path)
+    assert first.returncode == 0, first.stderr
+    known = gpd.read_file(path, layer="lakes")
+    assert f"{len(known)} lakes so far" in first.stdout and len(known) > 0
+    changed = gpd.read_file(path, layer="lake_observations")
+    changed["lake_id"] = "OURS" + changed["lake_id"]
+    changed.to_file(path, layer="lake_observations", driver="GPKG", mode="a", layer_options={"OVERWRITE": "YES"})
+    again = mapped(path, "--min-area", 900)
+    assert again.returncode == 0, again.stderr
+    (folder,) = (tmp_path / "maps").glob("*/lakes.gpkg")
+    lakes = gpd.read_file(folder, layer="lakes")
+    assert len(lakes) and lakes["lake_id"].str.startswith("OURS").all()
+    (tmp_path / "mine.gpkg").write_text("mine")
+    refused = mapped(tmp_path / "mine.gpkg")
+    assert refused.returncode == 2 and "mine.gpkg" in refused.stderr and "--inventory" in refused.stderr

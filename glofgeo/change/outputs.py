@@ -13,9 +13,10 @@ from glofgeo.change.classes import CLASSES
 from glofgeo.change.read_layer import PLANE, LakeLayer
 from glofgeo.change.report import MARK, write_report
 from glofgeo.change.significance import Total
-from glofgeo.change.styles import alerts_qml, changes_qml, gain_loss_qml, observations_qml
+from glofgeo.change.styles import alerts_qml, changes_qml, gain_loss_qml
 from glofgeo.errors import GlofgeoError
 from glofgeo.inventory.styled_geopackage import StyledLayer, stamp_of, write_styled
+from glofgeo.inventory.styles import observations_qml
 
 if TYPE_CHECKING:
     from glofgeo.change.compare import Changes

@@ -11,7 +11,7 @@ import pandas as pd
 import shapely
 from pyproj import Geod
 
-from datasets_def.polygons import read_polygons
+from datasets_def.polygons import read_polygons, without_rejected
 from datasets_def.reproject import to_crs, to_degrees
 from glofgeo.change.layer_dates import DATE_COLUMNS, SCENE_COLUMNS, day_of, given_day
 from glofgeo.change.oddities import Issue, find_duplicates, find_oddities
@@ -77,7 +77,7 @@ def read_layer(path: str | Path, date: str | None = None, *, masks: Sequence[Pat
         GlofgeoError: If it cannot be read, has no polygons, or `date` is none.
     """
     path = Path(path)
-    frame = read_polygons(path, numbered=True, empty_ok=True)
+    frame = without_rejected(read_polygons(path, numbered=True, empty_ok=True))
     beside = path.with_name("mask.tif")
     return layer_of(frame, _name(path), date, masks=masks or ((beside,) if beside.is_file() else ()))
 

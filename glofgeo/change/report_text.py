@@ -2,9 +2,11 @@
 
 STYLE = (
     "body{margin:0;font:16px/1.45 system-ui,sans-serif;color:#1a2530;background:#fff}"
-    "main{max-width:1100px;margin:auto;padding:0 14px 60px}h1{margin:.6em 0 .2em}h2{margin-top:2em}"
+    "main{max-width:1100px;margin:auto;padding:0 14px 60px}h1{margin:.6em 0 .2em}"
+    "h2{margin-top:2em;overflow-wrap:anywhere}"
     ".lead{font-size:1.1em}.wide{overflow-x:auto;margin:.8em 0}table{border-collapse:collapse;font-size:.9em}"
     "th,td{text-align:left;padding:4px 10px;border-bottom:1px solid #dde3e9;vertical-align:top}"
+    "td{white-space:nowrap}td:last-child{white-space:normal;min-width:12em}"
     "th{background:#f4f6f8;white-space:nowrap}td{font-variant-numeric:tabular-nums}"
     "details{margin:.6em 0}summary{cursor:pointer;font-weight:600}"
     "i{display:inline-block;width:12px;height:12px;margin-right:6px;border-radius:6px;border:1px solid #334}"

@@ -2,7 +2,7 @@
 
 from xml.sax.saxutils import quoteattr
 
-from glofgeo.inventory.styles import INSTANT, SPAN, symbol, symbol_layer, vector_document
+from glofgeo.inventory.styles import SPAN, symbol, symbol_layer, vector_document
 
 # Told apart by any two kinds of cones, on imagery too; the report uses the same.
 COLOURS = {
@@ -29,17 +29,6 @@ def changes_qml() -> str:
 def gain_loss_qml() -> str:
     """Style of the layer `gain_loss`: blue where there is lake at the later date only, red at the earlier one only."""
     return vector_document(_by_value("kind", GAIN_AND_LOSS, 170), "", SPAN)
-
-
-def observations_qml() -> str:
-    """Style of the layer `lake_observations`: outlines that appear at their date."""
-    outline = symbol_layer(
-        "SimpleFill",
-        {"style": "no", "outline_color": "0,114,255,255", "outline_width": "0.4", "outline_width_unit": "MM"},
-    )
-    body = f"""
-  <renderer-v2 type="singleSymbol"><symbols>{symbol("0", "fill", outline)}</symbols></renderer-v2>"""
-    return vector_document(body, "", INSTANT)
 
 
 def alerts_qml() -> str:

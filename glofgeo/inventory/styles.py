@@ -30,7 +30,16 @@ _ALIASES = {
     "n_px": "Pixels",
     "valid_frac": "Surroundings observed (share)",
     "touches_edge": "Cut by scene edge or cloud",
+    "first_seen": "First seen (UTC)",
+    "last_seen": "Last seen (UTC)",
+    "observations": "Observations",
+    "review": "Review",
+    "note": "Note",
+    "analyst": "Analyst",
 }
+# Fields of an inventory alone.
+_REVIEWED = ("first_seen", "last_seen", "observations", "review", "note", "analyst")
+_ANSWERS = ("accept", "reject", "redraw")
 
 # How a form shows a field: decimals and unit. What was measured is not there to be typed over.
 _MEASURED = {
@@ -62,8 +71,8 @@ SPAN = 'mode="2" startField="date_before" endField="date_after"'
 STYLE_MARK = "<!-- written by glofgeo -->"
 
 
-def lakes_qml() -> str:
-    """Style of the polygon layer `lakes`.
+def lakes_qml(*, review: bool = False) -> str:
+    """Style of the polygon layer `lakes`; with `review`, its form has what an analyst fills in, too.
 
     Blue outline over a translucent fill; dashed where the scene's edge or a cloud cuts the lake. A lake that is wide
     enough on the screen is labelled with name and area, and with the date where the layer has several. The form gives
@@ -104,7 +113,7 @@ def lakes_qml() -> str:
       </dd_properties>
     </settings>
   </labeling>
-  {_fields(list(_ALIASES))}
+  {_fields([name for name in _ALIASES if review or name not in _REVIEWED])}
   <mapTip>{_escaped(_MAP_TIP)}</mapTip>""",
         'labelsEnabled="1"',
     )
@@ -132,6 +141,16 @@ def lake_points_qml() -> str:
         # QGIS calls the larger denominator "minimum scale"; 0 leaves that side open.
         f'hasScaleBasedVisibilityFlag="1" maxScale="{POINT_SCALE}" minScale="0"',
     )
+
+
+def observations_qml() -> str:
+    """Style of the layer `lake_observations`: outlines that appear at their date."""
+    outline = symbol_layer(
+        "SimpleFill",
+        {"style": "no", "outline_color": _OUTLINE, "outline_width": "0.4", "outline_width_unit": "MM"},
+    )
+    return vector_document(f"""
+  <renderer-v2 type="singleSymbol"><symbols>{symbol("0", "fill", outline)}</symbols></renderer-v2>""")
 
 
 def _fill_layer(outline_style: str) -> str:
@@ -188,14 +207,20 @@ def _widget(field: str) -> tuple[str, dict[str, tuple[str, str]]]:
             "Style": ("QString", "SpinBox"),
             "Suffix": ("QString", unit),
         }
-    if field == "acq_datetime":
+    if field == "review":
+        answers = "".join(f'<Option name="{answer}" type="QString" value="{answer}"/>' for answer in _ANSWERS)
+        return "ValueMap", {"map": ("Map", answers)}
+    if field in ("acq_datetime", "first_seen", "last_seen"):
         return "DateTime", {"display_format": ("QString", "yyyy-MM-dd HH:mm"), "allow_null": ("bool", "true")}
     return ("CheckBox" if field == "touches_edge" else "TextEdit"), {}
 
 
 def _options(options: dict[str, tuple[str, str]]) -> str:
     inner = "".join(
-        f'<Option name="{name}" type="{kind}" value={quoteattr(value)}/>' for name, (kind, value) in options.items()
+        f'<Option name="{name}" type="Map">{value}</Option>'
+        if kind == "Map"
+        else f'<Option name="{name}" type="{kind}" value={quoteattr(value)}/>'
+        for name, (kind, value) in options.items()
     )
     return f'<Option type="Map">{inner}</Option>'
 

@@ -2,7 +2,7 @@
 
 import geopandas as gpd
 import numpy as np
-import rasterio
+import rasterio.features
 from rasterio.transform import from_origin
 from shapely import affinity
 from shapely.geometry import Point, box
