@@ -58,7 +58,7 @@ def write_outputs(changes: "Changes", folder: Path) -> Path:
         with written_beside(folder / REPORT) as part:
             write_report(part, changes, summary, outlines)
         with written_beside(folder / LAYERS) as part:
-            write_styled(part, _layers(changes, outlines), stamp_of(changes.changes["date_after"]))
+            write_styled(part, _layers(changes, outlines), stamp_of(changes.changes["date_after"].max()))
         tables = {"summary": summary} | {name: getattr(changes, name) for name in TABLES[1:]}
         for name, table in tables.items():
             if len(table.columns):

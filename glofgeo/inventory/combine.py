@@ -27,7 +27,12 @@ _HALF = 0.5
 _WGS84 = "EPSG:4326"
 
 
-def combine_lakes(layers: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
+def common_crs(known: Sequence[Any]) -> Any:
+    """Gives the CRS of a combined layer: that of all layers, or EPSG:4326 if they differ or there are none."""
+    return known[0] if known and all(crs == known[0] for crs in known) else _WGS84
+
+
+def combine_lakes(layers: list[gpd.GeoDataFrame], crs: Any = None) -> gpd.GeoDataFrame:
     """Combines the lake layers of scenes; a lake that several scenes of one date show occurs once.
 
     Scenes of one UTC day are of one date; a scene of unknown time is a date of its own. Lakes of different dates are
@@ -53,23 +58,24 @@ def combine_lakes(layers: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
 
     Args:
         layers: one for each scene, as `describe_lakes` gives them, possibly without lakes.
+        crs: of the result; by default that of the layers, or EPSG:4326 if they differ.
 
     Returns:
-        Exactly the columns of `COLUMNS`, and the geometry, MultiPolygon in the CRS of the layers, or in EPSG:4326 if
-        they differ. Sorted by date and `lake_id`, which is unique within a date: of lakes that share a name the
-        largest keeps it, the next ones get the next free letter. The order of the layers does not matter.
+        Exactly the columns of `COLUMNS`, and the geometry, MultiPolygon. Sorted by date and `lake_id`, which is unique
+        within a date: of lakes that share a name the largest keeps it, the next ones get the next free letter. The
+        order of the layers does not matter.
 
     Raises:
         GlofgeoError: If a layer lacks a column or a CRS, or a scene occurs in two layers.
     """
     _check(layers)
-    agree = bool(layers) and all(layer.crs == layers[0].crs for layer in layers)
-    crs = layers[0].crs if agree else _WGS84
+    crs = crs or common_crs([layer.crs for layer in layers])
+    agree = all(layer.crs == crs for layer in layers)
     filled = sorted((layer for layer in layers if len(layer)), key=lambda layer: min(layer["scene_id"]))
     if not filled:
         return gpd.GeoDataFrame(columns=[*COLUMNS, "geometry"], geometry="geometry", crs=crs).astype(COLUMNS)
     lakes = pd.concat([_plain(layer, crs).assign(layer=i) for i, layer in enumerate(filled)], ignore_index=True)
-    dates = [of_date.reset_index(drop=True) for _, of_date in lakes.groupby(_date(lakes))]
+    dates = [of_date.reset_index(drop=True) for _, of_date in lakes.groupby(date_of(lakes))]
     return pd.concat([_combine_date(of_date, agree) for of_date in dates], ignore_index=True)
 
 
@@ -100,7 +106,7 @@ def _brought(outlines: gpd.GeoSeries, crs: Any) -> gpd.GeoSeries:
     return to_degrees(outlines).map(lambda lake: shapely.multipolygons(shapely.get_parts(lake)))
 
 
-def _date(lakes: gpd.GeoDataFrame) -> pd.Series:
+def date_of(lakes: pd.DataFrame) -> pd.Series:
     """Names the date of each lake, so that names sort by date and unknown dates come last, one for each scene."""
     instant = lakes["acq_datetime"]
     return instant.dt.strftime("%Y-%m-%d").where(instant.notna(), "unknown " + lakes["scene_id"])

@@ -2,10 +2,12 @@
 
 import hashlib
 import sqlite3
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import geopandas as gpd
+import pandas as pd
 import shapely
 
 from datasets_def.atomic import written_beside
@@ -91,18 +93,24 @@ def write_lakes(path: Path, lakes: gpd.GeoDataFrame, note: str = "") -> None:
     Raises:
         GlofgeoError: If a file is there that `write_lakes` did not write, or that was changed since.
     """
+    write_parts(path, [lakes], lakes["acq_datetime"].max(), note)
+
+
+def write_parts(path: Path, parts: Iterable[gpd.GeoDataFrame], newest: pd.Timestamp, note: str = "") -> None:
+    """As `write_lakes`, for lakes that come in parts, of which one is in memory at a time.
+
+    Args:
+        path: file to write; an earlier one is replaced.
+        parts: one or more frames, all in one CRS.
+        newest: acquisition time of the newest lake; NaT where unknown.
+        note: as in `write_lakes`.
+
+    Raises:
+        GlofgeoError: As `write_lakes`.
+    """
     require_replaceable(path)
-    outlines = lakes[[*COLUMNS, lakes.geometry.name]]
-    inside = shapely.point_on_surface(lakes.geometry.to_numpy())
-    points = gpd.GeoDataFrame(lakes[["lake_id", "acq_datetime", "area_m2"]], geometry=inside, crs=lakes.crs)
-    layers = [
-        StyledLayer("lakes", outlines, "MultiPolygon", _joined("glacial lakes", note), lakes_qml()),
-        StyledLayer(
-            "lakes_points", points, "Point", _joined("a point inside each glacial lake", note), lake_points_qml()
-        ),
-    ]
     with written_beside(path) as part:
-        write_styled(part, layers, stamp_of(lakes["acq_datetime"]))
+        write_styled(part, _layers(parts, note), stamp_of(newest))
         with closing(sqlite3.connect(part)) as database, database:
             database.execute(f"CREATE TABLE {_MARK} (digest TEXT NOT NULL)")
             database.execute(f"INSERT INTO {_MARK} VALUES (?)", (_digest(database),))
@@ -112,3 +120,14 @@ def write_lakes(path: Path, lakes: gpd.GeoDataFrame, note: str = "") -> None:
 
 def _joined(description: str, note: str) -> str:
     return f"{description}. Note: {note}" if note else description
+
+
+def _layers(parts: Iterable[gpd.GeoDataFrame], note: str) -> Iterator[StyledLayer]:
+    """The outlines and the points of each part in turn."""
+    for lakes in parts:
+        outlines = lakes[[*COLUMNS, lakes.geometry.name]]
+        inside = shapely.point_on_surface(lakes.geometry.to_numpy())
+        points = gpd.GeoDataFrame(lakes[["lake_id", "acq_datetime", "area_m2"]], geometry=inside, crs=lakes.crs)
+        told = (_joined("glacial lakes", note), _joined("a point inside each glacial lake", note))
+        yield StyledLayer("lakes", outlines, "MultiPolygon", told[0], lakes_qml())
+        yield StyledLayer("lakes_points", points, "Point", told[1], lake_points_qml())

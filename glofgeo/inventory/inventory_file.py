@@ -112,7 +112,7 @@ def _write(path: Path, observations: gpd.GeoDataFrame, current: gpd.GeoDataFrame
         StyledLayer("run_metadata", runs, None, "how each scene was mapped"),
     ]
     with written_beside(path) as part:
-        write_styled(part, layers, stamp_of(observations["acq_datetime"]))
+        write_styled(part, layers, stamp_of(observations["acq_datetime"].max()))
     for ending in SIDECARS:
         path.with_name(path.name + ending).unlink(missing_ok=True)
 

@@ -1,7 +1,7 @@
 """GeoPackages of several layers that QGIS opens styled."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,24 +45,26 @@ class StyledLayer:
     qml: str = ""
 
 
-def write_styled(path: Path, layers: Sequence[StyledLayer], stamp: str) -> None:
+def write_styled(path: Path, layers: Iterable[StyledLayer], stamp: str) -> None:
     """Writes layers into a GeoPackage that is not there yet; equal layers give equal bytes.
 
     Args:
         path: the file.
-        layers: in the order in which QGIS lists them.
+        layers: in the order in which QGIS lists them; those of one name are parts of one layer.
         stamp: the time of all dates inside the file, ISO 8601 in UTC.
     """
+    styles: dict[str, str] = {}
     date = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
     try:
         # Left to the clock, GDAL notes one change more in the header when a millisecond ends while it writes.
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": stamp})
         for layer in layers:
             _write_layer(path, layer)
+            styles[layer.name] = layer.qml
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": date})
     with closing(sqlite3.connect(path)) as database, database:
-        _add_styles(database, layers, stamp)
+        _add_styles(database, styles, stamp)
 
 
 def _write_layer(path: Path, layer: StyledLayer) -> None:
@@ -81,7 +83,7 @@ def _write_layer(path: Path, layer: StyledLayer) -> None:
     )
 
 
-def _add_styles(database: sqlite3.Connection, layers: Sequence[StyledLayer], stamp: str) -> None:
+def _add_styles(database: sqlite3.Connection, styles: dict[str, str], stamp: str) -> None:
     database.execute(_STYLE_TABLE)
     # Unless registered, GDAL hides the table as soon as the file holds another one without geometry.
     database.execute(
@@ -89,18 +91,17 @@ def _add_styles(database: sqlite3.Connection, layers: Sequence[StyledLayer], sta
         "VALUES ('layer_styles', 'attributes', 'layer_styles', 'QGIS styles', ?, 0)",
         (stamp,),
     )
-    for layer in layers:
-        if layer.qml:
+    for layer, qml in styles.items():
+        if qml:
             database.execute(
                 "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, "
                 "styleName, styleQML, styleSLD, useAsDefault, description, owner, ui, update_time) "
                 "VALUES ('', '', ?, 'geom', ?, ?, '', 1, ?, '', '', ?)",
-                (layer.name, layer.name, layer.qml, STYLE_MARK, stamp),
+                (layer, layer, qml, STYLE_MARK, stamp),
             )
 
 
-def stamp_of(acquired: pd.Series) -> str:
-    """The newest of these times as a GeoPackage writes it; 1970 where there is none."""
-    newest = acquired.max()
+def stamp_of(newest: pd.Timestamp) -> str:
+    """A time as a GeoPackage writes it; 1970 where it is unknown."""
     moment = pd.Timestamp(0, tz="UTC") if pd.isna(newest) else newest
     return str(moment.strftime("%Y-%m-%dT%H:%M:%S.000Z"))

@@ -26,16 +26,13 @@ def require_inventory(path: Path | None) -> None:
         read_observations(path)
 
 
-def add_to_inventory(path: Path, folders: Sequence[Path], combined: Path | None = None) -> int:
+def add_to_inventory(path: Path, folders: Sequence[Path], combined: Path | None = None) -> None:
     """Adds finished maps to an inventory, and gives their lakes the names that they have in it.
 
     Args:
         path: of the inventory, which is made if there is none.
         folders: of the maps, one for each scene.
         combined: their combined layer, if there is one.
-
-    Returns:
-        How many lakes the inventory has now.
 
     Raises:
         GlofgeoError: If the file is no inventory that glofgeo wrote, or a layer cannot be written.
@@ -52,19 +49,11 @@ def add_to_inventory(path: Path, folders: Sequence[Path], combined: Path | None 
             for day, of_day in lakes.groupby(_day(lakes)):
                 names[of_day.index] = find_names(of_day, added[_day(added) == day])
             write_lakes(layer, lakes.assign(lake_id=names), _note(layer))
-    return read_count(path)
 
 
 def _day(lakes: gpd.GeoDataFrame) -> "pd.Series[str]":
     """The day of each lake; a scene without one is a day of its own."""
     return lakes["acq_datetime"].dt.strftime("%Y-%m-%d").fillna(lakes["scene_id"])
-
-
-def read_count(path: Path) -> int:
-    """How many lakes an inventory has."""
-    with closing(sqlite3.connect(path)) as database:
-        ((count,),) = database.execute("SELECT count(*) FROM lakes")
-    return int(count)
 
 
 def _read(path: Path) -> gpd.GeoDataFrame:
