@@ -20,8 +20,9 @@ _LANDSAT = re.compile(r"L[COTEM]\d\d_[A-Z0-9]{4}_\d{6}_\d{8}_\d{8}(_\d\d_(T1|T2|
 _LANDSAT_OLD = re.compile(r"L[COTEM]\d\d{6}(\d{4})(\d{3})[A-Z]{3}\d\d")
 _SENTINEL = re.compile(r"S2[A-C]_MSIL[12][AC]_\d{8}T\d{6}_.*")
 _DAY = re.compile(r"(?<!\d)(\d{4})([-/.]?)(\d\d)\2(\d\d)(?!\d)")
+# Also at the end of a name, as in Hi_MAG_2008.
 _YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)(?!\d)")
-# A year may be written as 2008.0 or be the end of a name, as in Hi_MAG_2008.
+# As in S2A_MSIL2A_20231012T045701.
 _STAMP = re.compile(r"(\d{8})T\d{6}")
 
 

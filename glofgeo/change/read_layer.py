@@ -1,7 +1,7 @@
 """Reads a lake layer, ours or anybody's, as what a comparison needs of it; what is odd about it is named by row."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ class LakeLayer:
     name: str
     lakes: gpd.GeoDataFrame
     issues: tuple[Issue, ...] = ()
-    masks: tuple[Path, ...] = field(default=())
+    masks: tuple[Path, ...] = ()
 
     @property
     def middle(self) -> pd.Timestamp:
