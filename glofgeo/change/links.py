@@ -20,6 +20,8 @@ WEAK_SHARE = 0.1
 # From this IoU on, the outline was copied: measured, outlines are either this equal or below 0.99.
 COPIED_IOU = 0.9999
 
+_CHUNK = 10_000
+
 _GLOBE = Geod(ellps="WGS84")
 _Ints = npt.NDArray[np.intp]
 
@@ -81,7 +83,9 @@ def shared_areas(ours: Any, theirs: Any, first: _Ints, second: _Ints) -> npt.NDA
     equal = shapely.equals_exact(ours[first], theirs[second])
     common = np.zeros(len(first))
     common[equal] = shapely.area(ours[first[equal]])
-    common[~equal] = shapely.area(shapely.intersection(ours[first[~equal]], theirs[second[~equal]]))
+    # Some at a time: together, what they share would take as much memory as the outlines.
+    for pairs in np.array_split(np.flatnonzero(~equal), len(first) // _CHUNK + 1):
+        common[pairs] = shapely.area(shapely.intersection(ours[first[pairs]], theirs[second[pairs]]))
     return common
 
 

@@ -1,7 +1,7 @@
 """What is odd about a lake layer, named by row, and what is made of it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,8 @@ _AREA_ROUNDING_KM2 = 0.0006
 # Inventories take scenes of the years around their own.
 _YEARS_OFF = 2.0
 _YEAR_DAYS = 365.25
+
+_CHUNK = 10_000
 
 _GLOBE = Geod(ellps="WGS84")
 
@@ -56,9 +58,14 @@ class Issue:
 
 def find_duplicates(outlines: Any) -> npt.NDArray[np.int64]:
     """Gives for each outline the position of an earlier one that is the same, -1 where there is none."""
-    code = pd.factorize(shapely.to_wkb(shapely.normalize(outlines)))[0]
-    first = np.unique(code, return_index=True)[1][code] if len(code) else code
-    return np.where(first < np.arange(len(code)), first, -1).astype(np.int64)
+    area = shapely.area(outlines)
+    twin = np.full(len(outlines), -1, np.int64)
+    # Only outlines of one area can be the same; to write out all of them would take as much memory again.
+    alike = np.flatnonzero(pd.Series(np.round(area, 3)).duplicated(keep=False))
+    code = pd.factorize(shapely.to_wkb(shapely.normalize(outlines[alike])))[0]
+    first = alike[np.unique(code, return_index=True)[1][code]] if len(code) else alike
+    twin[alike] = np.where(first < alike, first, -1)
+    return twin
 
 
 def find_oddities(
@@ -97,10 +104,10 @@ def find_oddities(
             issues.append(Issue(name, numbers[i], ids[i], issue, value, consequence))
 
     note(frame["flattened"].to_numpy(bool), "outline has heights", "", "heights are left out")
-    shells = shapely.get_exterior_ring(shapely.get_geometry(degrees.to_numpy(), 0))
-    note(~shapely.is_ccw(shells), "outline runs clockwise", "", "turned round")
+    note(~in_chunks(_runs_left, degrees.to_numpy()), "outline runs clockwise", "", "turned round")
     note(frame["mended"].to_numpy(bool), "outline crosses itself", "", "mended")
-    note(_holes(degrees) > 0, "outline has islands", _holes(degrees), "islands are not counted as lake")
+    holes = in_chunks(_holes, degrees.to_numpy())
+    note(holes > 0, "outline has islands", holes, "islands are not counted as lake")
     note(twins >= 0, "same outline as another row", lakes["row"].to_numpy()[twins], "left out")
     for values in (
         _dates_of(lakes, scenes, nominal),
@@ -118,9 +125,19 @@ def find_oddities(
 Finding = tuple[Bools, str, Any, str]
 
 
-def _holes(degrees: gpd.GeoSeries) -> npt.NDArray[np.int64]:
-    parts, of_part = shapely.get_parts(degrees.to_numpy(), return_index=True)
-    return np.bincount(of_part, shapely.get_num_interior_rings(parts), len(degrees)).astype(np.int64)
+def in_chunks(measure: Callable[[Any], Any], outlines: Any) -> Any:
+    """Measures outlines some at a time, since what is made of them on the way takes as much memory as they do."""
+    starts = range(0, max(len(outlines), 1), _CHUNK)
+    return np.concatenate([measure(outlines[start : start + _CHUNK]) for start in starts])
+
+
+def _runs_left(outlines: Any) -> Bools:
+    return shapely.is_ccw(shapely.get_exterior_ring(shapely.get_geometry(outlines, 0)))
+
+
+def _holes(outlines: Any) -> npt.NDArray[np.int64]:
+    parts, of_part = shapely.get_parts(outlines, return_index=True)
+    return np.bincount(of_part, shapely.get_num_interior_rings(parts), len(outlines)).astype(np.int64)
 
 
 def _dates_of(lakes: gpd.GeoDataFrame, scenes: "pd.Series[Any]", nominal: pd.Timestamp) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from pyproj import Geod
 from datasets_def.polygons import read_polygons, without_rejected
 from datasets_def.reproject import to_crs, to_degrees
 from glofgeo.change.layer_dates import DATE_COLUMNS, SCENE_COLUMNS, day_of, given_day
-from glofgeo.change.oddities import Issue, find_duplicates, find_oddities
+from glofgeo.change.oddities import Issue, find_duplicates, find_oddities, in_chunks
 from glofgeo.change.significance import area_sigma
 from glofgeo.errors import GlofgeoError
 
@@ -126,15 +126,19 @@ def layer_of(frame: gpd.GeoDataFrame, name: str, date: str | None = None, *, mas
 def measure(degrees: gpd.GeoSeries, plane: gpd.GeoSeries) -> tuple[Any, Any]:
     """Gives areas (m2) and lengths of all shores (m) on the ellipsoid, of polygons in degrees and on `PLANE`."""
     area = np.round(shapely.area(plane.to_numpy()) * _AREA_STEP) / _AREA_STEP
-    rings, of_ring = _rings(degrees.to_numpy())
+    return area, in_chunks(_perimeters, degrees.to_numpy())
+
+
+def _perimeters(degrees: Any) -> Any:
+    rings, of_ring = _rings(degrees)
     xy, of_point = shapely.get_coordinates(rings, return_index=True)
     if not len(xy):
-        return area, np.zeros(len(area))
+        return np.zeros(len(degrees))
     same = of_point[1:] == of_point[:-1]
     # The edge along which a lake across 180 degrees is cut is no shore.
     same &= ~((np.abs(xy[1:, 0]) == 180) & (np.abs(xy[:-1, 0]) == 180))
     length = _GLOBE.inv(xy[:-1, 0], xy[:-1, 1], xy[1:, 0], xy[1:, 1])[2]
-    return area, np.bincount(of_ring[of_point[1:]], np.where(same, length, 0.0), len(area))
+    return np.bincount(of_ring[of_point[1:]], np.where(same, length, 0.0), len(degrees))
 
 
 def _rings(polygons: Any) -> tuple[Any, Any]:
