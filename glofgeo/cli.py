@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from glofgeo.change_command import change
 from glofgeo.config import MapConfig, TrainConfig
 from glofgeo.environment import forget_foreign_data
 from glofgeo.errors import GlofgeoError, NoScenesError
@@ -21,6 +22,7 @@ from glofgeo.help_groups import HARDWARE, LOGGING, MAIN, OPTIMISER
 from glofgeo.messages import (
     print_description,
     print_failure,
+    print_maps,
     print_model,
     print_outcome,
     print_success,
@@ -38,7 +40,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     default_parameter=Parameter(negative=(), show_default=shown_default),
 )
-
+app.command(change)
 app.command(fetch)
 
 
@@ -108,6 +110,7 @@ def map_(  # noqa: PLR0913
     checkpoint: Path | None = None,
     aoi: str | None = None,
     out: Path = Path("maps"),
+    inventory: Path | None = None,
     offset: Offset = None,
     device: Device = "auto",
     overwrite: bool = False,
@@ -117,12 +120,13 @@ def map_(  # noqa: PLR0913
     """Maps the lakes in Sentinel-2 scenes: lake polygons, rasters and an overview picture, ready for QGIS.
 
     Args:
-        scene: .SAFE folders, zipped products, GeoTIFFs with named bands, folders of these, or @list.txt with one path
-            per line. Also STAC items and COGs at https://… or s3://…, and the result of a search (search.json).
-        checkpoint: model: .safetensors, an exported .onnx, or bundled (the model that comes with glofgeo); by default
-            the newest runs/*/best.safetensors, or else bundled.
+        scene: products (.SAFE, zipped), GeoTIFFs with named bands, folders of these, or @list.txt with one path a line.
+            Also STAC items and COGs at https://… or s3://…, and the result of a search (search.json).
+        checkpoint: model, .safetensors, .onnx or bundled (the model that comes with glofgeo); by default the newest
+            runs/*/best.safetensors, or else bundled.
         aoi: map only this area of interest: a polygon file, or the name of a ready-made area.
         out: output folder. Each scene gets its own folder in it; several scenes also get one combined lakes.gpkg.
+        inventory: GeoPackage of all lakes so far, made if need be: lakes keep their names in it, and maps are added.
         device: where to compute.
         overwrite: map scenes again that this model has already mapped with these settings.
         dask: map on a Dask cluster: auto (this machine), the address of a scheduler (tcp://…), or its scheduler file.
@@ -136,19 +140,13 @@ def map_(  # noqa: PLR0913
     from glofgeo.mapping.scene_list import list_scenes
     from glofgeo.models.predictor import load_model
 
-    paths = list_scenes(scene)
-    area = read_aoi(aoi) if aoi else None
+    paths, area = list_scenes(scene), read_aoi(aoi) if aoi else None
     model = load_model(checkpoint)
     report = map_scenes(
         paths, model, out=out, aoi=area, settings=settings, device=device, overwrite=overwrite, offset=offset,
-        dask=dask, progress=True, tell=print_outcome if len(paths) > 1 else print_success,
+        dask=dask, inventory=inventory, progress=True, tell=print_outcome if len(paths) > 1 else print_success,
     )  # fmt: skip
-    if report.combined:
-        say(f"{report.combined}: the lakes of all {len(report.mapped + report.kept)} scenes in one layer")
-    if report.mapped or report.kept:
-        print_model(model)
-    if report.mapped:
-        say("Drag layers.qlr from the same folder into QGIS: lakes, mask and probability, named after scene and date.")
+    print_maps(report, model)
     if len(paths) == 1 and report.failed:
         raise next(iter(report.failed.values()))
     if report.failed:
@@ -273,8 +271,7 @@ def info(path: Path, /, *, offset: Offset = None, verify: bool = False) -> None:
     """Describes a checkpoint or a scene.
 
     Args:
-        path: a .safetensors checkpoint, an exported .onnx file, bundled (the model that comes with glofgeo), or a
-            scene.
+        path: a model (.safetensors, .onnx, or bundled, which comes with glofgeo) or a scene.
         offset: DN offset of a scene that does not state its own: -1000 from processing baseline 04.00 on, otherwise 0.
         verify: read a whole product and name every damaged or missing file.
     """

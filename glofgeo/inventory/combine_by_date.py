@@ -46,7 +46,7 @@ def combine_files(files: list[Path], path: Path, note: str = "") -> None:
     crs = common_crs(known)
     layers = [layer for file, own in zip(files, known, strict=True) if (layer := _described(file, own))]
     _require_once(layers)
-    newest = max((layer.newest for layer in layers if not pd.isna(layer.newest)), default=pd.NaT)
+    newest = max((layer.newest for layer in layers if not pd.isna(layer.newest)), default=None)
     write_parts(path, _parts(layers, crs), newest, note)
 
 
