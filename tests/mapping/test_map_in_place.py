@@ -7,9 +7,12 @@ import sys
 import pytest
 from range_server import Fault
 
+from datasets_def import open_scene
+from datasets_def.bands import DEFAULT_BANDS
 from datasets_def.in_place import close_all
 from glofgeo.errors import GlofgeoError
 from glofgeo.mapping.batch import map_scenes
+from glofgeo.mapping.deepness_layer import write_stack
 from glofgeo.mapping.scene_folder import read_record
 from glofgeo.mapping.scene_list import list_scenes
 from glofgeo.models import load_model
@@ -103,6 +106,12 @@ def test_what_is_not_read_in_place_names_the_command_that_fetches_it(web, cogs, 
     (cogs / "jp2.json").write_text((cogs / "item.json").read_text().replace(".tif", ".jp2"))
     line = refused("map", "--scene", f"{web.url}/jp2.json", "--checkpoint", checkpoint, "--out", tmp_path)
     assert line.endswith("download it first: glofgeo fetch --aoi AREA --from 2024-10-15 --to 2024-10-15")
+
+
+def test_a_layer_for_qgis_is_not_made_of_what_lies_elsewhere(web, tmp_path):
+    scene = open_scene(f"{web.url}/item.json")
+    with pytest.raises(GlofgeoError, match="lies on the network, and QGIS would not read it as well; download it"):
+        write_stack(scene, tmp_path, DEFAULT_BANDS)
 
 
 def test_info_tells_of_a_scene_where_it_is(web, run, kept):
