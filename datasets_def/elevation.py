@@ -16,6 +16,7 @@ from pyproj.exceptions import ProjError
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.warp import reproject, transform_bounds
+from rasterio.windows import Window
 
 from datasets_def.errors import GlofgeoError
 from datasets_def.grid import Grid
@@ -52,6 +53,10 @@ class Dem:
     def pixel_m(self) -> float:
         """Side in metres of the first tile's pixels."""
         return self.tiles[0][1].pixel_side
+
+    def meets(self, grid: Grid) -> bool:
+        """Whether a tile reaches onto a grid."""
+        return any(_part(tile, grid) is not None for _, tile in self.tiles)
 
     def on(self, grid: Grid) -> Floats:
         """Warps it to a grid, bilinearly; a DEM of finer pixels is averaged first.
@@ -217,16 +222,21 @@ def _tile_grid(path: Path) -> Grid:
         raise GlofgeoError(f"{path}: cannot be read as a DEM ({str(error).splitlines()[0]})") from None
 
 
-def _tile_on(path: Path, tile: Grid, grid: Grid, side: float) -> Floats | None:
-    """Warps what a grid needs of a tile; None where they do not meet."""
+def _part(tile: Grid, grid: Grid) -> Window | None:
+    """The part of a tile that a grid needs; None where they do not meet."""
     try:
         bounds = transform_bounds(grid.crs, tile.crs, *grid.bounds, densify_pts=21)
     except RasterioError:
         return None
-    if not np.isfinite(bounds).all():
+    if not np.isfinite(bounds).all() or not (near := tile.intersect(bounds)).width or not near.height:
         return None
-    window = tile.intersect(bounds, _MARGIN)
-    if not (window.width and window.height):
+    return tile.intersect(bounds, _MARGIN)
+
+
+def _tile_on(path: Path, tile: Grid, grid: Grid, side: float) -> Floats | None:
+    """Warps what a grid needs of a tile; None where they do not meet."""
+    window = _part(tile, grid)
+    if window is None:
         return None
     factor = max(1, int(side / tile.pixel_side + 1e-6))
     shape = (math.ceil(window.height / factor), math.ceil(window.width / factor))

@@ -39,6 +39,7 @@ app = App(
 )
 
 
+
 @app.command
 def train(  # noqa: PLR0913
     *,
@@ -103,6 +104,8 @@ def map_(  # noqa: PLR0913
     checkpoint: Path | None = None,
     aoi: str | None = None,
     out: Path = Path("maps"),
+    dem: Annotated[list[Path], Parameter(consume_multiple=True)] = [],  # noqa: B006 (not changed)
+    glaciers: Path | None = None,
     offset: Offset = None,
     device: Device = "auto",
     overwrite: bool = False,
@@ -111,12 +114,13 @@ def map_(  # noqa: PLR0913
     """Maps the lakes in Sentinel-2 scenes: lake polygons, rasters and an overview picture, ready for QGIS.
 
     Args:
-        scene: .SAFE folders, zipped products, GeoTIFFs with named bands, folders of these, or @list.txt with one path
-            per line.
-        checkpoint: model: .safetensors, an exported .onnx, or bundled (the model that comes with glofgeo); by default
-            the newest runs/*/best.safetensors, or else bundled.
+        scene: products (.SAFE, zipped), GeoTIFFs with named bands, folders of these, or @list.txt with one path a line.
+        checkpoint: model, .safetensors, .onnx or bundled (the model that comes with glofgeo); by default the newest
+            runs/*/best.safetensors, or else bundled.
         aoi: map only this area of interest: a polygon file, or the name of a ready-made area.
         out: output folder. Each scene gets its own folder in it; several scenes also get one combined lakes.gpkg.
+        dem: elevation model, one or several tiles or their folder: adds elevation, slope and cast shadow of each lake.
+        glaciers: glacier outlines, such as RGI: adds the nearest glacier, the distance to it and the type of each lake.
         device: where to compute.
         overwrite: map scenes again that this model has already mapped with these settings.
         offset: DN offset of scenes that do not state theirs: -1000 from processing baseline 04.00 on, otherwise 0.
@@ -126,14 +130,15 @@ def map_(  # noqa: PLR0913
         raise UsageError("--scene names no scene: give one path or more.")
     from datasets_def.aoi import read_aoi
     from glofgeo.mapping.batch import list_scenes, map_scenes
+    from glofgeo.mapping.surroundings import read_surroundings
     from glofgeo.models.predictor import load_model
 
-    paths = list_scenes(scene)
-    area = read_aoi(aoi) if aoi else None
+    paths, area = list_scenes(scene), read_aoi(aoi) if aoi else None
     model = load_model(checkpoint)
     report = map_scenes(
         paths, model, out=out, aoi=area, settings=settings, device=device, overwrite=overwrite, offset=offset,
-        progress=True, tell=print_outcome if len(paths) > 1 else print_success,
+        progress=True, surroundings=read_surroundings(dem, glaciers),
+        tell=print_outcome if len(paths) > 1 else print_success,
     )  # fmt: skip
     if report.combined:
         say(f"{report.combined}: the lakes of all {len(report.mapped + report.kept)} scenes in one layer")
@@ -141,9 +146,9 @@ def map_(  # noqa: PLR0913
         print_model(model)
     if report.mapped:
         say("Drag layers.qlr from the same folder into QGIS: lakes, mask and probability, named after scene and date.")
-    if len(paths) == 1 and report.failed:
-        raise next(iter(report.failed.values()))
     if report.failed:
+        if len(paths) == 1:
+            raise next(iter(report.failed.values()))
         fail(1, f"{len(report.failed)} of {len(paths)} scenes failed; the others are finished")
 
 
@@ -269,8 +274,7 @@ def info(path: Path, /, *, offset: Offset = None, verify: bool = False) -> None:
     """Describes a checkpoint or a scene.
 
     Args:
-        path: a .safetensors checkpoint, an exported .onnx file, bundled (the model that comes with glofgeo), or a
-            scene.
+        path: a model (.safetensors, .onnx, or bundled, which comes with glofgeo) or a scene.
         offset: DN offset of a scene that does not state its own: -1000 from processing baseline 04.00 on, otherwise 0.
         verify: read a whole product and name every damaged or missing file.
     """

@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 
 from datasets_def.reproject import to_degrees
 from glofgeo.errors import GlofgeoError
-from glofgeo.inventory.attributes import COLUMNS, geodesic_size, lake_ids, name_suffix
+from glofgeo.inventory.attributes import COLUMNS, FURTHER_COLUMNS, columns_of, geodesic_size, lake_ids, name_suffix
 from glofgeo.inventory.overlaps import Outlines, Overlaps, find_overlaps, groups_of, neighbours
 
 # Two outlines show the same lake where they share more than this part of the smaller one. A pixel of disagreement
@@ -49,15 +49,17 @@ def combine_lakes(layers: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
     `valid_frac` is the greatest, `prob_mean` is weighted by area, and `touches_edge` is true if it is for one part.
     Area and perimeter of unions, and of lakes that lost a part, are measured anew; `n_px` is the area times the parts'
     pixels per area, `area_unc_m2` the perimeter times the parts' uncertainty per length of shore, which is the same
-    formula with the same pixel.
+    formula with the same pixel. Of the further columns, those that all layers have stay: means are weighted by area,
+    areas are scaled as `n_px`, `dist_glacier_m` is the least, `qa_flag` lists all, names and types are the largest
+    part's.
 
     Args:
         layers: one for each scene, as `describe_lakes` gives them, possibly without lakes.
 
     Returns:
-        Exactly the columns of `COLUMNS`, and the geometry, MultiPolygon in the CRS of the layers, or in EPSG:4326 if
-        they differ. Sorted by date and `lake_id`, which is unique within a date: of lakes that share a name the
-        largest keeps it, the next ones get the next free letter. The order of the layers does not matter.
+        The columns of `COLUMNS`, the further ones, and the geometry, MultiPolygon in the CRS of the layers, or in
+        EPSG:4326 if they differ. Sorted by date and `lake_id`, which is unique within a date: of lakes that share a
+        name the largest keeps it, the next ones get the next free letter. The order of the layers does not matter.
 
     Raises:
         GlofgeoError: If a layer lacks a column or a CRS, or a scene occurs in two layers.
@@ -68,7 +70,9 @@ def combine_lakes(layers: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
     filled = sorted((layer for layer in layers if len(layer)), key=lambda layer: min(layer["scene_id"]))
     if not filled:
         return gpd.GeoDataFrame(columns=[*COLUMNS, "geometry"], geometry="geometry", crs=crs).astype(COLUMNS)
-    lakes = pd.concat([_plain(layer, crs).assign(layer=i) for i, layer in enumerate(filled)], ignore_index=True)
+    missing = {name for layer in filled for name in FURTHER_COLUMNS if name not in layer}
+    plain = [_plain(layer.drop(columns=missing & {*layer.columns}), crs) for layer in filled]
+    lakes = pd.concat([layer.assign(layer=i) for i, layer in enumerate(plain)], ignore_index=True)
     dates = [of_date.reset_index(drop=True) for _, of_date in lakes.groupby(_date(lakes))]
     return pd.concat([_combine_date(of_date, agree) for of_date in dates], ignore_index=True)
 
@@ -89,7 +93,8 @@ def _check(layers: list[gpd.GeoDataFrame]) -> None:
 def _plain(layer: gpd.GeoDataFrame, crs: Any) -> gpd.GeoDataFrame:
     """The layer as it was before it went to a file: the geometry has another name there, unknown times no time zone."""
     instant = pd.to_datetime(layer["acq_datetime"], utc=True)
-    columns = layer[[*COLUMNS]].assign(acq_datetime=instant).astype(COLUMNS)
+    kinds = columns_of(layer)
+    columns = layer[[*kinds]].assign(acq_datetime=instant).astype(kinds)
     return gpd.GeoDataFrame(columns, geometry=_brought(layer.geometry, crs).array, crs=crs)
 
 
@@ -131,7 +136,8 @@ def _combine_date(lakes: gpd.GeoDataFrame, agree: bool) -> gpd.GeoDataFrame:
     if changed:
         joined = _measured(gpd.GeoDataFrame(changed, crs=planar.crs))
         found.append(joined.set_geometry(_brought(joined.geometry, lakes.crs)))
-    return _named(pd.concat([part[[*COLUMNS, "geometry"]].astype(COLUMNS) for part in found], ignore_index=True))
+    kinds = columns_of(lakes)
+    return _named(pd.concat([part[[*kinds, "geometry"]].astype(kinds) for part in found], ignore_index=True))
 
 
 def _project(outlines: gpd.GeoSeries) -> gpd.GeoSeries:
@@ -233,7 +239,26 @@ def _union(parts: gpd.GeoDataFrame, outline: BaseGeometry) -> dict[str, Any]:
         "valid_frac": parts["valid_frac"].max(),
         "touches_edge": parts["touches_edge"].any(),
         "geometry": shapely.multipolygons(shapely.get_parts(outline)),
-    }
+    } | _further(parts)
+
+
+def _further(parts: gpd.GeoDataFrame) -> dict[str, Any]:
+    """The further columns of one lake of one or several outlines; areas are sums as yet."""
+    largest = parts.loc[parts["area_m2"].idxmax()]
+    found: dict[str, Any] = {}
+    for name in columns_of(parts).keys() & FURTHER_COLUMNS:
+        if name in ("area_lo_m2", "area_hi_m2"):
+            found[name] = parts[name].sum()
+        elif name == "dist_glacier_m":
+            found[name] = parts[name].min()
+        elif name == "qa_flag":
+            found[name] = ", ".join(dict.fromkeys(flag for text in parts[name] for flag in text.split(", ") if flag))
+        elif FURTHER_COLUMNS[name] == "float64":
+            known = parts[parts[name].notna()]
+            found[name] = np.average(known[name], weights=known["area_m2"]) if len(known) else np.nan
+        else:
+            found[name] = largest[name]
+    return found
 
 
 def _listed(values: pd.Series) -> str | None:
@@ -243,7 +268,9 @@ def _listed(values: pd.Series) -> str | None:
 def _measured(unions: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """Names unions and measures them, and scales what had been summed over their parts."""
     area, perimeter = geodesic_size(unions.geometry.to_crs(_WGS84))
+    scaled = {name: unions[name] * area / unions["area_m2"] for name in ("area_lo_m2", "area_hi_m2") if name in unions}
     return unions.assign(
+        **scaled,
         lake_id=lake_ids(unions),
         n_px=np.rint(unions["n_px"] * area / unions["area_m2"]),
         area_unc_m2=unions["area_unc_m2"] * perimeter / unions["perim_m"],

@@ -12,7 +12,7 @@ import shapely
 
 from datasets_def.atomic import written_beside
 from glofgeo.errors import GlofgeoError
-from glofgeo.inventory.attributes import COLUMNS
+from glofgeo.inventory.attributes import COLUMNS, columns_of
 from glofgeo.inventory.styles import lake_points_qml, lakes_qml
 
 # QGIS 3.22 warns at GeoPackages of later versions; there is nothing in them that lakes would need.
@@ -93,7 +93,7 @@ def _digest(database: sqlite3.Connection) -> str:
 def write_lakes(path: Path, lakes: gpd.GeoDataFrame, note: str = "") -> None:
     """Writes a lake inventory, all or nothing.
 
-    Layers: `lakes` (MultiPolygon, the columns of `COLUMNS`) and `lakes_points` (a point inside each lake, with
+    Layers: `lakes` (MultiPolygon, the columns that `columns_of` names) and `lakes_points` (a point inside each lake, of
     `lake_id`, `acq_datetime` and `area_m2`), which keeps lakes visible that are under a pixel of the screen. Both
     have the geometry column `geom`, a spatial index, and a default style in the table `layer_styles`. Equal lakes
     give equal bytes: dates inside the file are the newest acquisition time, not the time of writing.
@@ -107,7 +107,8 @@ def write_lakes(path: Path, lakes: gpd.GeoDataFrame, note: str = "") -> None:
         GlofgeoError: If a file is there that `write_lakes` did not write, or that was changed since.
     """
     require_replaceable(path)
-    outlines = lakes[[*COLUMNS, lakes.geometry.name]]
+    columns = columns_of(lakes)
+    outlines = lakes[[*columns, lakes.geometry.name]]
     inside = shapely.point_on_surface(lakes.geometry.to_numpy())
     points = gpd.GeoDataFrame(lakes[["lake_id", "acq_datetime", "area_m2"]], geometry=inside, crs=lakes.crs)
     stamp = _stamp(lakes["acq_datetime"])
@@ -122,7 +123,7 @@ def write_lakes(path: Path, lakes: gpd.GeoDataFrame, note: str = "") -> None:
         finally:
             pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": date})
         with closing(sqlite3.connect(part)) as database, database:
-            _add_styles(database, stamp)
+            _add_styles(database, stamp, list(columns))
             database.execute(f"CREATE TABLE {_MARK} (digest TEXT NOT NULL)")
             database.execute(f"INSERT INTO {_MARK} VALUES (?)", (_digest(database),))
         for ending in SIDECARS:
@@ -142,7 +143,7 @@ def _write_layer(path: Path, frame: gpd.GeoDataFrame, name: str, geometry_type: 
     )
 
 
-def _add_styles(database: sqlite3.Connection, stamp: str) -> None:
+def _add_styles(database: sqlite3.Connection, stamp: str, columns: list[str]) -> None:
     database.execute(_STYLE_TABLE)
     # Unless registered, GDAL hides the table as soon as the file holds another one without geometry.
     database.execute(
@@ -150,7 +151,7 @@ def _add_styles(database: sqlite3.Connection, stamp: str) -> None:
         "VALUES ('layer_styles', 'attributes', 'layer_styles', 'QGIS styles', ?, 0)",
         (stamp,),
     )
-    for layer, qml in (("lakes", lakes_qml()), ("lakes_points", lake_points_qml())):
+    for layer, qml in (("lakes", lakes_qml(columns)), ("lakes_points", lake_points_qml())):
         database.execute(
             "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName, "
             "styleQML, styleSLD, useAsDefault, description, owner, ui, update_time) "

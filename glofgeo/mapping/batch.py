@@ -24,6 +24,7 @@ from glofgeo.mapping.scene_folder import (
     require_replaceable,
     writing,
 )
+from glofgeo.mapping.surroundings import Surroundings
 from glofgeo.models.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ def map_scenes(  # noqa: PLR0913
     device: str = "auto",
     overwrite: bool = False,
     offset: float | None = None,
+    surroundings: Surroundings | None = None,
     progress: bool = False,
     tell: Callable[[Outcome], None] | None = None,
 ) -> Report:
@@ -136,6 +138,7 @@ def map_scenes(  # noqa: PLR0913
         device: `auto`, `cpu`, `cuda` or `mps`.
         overwrite: map again what is there already.
         offset: see `open_scene`.
+        surroundings: DEM and glacier outlines, for further columns of the layers.
         progress: show a bar on the standard error.
         tell: receives what became of each scene as soon as it is known.
 
@@ -144,7 +147,13 @@ def map_scenes(  # noqa: PLR0913
             device is not there, or the output cannot be written.
     """
     report = Report(tell)
-    jobs = _plan(paths, predictor, settings, aoi, offset, report)
+    jobs = _plan(
+        paths,
+        lambda path: plan_scene(
+            open_scene(path, predictor.bands, offset=offset), predictor, settings, aoi, surroundings
+        ),
+        report,
+    )
     to_do = []
     for job in jobs:
         if not overwrite and is_done(out / job.scene.id, job.fingerprint):
@@ -181,20 +190,12 @@ def _run(jobs: list[Job], batcher: "Batcher", out: Path, report: Report, *, prog
                 report.add(Outcome(job.scene.path, "mapped", folder))
 
 
-def _plan(
-    paths: list[Path],
-    predictor: Predictor,
-    settings: MapConfig,
-    aoi: gpd.GeoDataFrame | None,
-    offset: float | None,
-    report: Report,
-) -> list[Job]:
+def _plan(paths: list[Path], plan: Callable[[Path], Job], report: Report) -> list[Job]:
     # On macOS and Windows, names that differ in case are one.
     jobs: dict[str, Job] = {}
     for path in paths:
         try:
-            scene = open_scene(path, predictor.bands, offset=offset)
-            job = plan_scene(scene, predictor, settings, aoi)
+            job = plan(path)
         except OffSceneError as error:
             if len(report.outside) + 1 == len(paths):
                 raise OffSceneError(str(error)) from None
@@ -202,14 +203,14 @@ def _plan(
         except Exception as error:
             report.add(Outcome(path, "failed", error=error))
         else:
-            if scene.id.casefold() == COMBINED:
+            if job.scene.id.casefold() == COMBINED:
                 raise GlofgeoError(
-                    f"{path}: its name, {scene.id}, is that of the layer of all lakes", "rename the scene"
+                    f"{path}: its name, {job.scene.id}, is that of the layer of all lakes", "rename the scene"
                 )  # fmt: skip
-            twin = jobs.setdefault(scene.id.casefold(), job)
+            twin = jobs.setdefault(job.scene.id.casefold(), job)
             if twin is not job:
                 raise GlofgeoError(
-                    f"{path}: has the same name as {twin.scene.path}, and both would write the folder {scene.id}",
+                    f"{path}: has the same name as {twin.scene.path}, and both would write the folder {job.scene.id}",
                     "rename one, or map them into different folders",
                     argument="out",
                 )
