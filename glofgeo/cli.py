@@ -16,6 +16,7 @@ from glofgeo.config import MapConfig, TrainConfig
 from glofgeo.environment import forget_foreign_data
 from glofgeo.errors import GlofgeoError
 from glofgeo.flags import Device, Devices, Offset, Strategy, UsageError, apply_preset, require_path, shown_default
+from glofgeo.hazard_command import hazard
 from glofgeo.help_groups import HARDWARE, LOGGING, MAIN, OPTIMISER
 from glofgeo.messages import (
     print_description,
@@ -38,6 +39,7 @@ app = App(
     default_parameter=Parameter(negative=(), show_default=shown_default),
 )
 
+app.command(hazard)
 
 
 @app.command
