@@ -7,9 +7,10 @@ from pathlib import Path
 
 from datasets_def.bands import FILE_NAME, band_name
 from datasets_def.errors import GlofgeoError
-from datasets_def.geotiff import RasterFacts, read_raster
+from datasets_def.geotiff import read_raster
 from datasets_def.grid import Grid
-from datasets_def.radiometry import formula
+from datasets_def.radiometry import baseline_in, formula, level_in
+from datasets_def.scene_facts import SceneFacts
 
 _ENDINGS = (".tif", ".tiff", ".jp2")
 _CLASSES = "SCL"
@@ -38,7 +39,7 @@ def band_files(folder: Path) -> dict[str, Path]:
     return finest if len(finest) > 1 else {}
 
 
-def read_band_files(folder: Path, bands: tuple[str, ...], offset: float | None = None) -> RasterFacts:
+def read_band_files(folder: Path, bands: tuple[str, ...], offset: float | None = None) -> SceneFacts:
     """Reads the metadata of single-band files; the finest among the wanted bands gives the grid.
 
     Args:
@@ -59,15 +60,23 @@ def read_band_files(folder: Path, bands: tuple[str, ...], offset: float | None =
     finest = min((facts[band] for band in bands), key=lambda one: one.grid.transform.a)
     _refuse_mixture(folder, bands, facts)
     layers = {
-        band: replace(one.layers[band], factor=_factor(files[band], one.grid, finest.grid))
+        band: replace(one.layers[band], factor=pixel_factor(files[band], one.grid, finest.grid))
         for band, one in facts.items()
     }
     known = {band: (layers[band].quantification, layers[band].offset) for band in bands}
     how = facts[bands[0]].radiometry.rpartition(", ")[2]
-    return replace(finest, id=_name(folder, together[0]), layers=layers, radiometry=f"{formula(known, bands)}, {how}")
+    name = folder.resolve().name
+    return replace(
+        finest,
+        id=_name(folder, together[0]),
+        layers=layers,
+        radiometry=f"{formula(known, bands)}, {how}",
+        baseline=finest.baseline or baseline_in(name),
+        level=finest.level or level_in(name),
+    )
 
 
-def _refuse_mixture(folder: Path, bands: tuple[str, ...], facts: Mapping[str, RasterFacts]) -> None:
+def _refuse_mixture(folder: Path, bands: tuple[str, ...], facts: Mapping[str, SceneFacts]) -> None:
     """Refuses files of several days, or with different offsets."""
     days = {band: one.datetime for band, one in facts.items() if one.datetime}
     first, last = min(days, key=days.__getitem__, default=""), max(days, key=days.__getitem__, default="")
@@ -85,12 +94,21 @@ def _refuse_mixture(folder: Path, bands: tuple[str, ...], facts: Mapping[str, Ra
         )
 
 
-def _factor(path: Path, file: Grid, scene: Grid) -> int:
-    """Side of a file's pixel in pixels of the scene."""
+def pixel_factor(where: object, file: Grid, scene: Grid) -> int:
+    """Gives the side of a file's pixel in pixels of the scene.
+
+    Args:
+        where: for messages.
+        file: grid of the file.
+        scene: grid of the finest band.
+
+    Raises:
+        GlofgeoError: If the file's pixels are not those of the scene, or so many of them together.
+    """
     factor = max(1, round(file.transform.a / scene.transform.a))
     expected = scene.coarser(factor)
     if file.shape != expected.shape or max(expected.apart(file)) > _SHIFT / factor:
-        raise GlofgeoError(f"{path}: is not on the grid of the other bands beside it", "give bands of one scene")
+        raise GlofgeoError(f"{where}: is not on the grid of the other bands beside it", "give bands of one scene")
     return factor
 
 

@@ -61,7 +61,8 @@ class TiledCopy:
         """The GeoTIFF, whether it exists or not."""
         scene, window = self.scene, self.window
         layers = self._layers()
-        files = [scene.path] if scene.path.is_file() else [Path(layer.path) for layer in layers]
+        product = Path(scene.path)
+        files = [product] if product.is_file() else [Path(layer.path) for layer in layers]
         facts = [
             LAYOUT, scene.id, scene.bands, scene.baseline, scene.level, str(scene.datetime), scene.crs.to_string(),
             list(scene.transform), scene.shape, window.row_off, window.col_off, window.height, window.width,

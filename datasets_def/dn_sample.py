@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 from rasterio import DatasetReader
+from rasterio.windows import Window
 
 from datasets_def.bands import QUANTIFICATION, band_names
 from datasets_def.files import Layer, Planes
+from datasets_def.in_place import is_remote
 from datasets_def.pixels import measured
 
 # Names of the pieces in which Earth Engine exports one image.
@@ -79,7 +81,7 @@ def _sample_dn(files: tuple[tuple[Path, int], ...], bands: tuple[str, ...]) -> S
 
 
 def sample_band(source: DatasetReader, index: int) -> npt.NDArray[Any]:
-    """Reads a subset of the pixels of a band, without missing ones.
+    """Reads a subset of the pixels of a band, without missing ones; over a network only where that costs little.
 
     Args:
         source: open file.
@@ -89,7 +91,12 @@ def sample_band(source: DatasetReader, index: int) -> npt.NDArray[Any]:
         The values that are left, `(N,)`.
     """
     step = max(1, max(source.shape) // _SIDE)
-    plane = source.read(index, out_shape=(-(-source.height // step), -(-source.width // step)))
+    shape = (-(-source.height // step), -(-source.width // step))
+    if is_remote(source.name) and not source.overviews(index):
+        corner = [(side - part) // 2 for side, part in zip(source.shape, shape, strict=True)]
+        plane = source.read(index, window=Window(corner[1], corner[0], shape[1], shape[0]))
+    else:
+        plane = source.read(index, out_shape=shape)
     nodata = source.nodatavals[index - 1] or 0.0
     if plane.dtype.kind == "f":
         return plane[np.isfinite(plane) & (plane != nodata) & (plane >= 0)]

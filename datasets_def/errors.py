@@ -22,5 +22,21 @@ class GlofgeoError(Exception):
         return "; ".join(filter(None, (super().__str__(), self.hint)))
 
 
+class NoScenesError(GlofgeoError):
+    """There are no scenes where some were looked for; more can be fetched."""
+
+
+class NotInPlaceError(GlofgeoError):
+    """A scene on the network of which parts cannot be read; it can be fetched whole.
+
+    Attributes:
+        day: of its acquisition, UTC, as 2024-10-15; empty where it is not known.
+    """
+
+    def __init__(self, message: str, hint: str, day: str = "") -> None:
+        super().__init__(message, hint)
+        self.day = day
+
+
 class GlofgeoWarning(UserWarning):
     """A problem of an input that is used nevertheless; the command line prints it in one line."""

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +18,10 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from datasets_def.errors import GlofgeoError
+from datasets_def.in_place import is_remote, read_in_place, version_in_place
 from datasets_def.product_image import ProductImage, check_end
+from datasets_def.web_address import is_web, shown
+from datasets_def.web_get import version_on_web
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def _open(path: str) -> Iterator[DatasetReader]:
         raise
 
 
-def read_layers(layers: list[Layer], shape: tuple[int, int], window: Window, scene: Path) -> Planes:
+def read_layers(layers: list[Layer], shape: tuple[int, int], window: Window, scene: Path | str) -> Planes:
     """Reads layers on a scene's grid, opening each file once.
 
     Args:
@@ -149,7 +152,7 @@ def read_layers(layers: list[Layer], shape: tuple[int, int], window: Window, sce
     return Planes(out, np.logical_and.reduce(masks) if masks else None)
 
 
-def _read_file(layers: list[Layer], shape: tuple[int, int], window: Window, scene: Path) -> Planes:
+def _read_file(layers: list[Layer], shape: tuple[int, int], window: Window, scene: Path | str) -> Planes:
     """Reads layers of one file."""
     path, factor, image = layers[0].path, layers[0].factor, layers[0].image
     if path.startswith("!"):
@@ -158,34 +161,65 @@ def _read_file(layers: list[Layer], shape: tuple[int, int], window: Window, scen
     bottom, right = top + int(window.height), left + int(window.width)
     coarse = Window.from_slices((top // factor, -(-bottom // factor)), (left // factor, -(-right // factor)))
     verified = image.begin_verifying() if image else None
-    try:
-        check_end(path)
-        with _open(path) as source:
-            expected = tuple(-(-side // factor) for side in shape)
-            if source.shape != expected:
-                raise GlofgeoError(
-                    f"{path}: {source.shape[0]} x {source.shape[1]} pixels where the scene's metadata promise "
-                    f"{expected[0]} x {expected[1]}",
-                    "download the product again",
-                )
-            if image:
-                image.check_place(source)
-            block = _read_bands(source, [layer.index for layer in layers], coarse)
-            unmasked = _read_mask(source, layers[0], coarse)
-    # GDAL's messages quote a damaged VRT, whatever bytes it holds.
-    except (RasterioError, OSError, UnicodeDecodeError) as error:
-        reason = str(error.__cause__ or error).splitlines()[0]
-        raise GlofgeoError(f"{path}: cannot be read ({reason})", "download the scene again") from None
+
+    def read(source: DatasetReader) -> Planes:
+        expected = tuple(-(-side // factor) for side in shape)
+        if source.shape != expected:
+            raise GlofgeoError(
+                f"{shown(path)}: {source.shape[0]} x {source.shape[1]} pixels where the scene's metadata promise "
+                f"{expected[0]} x {expected[1]}",
+                "download the product again",
+            )
+        if image:
+            image.check_place(source)
+        return Planes(
+            _read_bands(source, [layer.index for layer in layers], coarse), _read_mask(source, layers[0], coarse)
+        )
+
+    planes = read_in_place(path, read) if is_remote(path) else _read_from_disk(path, read)
     if verified:
         verified.result()
     if factor == 1:
-        return Planes(block, unmasked)
+        return planes
 
     def refine(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
         fine = plane.repeat(factor, axis=-2).repeat(factor, axis=-1)
         return fine[..., top % factor :, left % factor :][..., : bottom - top, : right - left]
 
-    return Planes(refine(block), None if unmasked is None else refine(unmasked))
+    return Planes(refine(planes.dn), None if planes.unmasked is None else refine(planes.unmasked))
+
+
+def _read_from_disk(path: str, read: Callable[[DatasetReader], Planes]) -> Planes:
+    try:
+        check_end(path)
+        with _open(path) as source:
+            return read(source)
+    # GDAL's messages quote a damaged VRT, whatever bytes it holds.
+    except (RasterioError, OSError, UnicodeDecodeError) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise GlofgeoError(f"{path}: cannot be read ({reason})", "download the scene again") from None
+
+
+def versions_of(paths: list[str]) -> list[tuple[str | int, ...]]:
+    """Gives the names of files, and what changes when they do: size and time, or what a server says.
+
+    Args:
+        paths: as in `Layer`; what is not there is left out.
+
+    Raises:
+        GlofgeoError: If one lies on the network and cannot be read.
+    """
+    with ThreadPoolExecutor(max(1, len(paths))) as pool:
+        return list(filter(None, pool.map(_version_of, paths)))
+
+
+def _version_of(path: str) -> tuple[str | int, ...] | None:
+    if is_remote(path):
+        return shown(path), (version_on_web(path) if is_web(path) else None) or version_in_place(path)
+    if not Path(path).exists():
+        return None
+    facts = Path(path).stat()
+    return Path(path).name, facts.st_size, facts.st_mtime_ns
 
 
 def _read_bands(source: DatasetReader, indexes: list[int], window: Window) -> npt.NDArray[Any]:

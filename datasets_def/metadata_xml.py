@@ -9,7 +9,7 @@ from datasets_def.archive import StoredFile
 from datasets_def.errors import GlofgeoError
 
 # The largest of a product, `MTD_TL.xml` of Level-1C, takes 0.7 MB.
-_LARGEST_XML = 4 * 2**20
+LARGEST_XML = 4 * 2**20
 
 
 # Files of products hold some 10,000 elements, 9 deep; a tree of a million takes seconds.
@@ -59,7 +59,7 @@ def read_xml(file: StoredFile) -> bytes:
     Raises:
         GlofgeoError: If it cannot be read or is larger than 4 MiB.
     """
-    return file.read(_LARGEST_XML)
+    return file.read(LARGEST_XML)
 
 
 def find_text(root: ElementTree.Element, tag: str, where: object) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from datasets_def.bands import OFFSET, QUANTIFICATION
 from datasets_def.dn_sample import Sample
 from datasets_def.errors import GlofgeoError
+from datasets_def.product_metadata import offset_beside
 
 # The name of a product: mission, level, sensing time, processing baseline, orbit, tile, discriminator.
 PRODUCT_NAME = re.compile(r"S2[A-D]_MSI(L1C|L2A)_(\d{8}T\d{6})_N(\d\d)(\d\d)_R\d{3}_T\d{2}[A-Z]{3}_\d{8}T\d{6}")
@@ -68,12 +69,12 @@ def level_in(text: str) -> str | None:
 
 
 def from_scales(
-    path: Path, scales: Mapping[str, tuple[float, float]], bands: Sequence[str], given: float | None
+    where: object, scales: Mapping[str, tuple[float, float]], bands: Sequence[str], given: float | None
 ) -> tuple[dict[str, tuple[float, float]], str]:
     """Takes the scale and offset that a file's bands carry.
 
     Args:
-        path: for messages.
+        where: for messages.
         scales: of each band: reflectance = DN x scale + offset; (1, 0) where a band carries none.
         bands: those that are wanted.
         given: offset in DN that the user gives.
@@ -87,19 +88,19 @@ def from_scales(
     bare = [band for band in bands if scales[band] == (1.0, 0.0)]
     if bare:
         raise GlofgeoError(
-            f"{path}: carries scale and offset for some bands, but not for {', '.join(bare)}", "set them"
+            f"{where}: carries scale and offset for some bands, but not for {', '.join(bare)}", "set them"
         )
     known = {}
     for band, (scale, offset) in scales.items():
         possible = 1e-6 <= scale <= 1 and abs(offset) <= 1
         if not possible and band in bands:
             raise GlofgeoError(
-                f"{path}: scale {scale:g} and offset {offset:g} of {band} are impossible", "correct the file"
+                f"{where}: scale {scale:g} and offset {offset:g} of {band} are impossible", "correct the file"
             )
         known[band] = (round(1 / scale, 6), round(offset / scale, 6)) if possible else (1.0, 0.0)
     if given is not None and any(known[band][1] != given for band in bands):
         raise GlofgeoError(
-            f"{path}: the offset {given:g} contradicts the file, whose bands carry {known[bands[0]][1]:g}",
+            f"{where}: the offset {given:g} contradicts the file, whose bands carry {known[bands[0]][1]:g}",
             "give none, or correct the file",
             argument="offset",
         )
@@ -124,27 +125,45 @@ def formula(known: Mapping[str, tuple[float, float]], bands: Sequence[str]) -> s
 
 
 def claims(path: Path, tags: Mapping[str, str], item: Mapping[str, Any]) -> list[Claim]:
-    """Collects statements about the offset from a file's tags, its name, its folder's name and its STAC item.
+    """Collects statements about the offset: of tags, names of file and folder, STAC item and product metadata.
 
     Args:
         path: of the file.
         tags: of the file, names in capitals.
         item: properties of its STAC item, empty without one.
     """
+    found = claims_of_tags(path, tags)
+    if (beside := offset_beside(path)) is not None:
+        found.append(Claim(beside, "product metadata"))
+    found += claims_of_names(path.name, path.parent.name)
+    # Earth Search's own flag of what it subtracted is wrong in both directions, so that its baseline tells nothing.
+    if "s2:processing_baseline" in item and "earthsearch:boa_offset_applied" not in item:
+        found += filter(None, [of_baseline(str(item["s2:processing_baseline"]), "STAC item with baseline")])
+    return found
+
+
+def claims_of_tags(where: object, tags: Mapping[str, str]) -> list[Claim]:
+    """Collects what a file's tags say about the offset.
+
+    Args:
+        where: for messages.
+        tags: names in capitals.
+    """
     found: list[Claim | None] = []
     for tag in ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET"):
         if tag in tags:
             offset = _offset_in(tags[tag])
             if offset is None:
-                raise GlofgeoError(f"{path}: its tag {tag} is {tags[tag]!r}, which is not an offset", "correct it")
+                raise GlofgeoError(f"{where}: its tag {tag} is {tags[tag]!r}, which is not an offset", "correct it")
             found.append(Claim(offset, f"tag {tag}"))
     if "PROCESSING_BASELINE" in tags:
         found.append(of_baseline(tags["PROCESSING_BASELINE"], "tag PROCESSING_BASELINE"))
-    for baseline in filter(None, map(baseline_in, (path.name, path.parent.name))):
-        found.append(of_baseline(baseline, "product name with baseline"))  # noqa: PERF401 (as the others)
-    # Earth Search's own flag of what it subtracted is wrong in both directions, so that its baseline tells nothing.
-    if "s2:processing_baseline" in item and "earthsearch:boa_offset_applied" not in item:
-        found.append(of_baseline(str(item["s2:processing_baseline"]), "STAC item with baseline"))
+    return [claim for claim in found if claim is not None]
+
+
+def claims_of_names(*names: str) -> list[Claim]:
+    """Collects what the baselines in names of products say about the offset."""
+    found = (of_baseline(baseline, "product name with baseline") for baseline in map(baseline_in, names) if baseline)
     return [claim for claim in found if claim is not None]
 
 
@@ -157,11 +176,11 @@ def _offset_in(text: str) -> float | None:
     return offset + 0.0 if abs(offset) <= QUANTIFICATION else None
 
 
-def choose_offset(path: Path, claimed: list[Claim], given: float | None, sample: Sample) -> tuple[float, str]:
+def choose_offset(where: object, claimed: list[Claim], given: float | None, sample: Sample) -> tuple[float, str]:
     """Decides on the offset of integer DN that carry no scale.
 
     Args:
-        path: for messages.
+        where: for messages.
         claimed: what is said of it.
         given: by the user.
         sample: of the pixels.
@@ -175,11 +194,11 @@ def choose_offset(path: Path, claimed: list[Claim], given: float | None, sample:
     offsets = {claim.offset for claim in claimed}
     if len(offsets) > 1:
         listed = " and ".join(f"{claim.source} ({claim.offset:+g})" for claim in claimed)
-        raise GlofgeoError(f"{path}: {listed} disagree about the offset of its DN", "correct the file")
+        raise GlofgeoError(f"{where}: {listed} disagree about the offset of its DN", "correct the file")
     if given is not None:
         if offsets - {given}:
             raise GlofgeoError(
-                f"{path}: the offset {given:g} contradicts its {claimed[0].source}, which means {claimed[0].offset:g}",
+                f"{where}: the offset {given:g} contradicts its {claimed[0].source}, which means {claimed[0].offset:g}",
                 "give none, or correct the file",
                 argument="offset",
             )
@@ -187,7 +206,7 @@ def choose_offset(path: Path, claimed: list[Claim], given: float | None, sample:
     if claimed:
         if claimed[0].offset < 0 and sample.darkest < _DARK_DN:
             raise GlofgeoError(
-                f"{path}: its {claimed[0].source} means an offset of {claimed[0].offset:g}, but a twentieth of a band "
+                f"{where}: its {claimed[0].source} means an offset of {claimed[0].offset:g}, but a twentieth of a band "
                 f"lies below DN {sample.darkest:.0f}, so the offset may have been subtracted already",
                 "remove the claim and give the offset, -1000 or 0",
                 argument="offset",
@@ -195,19 +214,19 @@ def choose_offset(path: Path, claimed: list[Claim], given: float | None, sample:
         return claimed[0].offset, f"from its {claimed[0].source}"
     if sample.brightest <= _PICTURE:
         raise GlofgeoError(
-            f"{path}: DN up to {sample.brightest:.0f} are a picture, not reflectance", "give the product itself"
+            f"{where}: DN up to {sample.brightest:.0f} are a picture, not reflectance", "give the product itself"
         )
     if sample.darkest < _DARK_DN:
         together = f" of {sample.files} pieces" if sample.files > 1 else ""
         return 0.0, f"measured: a twentieth of a band{together} lies below DN {sample.darkest:.0f}"
     raise GlofgeoError(
-        f"{path}: does not say whether its DN include the offset of baseline 04.00 and later",
+        f"{where}: does not say whether its DN include the offset of baseline 04.00 and later",
         "give the offset, -1000 if they do, 0 if not",
         argument="offset",
     )
 
 
-def read_item(path: Path) -> dict[str, Any]:
+def item_beside(path: Path) -> dict[str, Any]:
     """Reads the properties of a file's STAC item: a `<name>.json` or `item.json` beside it that refers to the file.
 
     Returns:

@@ -22,8 +22,9 @@ from datasets_def.grid import Grid
 from datasets_def.manifest import read_manifest, verify
 from datasets_def.metadata_xml import find_text, number, parse, read_xml, short, time, whole_number
 from datasets_def.product_image import ProductImage
+from datasets_def.product_metadata import product_radiometry
 from datasets_def.product_path import open_product, product_name
-from datasets_def.safe_names import LOCAL_BASELINE, check_baseline, check_names
+from datasets_def.safe_names import check_baseline, check_names
 
 _IMAGE = re.compile(r"IMG_DATA/(?:R\d0m/)?[^/]+_(B\d[\dA]|SCL)(?:_(\d0)m)?\.jp2$", re.IGNORECASE)
 _METADATA = re.compile(r"MTD_MSIL(1C|2A)\.xml")
@@ -83,7 +84,7 @@ def read_product(path: Path, offset: float | None = None) -> SafeProduct:
     product, tile = (parse(read_xml(file), file) for file in (product_file, tile_file))
     level = "L" + _METADATA.fullmatch(main_name).group(1)  # type: ignore[union-attr]
     baseline = find_text(product, "PROCESSING_BASELINE", product_file)
-    quantification, offsets, radiometry = _radiometry(product, level, baseline, offset, product_file)
+    quantification, offsets, radiometry = product_radiometry(product, level, baseline, offset, product_file)
     sensed = time(find_text(product, "PRODUCT_START_TIME", product_file), "PRODUCT_START_TIME", product_file)
     epsg = _epsg(tile, tile_file)
     check_names(product, sensed, epsg, product_file)
@@ -174,51 +175,6 @@ def _choose(root: Path, names: list[str], promised: Mapping[tuple[str, int], str
                 "remove the wrong one",
             )
     return list(found.items())
-
-
-def _radiometry(
-    root: Element, level: str, baseline: str, given: float | None, where: StoredFile
-) -> tuple[float, dict[str, float], str]:
-    """Quantification value, offset per band name, and how the latter is known; before 04.00 there are no offsets."""
-    quantifications: tuple[str, ...]
-    if level == "L1C":
-        quantifications, offset_tag = ("QUANTIFICATION_VALUE",), "RADIO_ADD_OFFSET"
-    else:
-        # Products of 2017 and 2018 carry the second name.
-        quantifications, offset_tag = ("BOA_QUANTIFICATION_VALUE", "L2A_BOA_QUANTIFICATION_VALUE"), "BOA_ADD_OFFSET"
-    tag = next((tag for tag in quantifications if next(root.iter(tag), None) is not None), quantifications[0])
-    # 1000 in products of 2015, else 10000; an offset beyond it would be a reflectance beyond 1.
-    quantification = number(find_text(root, tag, where), tag, where, 1000, 100_000)
-    if not re.fullmatch(r"\d\d\.\d\d", baseline):
-        raise GlofgeoError(
-            f"{where}: gives {short(repr(baseline))} as PROCESSING_BASELINE", "download the product again"
-        )
-    declared: dict[str | None, float] = {}
-    for element in root.iter(offset_tag):
-        value = number(element.text, offset_tag, where, -quantification, quantification)
-        if declared.setdefault(element.get("band_id"), value) != value:
-            raise GlofgeoError(f"{where}: gives a band two values of {offset_tag}", "download the product again")
-    # Level-2A has no cirrus band, by specification.
-    bands = [band for band in BANDS.values() if not (band.name == "B10" and level == "L2A")]
-    missing = [band.name for band in bands if str(band.band_id) not in declared]
-    if declared and missing:
-        raise GlofgeoError(f"{where}: lacks {offset_tag} of {', '.join(missing)}", "download the product again")
-    known = {band.name: declared.get(str(band.band_id), 0.0) for band in bands}
-    if not declared and float(baseline) >= 4:
-        if given is not None:
-            return quantification, dict.fromkeys(known, given), "offset as given"
-        local = " (Sen2Cor on one's own computer)" if baseline == LOCAL_BASELINE else ""
-        raise GlofgeoError(
-            f"{where}: baseline {baseline}{local} without {offset_tag}, so its reflectance is unknown",
-            "download the product again, or give the DN to add as offset, -1000 or 0",
-            argument="offset",
-        )
-    if given is not None and set(known.values()) != {given}:
-        listed = ", ".join(f"{value:g}" for value in sorted(set(known.values())))
-        raise GlofgeoError(
-            f"{where}: its offset is {listed}, not {given:g}", "give none for this product", argument="offset"
-        )
-    return quantification, known, "from the product's metadata"
 
 
 def _epsg(root: Element, where: StoredFile) -> int:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from xml.etree.ElementTree import Element
 
-from datasets_def.archive import StoredFile
 from datasets_def.errors import GlofgeoError
 from datasets_def.metadata_xml import time
 
@@ -22,7 +21,7 @@ def _names(root: Element) -> list[str]:
     return [(element.text or "").strip() for tag in ("PRODUCT_URI", "PRODUCT_URI_2A") for element in root.iter(tag)]
 
 
-def check_names(root: Element, sensed: datetime, epsg: int, where: StoredFile) -> None:
+def check_names(root: Element, sensed: datetime, epsg: int, where: object) -> None:
     """Compares time and place in the names of the product and of its images with its metadata.
 
     Raises:
@@ -46,7 +45,7 @@ def check_names(root: Element, sensed: datetime, epsg: int, where: StoredFile) -
             )
 
 
-def check_baseline(root: Element, baseline: str, offsets: Mapping[str, float], where: StoredFile) -> None:
+def check_baseline(root: Element, baseline: str, offsets: Mapping[str, float], where: object) -> None:
     """Compares the baseline with that of the product's name where the former decides that there is no offset.
 
     Raises:

@@ -17,13 +17,21 @@ from datasets_def.band_files import is_band_folder, read_band_files
 from datasets_def.bands import BANDS, DEFAULT_BANDS, QUANTIFICATION
 from datasets_def.errors import GlofgeoError
 from datasets_def.files import Layer, Planes, read_layers
-from datasets_def.geotiff import RasterFacts, read_raster
+from datasets_def.geotiff import read_raster
 from datasets_def.grid import Grid
+from datasets_def.in_place import is_remote
 from datasets_def.naming import safe_name
 from datasets_def.pixels import OBSERVED_CLASS, Image, Mask, Pixels, measured, to_reflectance
 from datasets_def.product_path import check_path, find_product, holds_product, is_safe
-from datasets_def.radiometry import formula
-from datasets_def.safe import SafeProduct, read_product
+from datasets_def.raster_checks import CLASSES
+from datasets_def.remote_raster import read_remote_raster
+from datasets_def.safe import read_product
+from datasets_def.safe_facts import product_facts
+from datasets_def.scene_facts import SceneFacts
+from datasets_def.stac_files import holds_item, read_only_item
+from datasets_def.stac_item import Item
+from datasets_def.stac_scene import read_stac_scene
+from datasets_def.web_address import shown, web_address
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,8 @@ class Scene:
     """One acquisition on its own grid. Opening it touches no pixel of a product.
 
     Attributes:
-        path: file or folder it was opened from.
+        path: file or folder it was opened from; of what is read elsewhere the address without signature, or the id of
+            its STAC item.
         id: product name, or file name without ending; fit to be the name of a folder.
         grid: where its pixels lie.
         bands: names of the bands that `read` gives, in order.
@@ -44,7 +53,7 @@ class Scene:
         missing: how pixels without data are recognised, in words.
     """
 
-    path: Path
+    path: Path | str
     id: str
     grid: Grid
     bands: tuple[str, ...]
@@ -54,7 +63,7 @@ class Scene:
     radiometry: str
     layers: dict[str, Layer] = field(repr=False)
     classification: Layer | None = field(repr=False)
-    missing: str = "DN 0, as in every product"
+    missing: str
 
     def read(self, window: Window | None = None, bands: Sequence[str] | None = None) -> Image:
         """Reads reflectance.
@@ -209,16 +218,19 @@ class Scene:
 
 
 def open_scene(
-    path: str | Path,
+    path: str | Path | Item,
     bands: Sequence[str] = DEFAULT_BANDS,
     resolution: int = 10,
     *,
     offset: float | None = None,
 ) -> Scene:
-    """Opens a `.SAFE` folder, a zipped `.SAFE`, a band-described GeoTIFF, COG or VRT, or a folder of single-band files.
+    """Opens a product (`.SAFE`, zipped or not), a GeoTIFF, COG or VRT with named bands, a folder of single-band files.
+
+    Or what lies elsewhere: a STAC item, or a COG with named bands over HTTP or from S3. Of these, windows are read.
 
     Args:
-        path: the product or file.
+        path: the product or file; an address (`https://…`, `s3://…`) or path of GDAL (`/vsis3/…`); or a STAC item that
+            has been read already.
         bands: names of the bands that `Scene.read` gives by default, in order.
         resolution: grid of a product in metres: 10, 20 or 60. A band comes from its file at this resolution, or from
             its native file where that is coarser. Other files have one grid of their own.
@@ -229,70 +241,43 @@ def open_scene(
         GlofgeoError: If there is no such scene, it is no product, a band is unknown, or it has no usable grid. Band
             files that an incomplete product lacks are reported when they are read.
     """
-    path = Path(path)
-    check_path(path, "no such scene", "check the path")
     unknown = [band for band in bands if band not in BANDS]
     if unknown or not bands:
         raise GlofgeoError(f"unknown band {', '.join(unknown) or '(none)'}: Sentinel-2 has {', '.join(BANDS)}")
     if offset is not None and not abs(offset) <= QUANTIFICATION:
         raise GlofgeoError(f"offset {offset:g}: give DN from -{QUANTIFICATION:g} to {QUANTIFICATION:g}, such as -1000")
-    if path.is_dir() and is_band_folder(path) and not holds_product(find_product(path)):
-        return _scene_of_raster(path, tuple(bands), read_band_files(path, tuple(bands), offset))
-    if is_safe(path):
-        return _scene_of_product(read_product(path, offset), tuple(bands), resolution)
-    return _scene_of_raster(path, tuple(bands), read_raster(path, tuple(bands), offset))
-
-
-def _scene_of_product(product: SafeProduct, bands: tuple[str, ...], resolution: int) -> Scene:
-    path = product.path
-    if resolution not in product.grids:
-        raise GlofgeoError(f"{path}: no {resolution} m grid; it has {', '.join(map(str, sorted(product.grids)))} m")
-
-    def layer(band: str, native: int, quantification: float = 1.0, offset: float = 0.0) -> Layer:
-        wanted = max(native, resolution)
-        image = product.files.get((band, wanted))
-        absent = product.promised.get((band, wanted), f"{band} at {wanted} m")
-        if not product.files:
-            absent = "all images (there is none in IMG_DATA)"
-        where = image.file.gdal_path if image else f"!{absent}"
-        return Layer(where, 1, wanted // resolution, quantification, offset, image=image)
-
-    # Level-2A has no cirrus band, by specification.
-    known = [band for band in BANDS.values() if not (band.name == "B10" and product.level == "L2A")]
-    layers = {
-        band.name: layer(band.name, band.resolution, product.quantification, product.offsets[band.name])
-        for band in known
-    }
-    for band in bands:
-        if band not in layers:
-            raise GlofgeoError(f"{path}: a {product.level} product has no {band}")
-    radiometry = {band: (product.quantification, offset) for band, offset in product.offsets.items()}
+    name, facts = _read(path, tuple(bands), resolution, offset)
     return Scene(
-        path=path,
-        id=safe_name(product.id),
-        grid=product.grids[resolution],
-        bands=bands,
-        datetime=product.datetime,
-        baseline=product.baseline,
-        level=product.level,
-        radiometry=f"{formula(radiometry, bands)}, {product.radiometry}",
-        layers=layers,
-        classification=layer("SCL", 20) if product.level == "L2A" else None,
-    )
-
-
-def _scene_of_raster(path: Path, bands: tuple[str, ...], facts: RasterFacts) -> Scene:
-    layers = {name: layer for name, layer in facts.layers.items() if name in BANDS}
-    return Scene(
-        path=path,
+        path=name,
         id=safe_name(facts.id),
         grid=facts.grid,
-        bands=bands,
+        bands=tuple(bands),
         datetime=facts.datetime,
         baseline=facts.baseline,
         level=facts.level,
         radiometry=facts.radiometry,
-        layers=layers,
-        classification=facts.layers.get("SCL"),
+        layers={band: layer for band, layer in facts.layers.items() if band in BANDS},
+        classification=facts.layers.get(CLASSES),
         missing=facts.missing,
     )
+
+
+def _read(
+    source: str | Path | Item, bands: tuple[str, ...], resolution: int, offset: float | None
+) -> tuple[Path | str, SceneFacts]:
+    """What to call a scene in messages, and what its container tells."""
+    if isinstance(source, Item):
+        return source.id, read_stac_scene(source, bands, offset)
+    address = web_address(source)
+    if holds_item(address):
+        return shown(address), read_stac_scene(read_only_item(address), bands, offset)
+    if is_remote(address):
+        return shown(address), read_remote_raster(address, bands, offset)
+    path = Path(source)
+    check_path(path, "no such scene", "check the path")
+    if path.is_dir() and is_band_folder(path) and not holds_product(find_product(path)):
+        return path, read_band_files(path, bands, offset)
+    if is_safe(path):
+        product = read_product(path, offset)
+        return product.path, product_facts(product, bands, resolution)
+    return path, read_raster(path, bands, offset)

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from datasets_def.band_files import is_band_folder
-from datasets_def.errors import GlofgeoError
+from datasets_def.errors import GlofgeoError, NoScenesError
 from datasets_def.product_path import check_path, find_product, holds_product
+from datasets_def.stac_files import holds_item
+from datasets_def.web_address import is_web, shown, web_address
 
 _FILES = (".zip", ".tif", ".tiff", ".vrt")
 
@@ -25,8 +27,12 @@ def find_scenes(path: str | Path) -> list[Path]:
     skipped, and so is a folder that no permission to read it, with a warning.
 
     Raises:
-        GlofgeoError: If the path does not exist or holds no scene.
+        NoScenesError: If it holds no scene.
+        GlofgeoError: If it does not exist, cannot be read, or lies on the network.
     """
+    address = web_address(path)
+    if is_web(address) or holds_item(address):
+        raise GlofgeoError(f"{shown(address)}: only scenes of this computer are searched", "download it first")
     path = Path(path)
     check_path(path, "no such folder", "put scenes there, or name another folder")
     if path.is_file() or _is_product(path):
@@ -42,7 +48,7 @@ def find_scenes(path: str | Path) -> list[Path]:
         raise GlofgeoError(f"{path}: no permission to read it ({error.strerror})", "ask its owner for access") from None
     found = list(_below(path, set()))
     if not found:
-        raise GlofgeoError(f"{path}: holds no scene (.SAFE, .zip, .tif or .vrt)", "put scenes there")
+        raise NoScenesError(f"{path}: holds no scene (.SAFE, .zip, .tif or .vrt)", "put scenes there")
     return found
 
 

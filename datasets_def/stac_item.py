@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -86,7 +86,7 @@ class Item:
     snow: float | None
     geometry: Polygon | MultiPolygon
     epsg: int | None
-    assets: dict[str, Asset]
+    assets: dict[str, Asset] = field(hash=False)
 
 
 def read_item(source: str | Mapping[str, Any], came_from: str = "") -> Item:

@@ -2,6 +2,7 @@
 
 import math
 from datetime import UTC, datetime
+from pathlib import Path
 
 from datasets_def.metadata_xml import find_text, number, parse, read_xml
 from datasets_def.product_path import holds_product, is_safe, open_product
@@ -24,8 +25,9 @@ def scene_sun(scene: Scene) -> tuple[float, float] | None:
     Raises:
         GlofgeoError: If a product's metadata cannot be read.
     """
-    if holds_product(scene.path) if scene.path.is_dir() else is_safe(scene.path):
-        _, files = open_product(scene.path)
+    path = scene.path
+    if isinstance(path, Path) and (holds_product(path) if path.is_dir() else is_safe(path)):
+        _, files = open_product(path)
         tile = files[next(name for name in files if name.startswith("GRANULE/") and name.endswith("/MTD_TL.xml"))]
         mean = next(parse(read_xml(tile), tile).iter("Mean_Sun_Angle"), None)
         if mean is not None:

@@ -1,5 +1,6 @@
 """Web addresses: made absolute; signatures taken off before they are kept or shown, and put on at each request."""
 
+import re
 from pathlib import Path
 from urllib.parse import parse_qsl, urljoin, urlsplit, urlunsplit
 
@@ -12,12 +13,18 @@ _AZURE = ".blob.core.windows.net"
 _SIGNATURES = {"sig", "x-amz-signature", "x-goog-signature", "signature"}
 
 
-_WEB = ("http", "https", "s3")
+_WEB = re.compile(r"(?i)(https?|s3):/+")
 
 
 def is_web(text: str) -> bool:
     """Whether a text is an address of the network, and no path."""
-    return text.partition("://")[0].lower() in _WEB
+    return bool(_WEB.match(text))
+
+
+def web_address(path: str | Path) -> str:
+    """Gives an address that may have gone through a `Path`, which takes two slashes for one; a path as it is."""
+    text = path.as_posix() if isinstance(path, Path) else path
+    return _WEB.sub(lambda found: f"{found[1].lower()}://", text) if is_web(text) else str(path)
 
 
 def resolve(href: str, base: str, where: str) -> str:

@@ -12,21 +12,21 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from glofgeo.config import MapConfig, TrainConfig
+from glofgeo.config import TrainConfig
 from glofgeo.environment import forget_foreign_data
-from glofgeo.errors import GlofgeoError
+from glofgeo.errors import GlofgeoError, NoScenesError
+from glofgeo.fetch_command import fetch, with_fetch_line
 from glofgeo.flags import Device, Devices, Offset, Strategy, UsageError, apply_preset, require_path, shown_default
 from glofgeo.hazard_command import hazard
-from glofgeo.help_groups import HARDWARE, LOGGING, MAIN, OPTIMISER
+from glofgeo.help_groups import LOGGING, MAIN, OPTIMISER
+from glofgeo.map_command import map_
 from glofgeo.messages import (
     print_description,
     print_failure,
     print_model,
-    print_outcome,
-    print_success,
     print_verification,
 )
-from glofgeo.terminal import fail, say, show_warning
+from glofgeo.terminal import say, show_warning
 from glofgeo.version import __version__
 
 app = App(
@@ -39,6 +39,8 @@ app = App(
     default_parameter=Parameter(negative=(), show_default=shown_default),
 )
 
+app.command(fetch)
+app.command(map_, name="map")
 app.command(hazard)
 
 
@@ -89,6 +91,8 @@ def train(  # noqa: PLR0913
             aoi, scenes=scenes, lakes=lakes, out=out, config=settings, offset=offset, resume=resume, compare=compare,
             device=device, devices=devices, strategy=strategy, wandb=wandb, progress=True,
         )  # fmt: skip
+    except NoScenesError as error:
+        raise with_fetch_line(error, aoi, lakes, scenes) from None
     except KeyboardInterrupt as stopped:
         if getattr(stopped, "resumable", False):
             say(f"Continue with: glofgeo train --resume {stopped.folder}")  # type: ignore[attr-defined]
@@ -97,61 +101,6 @@ def train(  # noqa: PLR0913
         say(f"{trained.folder / 'scorecard.md'}: results on held-out areas")
         say(f"Best lake IoU {trained.iou:.3f} on the validation area: {trained.best}")
         say(f"Map with it: glofgeo map --checkpoint {trained.best} --scene SCENE")
-
-
-@app.command(name="map")
-def map_(  # noqa: PLR0913
-    *,
-    scene: Annotated[list[str], Parameter(consume_multiple=True)],
-    checkpoint: Path | None = None,
-    aoi: str | None = None,
-    out: Path = Path("maps"),
-    dem: Annotated[list[Path], Parameter(consume_multiple=True)] = [],  # noqa: B006 (not changed)
-    glaciers: Path | None = None,
-    offset: Offset = None,
-    device: Device = "auto",
-    overwrite: bool = False,
-    settings: Annotated[MapConfig, Parameter(name="*", group=HARDWARE)] = MapConfig(),  # noqa: B008 (frozen)
-) -> None:
-    """Maps the lakes in Sentinel-2 scenes: lake polygons, rasters and an overview picture, ready for QGIS.
-
-    Args:
-        scene: products (.SAFE, zipped), GeoTIFFs with named bands, folders of these, or @list.txt with one path a line.
-        checkpoint: model, .safetensors, .onnx or bundled (the model that comes with glofgeo); by default the newest
-            runs/*/best.safetensors, or else bundled.
-        aoi: map only this area of interest: a polygon file, or the name of a ready-made area.
-        out: output folder. Each scene gets its own folder in it; several scenes also get one combined lakes.gpkg.
-        dem: elevation model, one or several tiles or their folder: adds elevation, slope and cast shadow of each lake.
-        glaciers: glacier outlines, such as RGI: adds the nearest glacier, the distance to it and the type of each lake.
-        device: where to compute.
-        overwrite: map scenes again that this model has already mapped with these settings.
-        offset: DN offset of scenes that do not state theirs: -1000 from processing baseline 04.00 on, otherwise 0.
-        settings: all other settings.
-    """
-    if not scene:
-        raise UsageError("--scene names no scene: give one path or more.")
-    from datasets_def.aoi import read_aoi
-    from glofgeo.mapping.batch import list_scenes, map_scenes
-    from glofgeo.mapping.surroundings import read_surroundings
-    from glofgeo.models.predictor import load_model
-
-    paths, area = list_scenes(scene), read_aoi(aoi) if aoi else None
-    model = load_model(checkpoint)
-    report = map_scenes(
-        paths, model, out=out, aoi=area, settings=settings, device=device, overwrite=overwrite, offset=offset,
-        progress=True, surroundings=read_surroundings(dem, glaciers),
-        tell=print_outcome if len(paths) > 1 else print_success,
-    )  # fmt: skip
-    if report.combined:
-        say(f"{report.combined}: the lakes of all {len(report.mapped + report.kept)} scenes in one layer")
-    if report.mapped or report.kept:
-        print_model(model)
-    if report.mapped:
-        say("Drag layers.qlr from the same folder into QGIS: lakes, mask and probability, named after scene and date.")
-    if report.failed:
-        if len(paths) == 1:
-            raise next(iter(report.failed.values()))
-        fail(1, f"{len(report.failed)} of {len(paths)} scenes failed; the others are finished")
 
 
 @app.command
@@ -230,45 +179,41 @@ def demo(*, out: Path = Path("demo")) -> None:
 def export(
     *,
     checkpoint: Path | None = None,
-    format: Literal["onnx"] = "onnx",
+    lakes: Path | None = None,
+    format: Literal["onnx", "mlm", "fgb", "pmtiles", "geoparquet"] = "onnx",
     out: Path | None = None,
     scene: Path | None = None,
     offset: Offset = None,
 ) -> None:
-    """Exports a trained model as ONNX, for the QGIS plugin Deepness and for ONNX Runtime.
+    """Exports a trained model or a lake layer for other programs.
 
     Args:
         checkpoint: model to export, .safetensors or bundled; by default as for map.
-        format: onnx, one file.
-        out: output folder; by default the folder of the checkpoint, or the current folder for bundled.
+        lakes: lake layer to export: a lakes.gpkg that glofgeo wrote.
+        format: of a model: onnx, for the QGIS plugin Deepness and ONNX Runtime, or mlm, a STAC item that describes it;
+            of a lake layer: fgb (FlatGeobuf), pmtiles (vector tiles) or geoparquet.
+        out: output folder; by default the folder of what is exported, or the current folder for bundled.
         scene: also write the bands of this scene as the single layer that Deepness needs.
         offset: DN offset of a scene that does not state its own: -1000 from processing baseline 04.00 on, otherwise 0.
     """
-    from glofgeo.models.bundled import BUNDLED, bundled_model
+    from glofgeo.export import LAYER_FORMATS, export_lakes, export_model
     from glofgeo.models.predictor import find_model
 
+    if (format in LAYER_FORMATS) != (lakes is not None):
+        raise UsageError(
+            f"--format {format} exports {'a lake layer: give --lakes FILE' if lakes is None else 'a model'}."
+        )
+    require_path("--lakes", lakes)
+    if lakes:
+        say(f"{export_lakes(lakes, format, out)}: the lakes of {lakes}")
+        return
     source = find_model(checkpoint)
     require_path("--scene", scene)
     require_path("--checkpoint", source)
-
-    from datasets_def.scene import open_scene
-    from glofgeo.mapping.deepness_layer import write_stack
-    from glofgeo.models import export_onnx, load_checkpoint
-    from glofgeo.models.onnx import require_replaceable
-
-    loaded = load_checkpoint(source)
-    bands = loaded.config.model.bands
-    # The bundled model lies within the installation, which is no place to write.
-    place = Path(BUNDLED) if source == bundled_model() else source
-    folder = out or place.parent
-    path = folder / f"{place.stem}.{format}"
-    require_replaceable(path)
-    if scene:
-        say(
-            f"{write_stack(open_scene(scene, bands, offset=offset), folder, bands)}: the layer to give Deepness in QGIS"
-        )
-    export_onnx(loaded, path)
-    say(f"{path}: the model, for Deepness and ONNX Runtime")
+    path, stack = export_model(source, format, out, scene, offset)
+    if stack:
+        say(f"{stack}: the layer to give Deepness in QGIS")
+    say(f"{path}: {'describes the model' if format == 'mlm' else 'the model, for Deepness and ONNX Runtime'}")
 
 
 @app.command
@@ -276,7 +221,8 @@ def info(path: Path, /, *, offset: Offset = None, verify: bool = False) -> None:
     """Describes a checkpoint or a scene.
 
     Args:
-        path: a model (.safetensors, .onnx, or bundled, which comes with glofgeo) or a scene.
+        path: a .safetensors checkpoint, an exported .onnx file, bundled (the model that comes with glofgeo), or a
+            scene.
         offset: DN offset of a scene that does not state its own: -1000 from processing baseline 04.00 on, otherwise 0.
         verify: read a whole product and name every damaged or missing file.
     """
@@ -289,6 +235,8 @@ def main() -> None:
     """Runs a verb; exits with 2 for wrong input, 1 for a bug in glofgeo, 130 for Ctrl-C."""
     # Otherwise torch's threads spin while they wait, on cores that decode imagery. Torch reads it when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # What GDAL says in its own threads; what matters is told as an error.
+    os.environ.setdefault("CPL_LOG", os.devnull)
     forget_foreign_data()
     tokens = [token for token in sys.argv[1:] if token != "--debug"]
     warnings.showwarning = show_warning

@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 from cyclopts.config import Dict
 from cyclopts.validators import Number
 
+from datasets_def.web_address import is_web
 from glofgeo.errors import GlofgeoError
 from glofgeo.help_groups import HARDWARE, SCENES
 from glofgeo.presets import load_preset
@@ -36,7 +37,7 @@ def require_path(flag: str, path: Path | None) -> None:
     Raises:
         GlofgeoError: If it leads nowhere.
     """
-    if path is not None and not path.exists():
+    if path is not None and not is_web(path.as_posix()) and not path.exists():
         raise GlofgeoError(f"{flag} {path}: no such file or folder", "check the path")
 
 

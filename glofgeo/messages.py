@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from cyclopts import CycloptsError
 
-from glofgeo.errors import GlofgeoError
+from glofgeo.errors import GlofgeoError, NotInPlaceError
 from glofgeo.flags import UsageError
 from glofgeo.models.bundled import BUNDLED, bundled_card, is_bundled
 from glofgeo.terminal import fail, say, told
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 # What to do after Ctrl-C; `train` says it itself, with its folder.
-_GO_ON = {"map": "; finished scenes are kept, run the same command again to map the others"}
+_GO_ON = {
+    "map": "; finished scenes are kept, run the same command again to map the others",
+    "fetch": "; what has come is kept, run the same command again to fetch the rest",
+}
 
 
 def print_outcome(outcome: "Outcome") -> None:
@@ -32,7 +35,15 @@ def print_outcome(outcome: "Outcome") -> None:
 
         traceback.print_exception(outcome.error)
     ours = "" if isinstance(outcome.error, GlofgeoError) else f" ({type(outcome.error).__name__}: a bug in glofgeo)"
-    say(f"glofgeo: {outcome.scene}: {told(outcome.error)}{ours}", file=sys.stderr)
+    say(f"glofgeo: {outcome.scene}: {told(outcome.error)}{_fetch_line(outcome.error)}{ours}", file=sys.stderr)
+
+
+def _fetch_line(error: Exception) -> str:
+    """The command that fetches what cannot be read in place; empty for other errors."""
+    if not isinstance(error, NotInPlaceError):
+        return ""
+    days = f"--from {error.day} --to {error.day}" if error.day else "--from DAY --to DAY"
+    return f": glofgeo fetch --aoi AREA {days}"
 
 
 def print_success(outcome: "Outcome") -> None:
@@ -95,7 +106,7 @@ def print_failure(error: BaseException, verb: str, verbs: list[str]) -> NoReturn
         command = f"glofgeo {verb}" if verb in verbs else "glofgeo"
         fail(2, f"{error} Verbs: {', '.join(verbs)}. See `{command} --help`.")
     if isinstance(error, GlofgeoError):
-        fail(2, told(error))
+        fail(2, told(error) + _fetch_line(error))
     if isinstance(error, KeyboardInterrupt):
         fail(130, "stopped" + _GO_ON.get(verb, ""))
     if "--debug" in sys.argv:

@@ -55,10 +55,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
         "data": {"window": 126, "batch_size": 16, "crops": 4200, "workers": 0, "lake_share": 0.5, "hard_share": 0.1},
         "weights": "none",
-        "epochs": 8,
+        "epochs": 6,
         "lr": 1e-3,
         "encoder_lr": 1e-3,
-        "patience": 8,
+        "patience": 6,
         "ema": 0.998,
     },
     "demo": {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from glofgeo.config import MapConfig, TrainConfig
-from glofgeo.errors import GlofgeoError
+from glofgeo.errors import GlofgeoError, NoScenesError
 from glofgeo.models.bundled import is_bundled, require_network
 from glofgeo.presets import load_preset
 from glofgeo.resume import Inputs, inputs_of, require_same, run_folder
@@ -139,9 +139,9 @@ def _sources(
     area = read_aoi(str(place)) if is_file else place
     scenes = Path(scenes or (inputs.scenes if inputs else SCENES))
     lakes = Path(lakes or (inputs.lakes if inputs else LAKES))
-    for argument, path in (("scenes", scenes), ("lakes", lakes)):
+    for argument, path, error in (("scenes", scenes, NoScenesError), ("lakes", lakes, GlofgeoError)):
         if not path.exists():
-            raise GlofgeoError(f"{path}: no such file or folder", "check the path", argument=argument)
+            raise error(f"{path}: no such file or folder", "check the path", argument=argument)
 
     from glofgeo.training.sources import Sources
 

@@ -25,6 +25,9 @@ settings.register_profile(
 )
 settings.load_profile("glofgeo")
 
+# A server for tests and benchmarks, and the scene that it serves.
+sys.path += [str(Path(__file__).parent.parent / "benchmarks"), str(Path(__file__).parent)]
+
 REAL_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 WHEN = datetime(2024, 10, 15, 4, 57, 1, tzinfo=UTC)
 
@@ -43,6 +46,54 @@ def product(tmp_path_factory) -> tuple[Path, Path]:
     from datasets_def.synthetic.product import write_product
 
     return write_product(tmp_path_factory.mktemp("product"), size=300, when=WHEN, seed=3)
+
+
+@pytest.fixture(scope="session")
+def stac_faults():
+    """What the JSON schemas of STAC and of the declared extensions say against a document, offline.
+
+    Of two extensions only an earlier schema is at hand: what we write must be valid there, too.
+    """
+    import json
+    from importlib.resources import files
+
+    from jsonschema import Draft7Validator
+    from referencing import Registry
+    from referencing.jsonschema import DRAFT7
+
+    at = "https://schemas.stacspec.org/v1.1.0"
+    core = Path(str(files("pystac.validation").joinpath("jsonschemas")))
+    addresses = {f"https://geojson.org/schema/{path.name}": path for path in (core / "geojson").glob("*.json")}
+    for path in (core / "stac-spec" / "v1.1.0").glob("*.json"):
+        kind = path.stem if path.stem in ("catalog", "collection") else "item"
+        addresses[f"{at}/{kind}-spec/json-schema/{path.name}"] = path
+    for path in (Path(__file__).parent / "stac_schemas").glob("*.json"):
+        addresses["https://stac-extensions.github.io/" + path.stem.replace("-", "/") + "/schema.json"] = path
+    schemas = {address: json.loads(path.read_text()) for address, path in addresses.items()}
+    ours = {"mlm/v1.5.2": "mlm/v1.4.0", "raster/v2.0.0": None}
+    # The model extension names an earlier classification, whose classes the later one has, too.
+    same = {"classification/v1.1.0": "classification/v2.0.0"}
+    for asked, there in same.items():
+        schemas[f"https://stac-extensions.github.io/{asked}/schema.json"] = schemas[
+            f"https://stac-extensions.github.io/{there}/schema.json"
+        ]
+    registry = Registry().with_resources((address, DRAFT7.create_resource(s)) for address, s in schemas.items())
+
+    def faults(document):
+        text = json.dumps(document)
+        for asked, there in ours.items():
+            text = text.replace(f"io/{asked}/", f"io/{there or asked}/")
+        document = json.loads(text)
+        kind = "item" if document["type"] == "Feature" else "collection"
+        wanted = [f"{at}/{kind}-spec/json-schema/{kind}.json", *document.get("stac_extensions", [])]
+        known = [address for address in wanted if "/raster/v2" not in address]
+        return [
+            f"{address}: {error.json_path} {error.message}"
+            for address in known
+            for error in Draft7Validator(schemas[address], registry=registry).iter_errors(document)
+        ]
+
+    return faults
 
 
 @pytest.fixture
@@ -115,3 +166,33 @@ def refused(run):
         return lines[0]
 
     return call
+
+
+@pytest.fixture(scope="session")
+def cogs(product, tmp_path_factory) -> Path:
+    """The synthetic product as a catalogue keeps it: a COG a band, its metadata, and a STAC item beside them."""
+    from remote_scene import write_cogs
+
+    return write_cogs(product[0], tmp_path_factory.mktemp("cogs"))
+
+
+@pytest.fixture(scope="session")
+def _server(cogs):
+    from range_server import serve
+
+    with serve(cogs) as server:
+        yield server
+
+
+@pytest.fixture
+def web(_server, monkeypatch):
+    """The COGs on a server that does what it should until it is told otherwise; tries follow at once."""
+    from datasets_def import in_place, web_get
+
+    monkeypatch.setattr(in_place, "_WAITS", (0.01,) * 5)
+    monkeypatch.setattr(in_place, "_SETTINGS", in_place._SETTINGS | {"GDAL_HTTP_RETRY_DELAY": 0.01})
+    monkeypatch.setattr(web_get, "_WAITS", (0.01, 0.01))
+    monkeypatch.setattr(web_get, "_RETRY", web_get._RETRY.new(backoff_factor=0))
+    _server.fail()
+    yield _server
+    in_place.close_all()

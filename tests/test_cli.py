@@ -198,11 +198,11 @@ def test_the_two_commands_as_written(product, tmp_path):
     result = glofgeo("map", "--scene", scenes / product[0].name, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     folder = tmp_path / "maps" / product[0].stem
-    expected = {"probability.tif", "mask.tif", "lakes.gpkg", "overview.png", "run.json"}
+    expected = {"probability.tif", "mask.tif", "lakes.gpkg", "overview.png", "run.json", "item.json"}
     assert expected <= {path.name for path in folder.iterdir()}
     record = json.loads((folder / "run.json").read_text())
     assert (record["scene"], record["baseline"], record["cloud_mask"]) == (product[0].stem, "05.10", True)
-    assert [path.name for path in (tmp_path / "maps").iterdir()] == [product[0].stem]
+    assert {path.name for path in (tmp_path / "maps").iterdir() if path.suffix != ".json"} == {product[0].stem}
 
     words = ["--prediction", folder / "mask.tif", "--scene", product[0], "--lakes", product[1]]
     words += ["--ndwi-threshold", "0.3", "--out", tmp_path / "card"]
@@ -216,6 +216,12 @@ def test_the_two_commands_as_written(product, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["aoi", "card", "card.json", "data", "maps", "runs"]
 
     checkpoint = next((tmp_path / "runs").glob("*/best.safetensors"))
+    described = json.loads(checkpoint.with_suffix(".json").read_text())
+    assert described["assets"]["model"]["href"] == "./best.safetensors"
+    for words in (["--lakes", folder / "lakes.gpkg", "--format", "fgb"], ["--format", "mlm", "--out", "described"]):
+        result = glofgeo("export", *words, cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+    assert (folder / "lakes.fgb").is_file() and (tmp_path / "described" / "best.json").is_file()
     result = glofgeo("info", checkpoint)
     assert "B02, B03, B04, B08" in result.stdout
     result = glofgeo("info", product[0])

@@ -13,8 +13,11 @@ PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
 # Written into the site when it is built, see docs/site_hooks.py.
 BUILT = {"map_a_scene.md", "results.md", "changelog.md", "contributing.md"}
 
-# Of pytest, uv, git and the scripts in benchmarks/.
-FOREIGN = {"--group", "--check", "--chips", "--data", "--model", "--help", "--debug", "--version"}
+# Of pytest, uv, git, Dask, SLURM and the scripts in benchmarks/.
+FOREIGN = {
+    "--group", "--check", "--chips", "--data", "--model", "--help", "--debug", "--version",
+    "--scheduler-file", "--nthreads", "--memory-limit", "--lifetime", "--gres",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

@@ -114,8 +114,9 @@ def assess_ground(ground: Ground, glaciers: gpd.GeoDataFrame, area_km2: float, g
     if not drainage.complete:
         notes.append("its catchment goes on where no height is known: areas are least values")
     found, path = _downstream(ground)
-    if path is not None and found["path_km"] < PATH_M / 1000 - 0.1:
-        notes.append(f"the path ends after {found['path_km']:.1f} km, at the edge of the DEM")
+    length = found["path_km"]
+    if isinstance(length, float) and length < PATH_M / 1000 - 0.1:
+        notes.append(f"the path ends after {length:.1f} km, at the edge of the DEM")
     return Sheet(values | found, notes, path)
 
 
@@ -151,7 +152,7 @@ def _nearest_glacier(ground: Ground, glaciers: gpd.GeoDataFrame) -> dict[str, fl
 def _downstream(ground: Ground) -> tuple[dict[str, float | str | None], BaseGeometry | None]:
     """The path of a flood down to 15 km: its length, fall, slope below the lake, and line."""
     rows, cols = np.unravel_index(flow_path(ground.height, ground.lake, PIXEL_M, PATH_M), ground.height.shape)
-    x, y = ground.grid.transform * (cols + 0.5, rows + 0.5)
+    x, y = ground.places(rows, cols)
     along = np.append(0.0, np.cumsum(np.hypot(np.diff(x), np.diff(y))))[: len(x)]
     kept = along <= PATH_M
     if kept.sum() < 2:

@@ -92,7 +92,8 @@ def flow_path(height: npt.NDArray[np.float32], lake: npt.NDArray[np.bool_], pixe
     end = (_edge(void) & ~lake).ravel()
     columns = height.shape[1]
     ground, closed = height.ravel(), (void | lake).ravel().copy()
-    before, along = {}, {}
+    before: dict[int, int] = {}
+    along: dict[int, float] = {}
     heap: list[tuple[float, int, int]] = []
     # The lake's outlet is the lowest pixel beside it, whatever the DEM says of its surface.
     ahead = [int(i) for i in np.flatnonzero(lake & binary_dilation(~lake, _EIGHT))]

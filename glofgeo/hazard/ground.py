@@ -53,6 +53,13 @@ class Ground:
             inside[int(row), int(col)] = True
         return inside
 
+    def places(
+        self, rows: npt.NDArray[np.integer], cols: npt.NDArray[np.integer]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Where the centres of pixels are, x and y in the CRS of the grid."""
+        corner = self.grid.transform
+        return corner.c + (cols + 0.5) * PIXEL_M, corner.f - (rows + 0.5) * PIXEL_M
+
     @cached_property
     def slope(self) -> Floats:
         """`(H, W)` float32, degrees, by Horn's formula."""
@@ -82,10 +89,9 @@ class Ground:
         rows, cols = window.toslices()
         if not (window.width and window.height):
             return metres
-        y, x = np.mgrid[rows, cols]
-        east, north = self.grid.transform * (x + 0.5, y + 0.5)
+        places = self.places(*np.mgrid[rows, cols])
         shapely.prepare(shape)
-        found = shapely.distance(shape, shapely.points(east.ravel(), north.ravel())).reshape(x.shape)
+        found = np.asarray(shapely.distance(shape, shapely.points(np.stack(places, axis=-1))))
         metres[rows, cols] = np.where(found <= reach_m, found, np.inf)
         return metres
 

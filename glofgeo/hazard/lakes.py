@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import shapely
 from rasterio.env import Env
+from shapely.geometry.base import BaseGeometry
 
 from datasets_def.dates import COLUMNS as DATE_COLUMNS
 from datasets_def.dates import day_in
@@ -121,12 +122,12 @@ def dem_date(dem: Dem, given: str | None = None) -> str:
     return ", ".join(sorted(known)) or "unknown"
 
 
-def _outlines_then(now: gpd.GeoSeries, then: gpd.GeoSeries | None) -> list[shapely.Geometry | None]:
+def _outlines_then(now: gpd.GeoSeries, then: gpd.GeoSeries | None) -> list[BaseGeometry | None]:
     if then is None or not len(then):
         return [None] * len(now)
     shapes: npt.NDArray[np.object_] = np.array(then.array, dtype=object)
     tree = shapely.STRtree(shapes)
-    found: list[shapely.Geometry | None] = []
+    found: list[BaseGeometry | None] = []
     for outline in now:
         hits = tree.query(outline, predicate="intersects")
         shared = shapely.area(shapely.intersection(shapes[hits], outline))

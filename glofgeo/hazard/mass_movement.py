@@ -76,7 +76,7 @@ def movements(ground: Ground, drainage: Drainage, ice: npt.NDArray[np.bool_]) ->
     )
 
 
-def _hits(volumes: npt.NDArray[np.float64], angles: npt.NDArray[np.float64]) -> bool:
+def _hits(volumes: npt.NDArray[np.floating], angles: npt.NDArray[np.floating]) -> bool:
     return any(
         volume > LEAST_M3 and angle >= reach_angle(volume)
         for volume, angle in zip(volumes.tolist(), angles.tolist(), strict=True)

@@ -1,7 +1,7 @@
 """The report of `hazard`: one HTML file without scripts, pictures or anything from the net."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from glofgeo.hazard.assess import Sheet
@@ -101,7 +101,7 @@ def _method(indicator: Indicator) -> list[str]:
     return [escape(text) for text in fields]
 
 
-def _table(head: list[str], rows: Iterable[list[str | tuple[str, str]]] | Iterable[list[str]]) -> str:
+def _table(head: list[str], rows: Iterable[Sequence[str | tuple[str, str]]]) -> str:
     """A table; a cell is markup, or markup and its class."""
     body = "".join(
         "<tr>"

@@ -14,8 +14,9 @@ from shapely.geometry.base import BaseGeometry
 
 from datasets_def.reproject import to_degrees
 from glofgeo.errors import GlofgeoError
-from glofgeo.inventory.attributes import COLUMNS, FURTHER_COLUMNS, columns_of, geodesic_size, lake_ids, name_suffix
+from glofgeo.inventory.attributes import COLUMNS, FURTHER_COLUMNS, columns_of, name_suffix
 from glofgeo.inventory.overlaps import Outlines, Overlaps, find_overlaps, groups_of, neighbours
+from glofgeo.inventory.unions import measured, union
 
 # Two outlines show the same lake where they share more than this part of the smaller one. A pixel of disagreement
 # between two grids leaves more than that of the smallest lakes, and gives less to neighbours that merely touch.
@@ -27,7 +28,12 @@ _HALF = 0.5
 _WGS84 = "EPSG:4326"
 
 
-def combine_lakes(layers: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
+def common_crs(known: Sequence[Any]) -> Any:
+    """Gives the CRS of a combined layer: that of all layers, or EPSG:4326 if they differ or there are none."""
+    return known[0] if known and all(crs == known[0] for crs in known) else _WGS84
+
+
+def combine_lakes(layers: list[gpd.GeoDataFrame], crs: Any = None) -> gpd.GeoDataFrame:
     """Combines the lake layers of scenes; a lake that several scenes of one date show occurs once.
 
     Scenes of one UTC day are of one date; a scene of unknown time is a date of its own. Lakes of different dates are
@@ -49,31 +55,30 @@ def combine_lakes(layers: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
     `valid_frac` is the greatest, `prob_mean` is weighted by area, and `touches_edge` is true if it is for one part.
     Area and perimeter of unions, and of lakes that lost a part, are measured anew; `n_px` is the area times the parts'
     pixels per area, `area_unc_m2` the perimeter times the parts' uncertainty per length of shore, which is the same
-    formula with the same pixel. Of the further columns, those that all layers have stay: means are weighted by area,
-    areas are scaled as `n_px`, `dist_glacier_m` is the least, `qa_flag` lists all, names and types are the largest
-    part's.
+    formula with the same pixel. Further columns stay if all layers have them, see `union`.
 
     Args:
         layers: one for each scene, as `describe_lakes` gives them, possibly without lakes.
+        crs: of the result; by default that of the layers, or EPSG:4326 if they differ.
 
     Returns:
-        The columns of `COLUMNS`, the further ones, and the geometry, MultiPolygon in the CRS of the layers, or in
-        EPSG:4326 if they differ. Sorted by date and `lake_id`, which is unique within a date: of lakes that share a
-        name the largest keeps it, the next ones get the next free letter. The order of the layers does not matter.
+        The columns of `COLUMNS`, the further ones, and the geometry, MultiPolygon. Sorted by date and `lake_id`, which
+        is unique within a date: of lakes that share a name the largest keeps it, the next ones get the next free
+        letter. The order of the layers does not matter.
 
     Raises:
         GlofgeoError: If a layer lacks a column or a CRS, or a scene occurs in two layers.
     """
     _check(layers)
-    agree = bool(layers) and all(layer.crs == layers[0].crs for layer in layers)
-    crs = layers[0].crs if agree else _WGS84
+    crs = crs or common_crs([layer.crs for layer in layers])
+    agree = all(layer.crs == crs for layer in layers)
     filled = sorted((layer for layer in layers if len(layer)), key=lambda layer: min(layer["scene_id"]))
     if not filled:
         return gpd.GeoDataFrame(columns=[*COLUMNS, "geometry"], geometry="geometry", crs=crs).astype(COLUMNS)
-    missing = {name for layer in filled for name in FURTHER_COLUMNS if name not in layer}
-    plain = [_plain(layer.drop(columns=missing & {*layer.columns}), crs) for layer in filled]
+    missing = [name for name in FURTHER_COLUMNS if any(name not in layer for layer in filled)]
+    plain = [_plain(layer.drop(columns=missing, errors="ignore"), crs) for layer in filled]
     lakes = pd.concat([layer.assign(layer=i) for i, layer in enumerate(plain)], ignore_index=True)
-    dates = [of_date.reset_index(drop=True) for _, of_date in lakes.groupby(_date(lakes))]
+    dates = [of_date.reset_index(drop=True) for _, of_date in lakes.groupby(date_of(lakes))]
     return pd.concat([_combine_date(of_date, agree) for of_date in dates], ignore_index=True)
 
 
@@ -105,7 +110,7 @@ def _brought(outlines: gpd.GeoSeries, crs: Any) -> gpd.GeoSeries:
     return to_degrees(outlines).map(lambda lake: shapely.multipolygons(shapely.get_parts(lake)))
 
 
-def _date(lakes: gpd.GeoDataFrame) -> pd.Series:
+def date_of(lakes: pd.DataFrame) -> pd.Series:
     """Names the date of each lake, so that names sort by date and unknown dates come last, one for each scene."""
     instant = lakes["acq_datetime"]
     return instant.dt.strftime("%Y-%m-%d").where(instant.notna(), "unknown " + lakes["scene_id"])
@@ -126,15 +131,15 @@ def _combine_date(lakes: gpd.GeoDataFrame, agree: bool) -> gpd.GeoDataFrame:
     partial = best_first[first_partial:].tolist()
     rests = {i: rest for i in partial if (rest := _rest(outlines[i], near[i], kept, pixel[i])) is not None}
     stay = [i for i, rest in kept.items() if rest is outlines[i]]
-    changed = [_union(lakes.iloc[[i]], rest) for i, rest in kept.items() if rest is not outlines[i]]
+    changed = [union(lakes.iloc[[i]], rest) for i, rest in kept.items() if rest is not outlines[i]]
     for group, outline in _join(rests, layer, pixel):
         if len(group) == 1 and outline is outlines[group[0]]:
             stay += group
         else:
-            changed.append(_union(lakes.iloc[group], outline))
+            changed.append(union(lakes.iloc[group], outline))
     found = [lakes.iloc[sorted(stay)]]
     if changed:
-        joined = _measured(gpd.GeoDataFrame(changed, crs=planar.crs))
+        joined = measured(gpd.GeoDataFrame(changed, crs=planar.crs))
         found.append(joined.set_geometry(_brought(joined.geometry, lakes.crs)))
     kinds = columns_of(lakes)
     return _named(pd.concat([part[[*kinds, "geometry"]].astype(kinds) for part in found], ignore_index=True))
@@ -221,62 +226,6 @@ def _join(
     order = np.argsort(-shapely.area(unions), kind="stable").tolist()
     for i, rest in _give_out(order, unions, neighbours(between, len(unions)), side).items():
         yield [number[member] for member in groups[i]], rest
-
-
-def _union(parts: gpd.GeoDataFrame, outline: BaseGeometry) -> dict[str, Any]:
-    """One lake of one or several outlines, but for what `_measured` adds; `n_px` and `area_unc_m2` are sums as yet."""
-    return {
-        "scene_id": _listed(parts["scene_id"]),
-        "acq_datetime": parts["acq_datetime"].min(),
-        "proc_baseline": _listed(parts["proc_baseline"]),
-        "area_m2": parts["area_m2"].sum(),
-        "perim_m": parts["perim_m"].sum(),
-        "area_unc_m2": parts["area_unc_m2"].sum(),
-        "unc_method": _listed(parts["unc_method"]),
-        "prob_mean": np.average(parts["prob_mean"], weights=parts["area_m2"]),
-        "prob_p10": parts["prob_p10"].min(),
-        "n_px": parts["n_px"].sum(),
-        "valid_frac": parts["valid_frac"].max(),
-        "touches_edge": parts["touches_edge"].any(),
-        "geometry": shapely.multipolygons(shapely.get_parts(outline)),
-    } | _further(parts)
-
-
-def _further(parts: gpd.GeoDataFrame) -> dict[str, Any]:
-    """The further columns of one lake of one or several outlines; areas are sums as yet."""
-    largest = parts.loc[parts["area_m2"].idxmax()]
-    found: dict[str, Any] = {}
-    for name in columns_of(parts).keys() & FURTHER_COLUMNS:
-        if name in ("area_lo_m2", "area_hi_m2"):
-            found[name] = parts[name].sum()
-        elif name == "dist_glacier_m":
-            found[name] = parts[name].min()
-        elif name == "qa_flag":
-            found[name] = ", ".join(dict.fromkeys(flag for text in parts[name] for flag in text.split(", ") if flag))
-        elif FURTHER_COLUMNS[name] == "float64":
-            known = parts[parts[name].notna()]
-            found[name] = np.average(known[name], weights=known["area_m2"]) if len(known) else np.nan
-        else:
-            found[name] = largest[name]
-    return found
-
-
-def _listed(values: pd.Series) -> str | None:
-    return " + ".join(sorted(values.dropna().unique())) or None
-
-
-def _measured(unions: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Names unions and measures them, and scales what had been summed over their parts."""
-    area, perimeter = geodesic_size(unions.geometry.to_crs(_WGS84))
-    scaled = {name: unions[name] * area / unions["area_m2"] for name in ("area_lo_m2", "area_hi_m2") if name in unions}
-    return unions.assign(
-        **scaled,
-        lake_id=lake_ids(unions),
-        n_px=np.rint(unions["n_px"] * area / unions["area_m2"]),
-        area_unc_m2=unions["area_unc_m2"] * perimeter / unions["perim_m"],
-        area_m2=area,
-        perim_m=perimeter,
-    )
 
 
 def _named(lakes: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

@@ -2,6 +2,7 @@
 
 import hashlib
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -106,20 +107,36 @@ def write_lakes(path: Path, lakes: gpd.GeoDataFrame, note: str = "") -> None:
     Raises:
         GlofgeoError: If a file is there that `write_lakes` did not write, or that was changed since.
     """
+    write_parts(path, [lakes], lakes["acq_datetime"].max(), note)
+
+
+def write_parts(path: Path, parts: Iterable[gpd.GeoDataFrame], newest: pd.Timestamp, note: str = "") -> None:
+    """As `write_lakes`, for lakes that come in parts, of which one is in memory at a time.
+
+    Args:
+        path: file to write; an earlier one is replaced.
+        parts: one or more frames, all in one CRS and with the same columns.
+        newest: acquisition time of the newest lake; NaT where unknown.
+        note: as in `write_lakes`.
+
+    Raises:
+        GlofgeoError: As `write_lakes`.
+    """
     require_replaceable(path)
-    columns = columns_of(lakes)
-    outlines = lakes[[*columns, lakes.geometry.name]]
-    inside = shapely.point_on_surface(lakes.geometry.to_numpy())
-    points = gpd.GeoDataFrame(lakes[["lake_id", "acq_datetime", "area_m2"]], geometry=inside, crs=lakes.crs)
-    stamp = _stamp(lakes["acq_datetime"])
+    stamp = _stamp(newest)
     date = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
     with written_beside(path) as part:
         part.unlink(missing_ok=True)
         try:
             # Left to the clock, GDAL notes one change more in the header when a millisecond ends while it writes.
             pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": stamp})
-            _write_layer(part, outlines, "lakes", "MultiPolygon", _joined("glacial lakes", note))
-            _write_layer(part, points, "lakes_points", "Point", _joined("a point inside each glacial lake", note))
+            for lakes in parts:
+                columns = columns_of(lakes)
+                outlines = lakes[[*columns, lakes.geometry.name]]
+                inside = shapely.point_on_surface(lakes.geometry.to_numpy())
+                points = gpd.GeoDataFrame(lakes[["lake_id", "acq_datetime", "area_m2"]], geometry=inside, crs=lakes.crs)
+                _write_layer(part, outlines, "lakes", "MultiPolygon", _joined("glacial lakes", note))
+                _write_layer(part, points, "lakes_points", "Point", _joined("a point inside each glacial lake", note))
         finally:
             pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": date})
         with closing(sqlite3.connect(part)) as database, database:
@@ -164,7 +181,6 @@ def _joined(description: str, note: str) -> str:
     return f"{description}. Note: {note}" if note else description
 
 
-def _stamp(acquired: pd.Series) -> str:
-    newest = acquired.max()
+def _stamp(newest: pd.Timestamp) -> str:
     moment = pd.Timestamp(0, tz="UTC") if pd.isna(newest) else newest
     return str(moment.strftime("%Y-%m-%dT%H:%M:%S.000Z"))

@@ -1,6 +1,7 @@
 """The verb `map`: a batch of scenes, each finished on its own, and one layer of all of them."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -8,11 +9,11 @@ from typing import TYPE_CHECKING, Literal
 import geopandas as gpd
 
 from datasets_def.scene import open_scene
-from datasets_def.scene_search import find_scenes
 from glofgeo.config import MapConfig
 from glofgeo.errors import GlofgeoError
-from glofgeo.inventory import combine_lakes, write_lakes
+from glofgeo.inventory import combine_files
 from glofgeo.inventory import require_replaceable as require_replaceable_layer
+from glofgeo.mapping.catalogue import COLLECTION, write_catalogue
 from glofgeo.mapping.job import Job, OffSceneError, plan_scene
 from glofgeo.mapping.progress import windows_progress
 from glofgeo.mapping.scene import run_job
@@ -22,10 +23,13 @@ from glofgeo.mapping.scene_folder import (
     is_done,
     read_record,
     require_replaceable,
+    sweep,
     writing,
 )
+from glofgeo.mapping.scene_list import SceneSource, absolute, name_of
 from glofgeo.mapping.surroundings import Surroundings
 from glofgeo.models.predictor import Predictor
+from glofgeo.stac import require_replaceable as require_replaceable_document
 
 if TYPE_CHECKING:
     from glofgeo.inference.batches import Batcher
@@ -38,13 +42,13 @@ class Outcome:
     """What became of one scene.
 
     Attributes:
-        scene: its path.
+        scene: its path, address without signature, or the id of its STAC item.
         state: `mapped` now, `kept` as it was mapped before, `outside` the area of interest, or `failed`.
         folder: of its map, if there is one.
         error: what went wrong.
     """
 
-    scene: Path
+    scene: Path | str
     state: Literal["mapped", "kept", "outside", "failed"]
     folder: Path | None = None
     error: Exception | None = None
@@ -81,7 +85,7 @@ class Report:
         return self._folders("kept")
 
     @property
-    def outside(self) -> list[Path]:
+    def outside(self) -> list[Path | str]:
         """Scenes that the area of interest does not meet."""
         return [outcome.scene for outcome in self.outcomes if outcome.state == "outside"]
 
@@ -94,25 +98,8 @@ class Report:
         return [outcome.folder for outcome in self.outcomes if outcome.state == state and outcome.folder]
 
 
-def list_scenes(words: list[str]) -> list[Path]:
-    """Finds the scenes that words name: scenes, folders of scenes, or `@list.txt` with one a line.
-
-    Raises:
-        GlofgeoError: If a list or a folder names none.
-    """
-    paths: list[Path] = []
-    for word in words:
-        if word.startswith("@"):
-            paths += _read_list(Path(word[1:]))
-        elif Path(word).is_dir():
-            paths += find_scenes(word)
-        else:
-            paths.append(Path(word))
-    return list(dict.fromkeys(paths))
-
-
 def map_scenes(  # noqa: PLR0913
-    paths: list[Path],
+    paths: Sequence[SceneSource],
     predictor: Predictor,
     *,
     out: Path,
@@ -122,10 +109,11 @@ def map_scenes(  # noqa: PLR0913
     overwrite: bool = False,
     offset: float | None = None,
     surroundings: Surroundings | None = None,
+    dask: str | None = None,
     progress: bool = False,
     tell: Callable[[Outcome], None] | None = None,
 ) -> Report:
-    """Maps scenes one after the other; one that fails does not stop the others.
+    """Maps scenes one after the other, or side by side on a cluster; one that fails does not stop the others.
 
     A scene whose folder holds the map of the same files, model, area and settings is not mapped again.
 
@@ -139,21 +127,24 @@ def map_scenes(  # noqa: PLR0913
         overwrite: map again what is there already.
         offset: see `open_scene`.
         surroundings: DEM and glacier outlines, for further columns of the layers.
+        dask: map on a Dask cluster: `auto` for one on this machine, a scheduler's address or scheduler file. Scenes,
+            model and output lie on a disk that all its machines share under the same paths.
         progress: show a bar on the standard error.
         tell: receives what became of each scene as soon as it is known.
 
     Raises:
         GlofgeoError: If two scenes would share a folder, a folder or layer to be written is not glofgeo's own, the
-            device is not there, or the output cannot be written.
+            device is not there, the cluster cannot be used, or the output cannot be written.
     """
     report = Report(tell)
-    jobs = _plan(
-        paths,
-        lambda path: plan_scene(
-            open_scene(path, predictor.bands, offset=offset), predictor, settings, aoi, surroundings
-        ),
-        report,
-    )
+    if dask:
+        paths, out = [absolute(path) for path in paths], out.absolute()
+
+    def plan(path: SceneSource) -> Job:
+        scene = open_scene(path, predictor.bands, offset=offset)
+        return plan_scene(scene, predictor, settings, aoi, surroundings)
+
+    jobs = _plan(paths, plan, report)
     to_do = []
     for job in jobs:
         if not overwrite and is_done(out / job.scene.id, job.fingerprint):
@@ -161,16 +152,23 @@ def map_scenes(  # noqa: PLR0913
         else:
             to_do.append(job)
     with writing(out):
+        sweep(out)
         for job in to_do:
             require_replaceable(out / job.scene.id)
+        require_replaceable_document(out / COLLECTION)
         if len(jobs) > 1:
             require_replaceable_layer(out / COMBINED)
-    if to_do:
+    if to_do and dask:
+        _run_on_cluster(to_do, dask, device, out, report, progress=progress)
+    elif to_do:
         # Torch is slow to import, and finished maps need none of it.
         from glofgeo.inference.batches import make_batcher
 
         _run(to_do, make_batcher(predictor, settings, device), out, report, progress=progress)
     folders = sorted(report.mapped + report.kept)
+    if folders:
+        with writing(out):
+            write_catalogue(out, predictor)
     if len(folders) > 1:
         report.combined = _combine(folders, out)
     return report
@@ -190,27 +188,56 @@ def _run(jobs: list[Job], batcher: "Batcher", out: Path, report: Report, *, prog
                 report.add(Outcome(job.scene.path, "mapped", folder))
 
 
-def _plan(paths: list[Path], plan: Callable[[Path], Job], report: Report) -> list[Job]:
+def _run_on_cluster(jobs: list[Job], dask: str, device: str, out: Path, report: Report, *, progress: bool) -> None:
+    from glofgeo.mapping.cluster import connected, make_tasks, run_tasks
+
+    windows, known = sum(job.windows for job in jobs), len(report.outcomes)
+    shown = ""
+
+    def told(at_work: int, threads: int) -> None:
+        nonlocal shown
+        left = len(jobs) - len(report.outcomes) + known
+        text = f"{left} scenes to map, {at_work} at work" if threads else "waiting for a worker"
+        if text != shown:
+            name(shown := text)
+
+    tasks = make_tasks(jobs, out, device)
+    with (
+        contextlib.ExitStack() as stack,
+        connected(dask, device, tasks) as client,
+        windows_progress(windows, shown=progress, note=f"Dask: {client.dashboard_link}") as (name, advance),
+    ):
+        stack.callback(sweep, out)  # after Ctrl-C, once the workers of this machine have ended
+        for task, error in run_tasks(client, tasks, 0 if dask == "auto" else 1, told):
+            if isinstance(error, CannotWriteError):
+                raise error
+            advance(task.job.windows)
+            path, folder = task.job.scene.path, out / task.job.scene.id
+            report.add(Outcome(path, "failed", error=error) if error else Outcome(path, "mapped", folder))
+
+
+def _plan(paths: Sequence[SceneSource], plan: Callable[[SceneSource], Job], report: Report) -> list[Job]:
     # On macOS and Windows, names that differ in case are one.
     jobs: dict[str, Job] = {}
     for path in paths:
         try:
             job = plan(path)
+            scene = job.scene
         except OffSceneError as error:
             if len(report.outside) + 1 == len(paths):
                 raise OffSceneError(str(error)) from None
-            report.add(Outcome(path, "outside"))
+            report.add(Outcome(name_of(path), "outside"))
         except Exception as error:
-            report.add(Outcome(path, "failed", error=error))
+            report.add(Outcome(name_of(path), "failed", error=error))
         else:
-            if job.scene.id.casefold() == COMBINED:
+            if scene.id.casefold() in (COMBINED, COLLECTION):
                 raise GlofgeoError(
-                    f"{path}: its name, {job.scene.id}, is that of the layer of all lakes", "rename the scene"
-                )  # fmt: skip
-            twin = jobs.setdefault(job.scene.id.casefold(), job)
+                    f"{scene.path}: its name, {scene.id}, is that of a file about all scenes", "rename it"
+                )
+            twin = jobs.setdefault(scene.id.casefold(), job)
             if twin is not job:
                 raise GlofgeoError(
-                    f"{path}: has the same name as {twin.scene.path}, and both would write the folder {job.scene.id}",
+                    f"{scene.path}: has the same name as {twin.scene.path}, and both would write the folder {scene.id}",
                     "rename one, or map them into different folders",
                     argument="out",
                 )
@@ -223,17 +250,5 @@ def _combine(folders: list[Path], out: Path) -> Path:
     unmasked = sum(read_record(folder).get("cloud_mask") is False for folder in folders)
     note = f"{unmasked} of {len(folders)} scenes: {CLOUDS_NOT_MASKED}" if unmasked else ""
     with writing(out):
-        lakes = combine_lakes([gpd.read_file(folder / "lakes.gpkg", layer="lakes") for folder in folders])
-        write_lakes(path, lakes, note)
+        combine_files([folder / "lakes.gpkg" for folder in folders], path, note)
     return path
-
-
-def _read_list(path: Path) -> list[Path]:
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise GlofgeoError(f"{path}: cannot be read as a list of scenes ({error})") from None
-    paths = [Path(line) for line in lines if line and not line.startswith("#")]
-    if not paths:
-        raise GlofgeoError(f"{path}: lists no scene", "write one path a line")
-    return paths

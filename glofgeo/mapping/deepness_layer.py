@@ -10,6 +10,7 @@ from rasterio.windows import Window
 
 from datasets_def.atomic import written_beside
 from datasets_def.files import Layer
+from datasets_def.in_place import is_remote
 from datasets_def.scene import Scene
 from glofgeo.errors import GlofgeoError
 from glofgeo.inventory.raster_styles import true_colour_qml
@@ -44,6 +45,10 @@ def write_stack(scene: Scene, out: Path, bands: Sequence[str]) -> Path:
     Raises:
         GlofgeoError: If a band is missing or its file cannot be read, or the file cannot be written.
     """
+    if any(is_remote(scene.layers[band].path) for band in bands if band in scene.layers):
+        raise GlofgeoError(
+            f"{scene.path}: lies on the network, and QGIS would not read it as well", "download it first"
+        )
     # GDAL would show a missing or shortened file as nodata, and a file on another grid stretched.
     scene.read(Window(0, 0, 1, 1), bands)
     path = out / f"{scene.id}_stack.vrt"

@@ -66,12 +66,15 @@ def _ignore(_: object) -> None:
 
 
 @contextmanager
-def windows_progress(windows: int, *, shown: bool = True) -> Iterator[tuple[Callable[[str], None], Advance]]:
+def windows_progress(
+    windows: int, *, shown: bool = True, note: str = ""
+) -> Iterator[tuple[Callable[[str], None], Advance]]:
     """Shows a bar on the standard error while scenes are mapped; where that is no terminal, a plain line now and then.
 
     Args:
         windows: number of windows of all scenes.
         shown: show it at all.
+        note: a line to show first.
 
     Yields:
         A function that takes what is worked on now, and one that takes the number of windows done since.
@@ -80,6 +83,8 @@ def windows_progress(windows: int, *, shown: bool = True) -> Iterator[tuple[Call
         yield _ignore, _ignore
         return
     console = Console(stderr=True)
+    if note:
+        console.print(one_line(note), markup=False, emoji=False, highlight=False, soft_wrap=True)
     if not console.is_terminal:
         log = _Log(console, windows)
         yield log.name, log.advance

@@ -15,11 +15,13 @@ import rasterio
 from datasets_def.scene import Scene, open_scene
 from glofgeo.config import MapConfig
 from glofgeo.inference.stream import GDAL_CACHE, stream_probability
+from glofgeo.mapping.catalogue import write_catalogue, write_item
 from glofgeo.mapping.job import Job, plan_scene
 from glofgeo.mapping.lake_map import LakeMap, read_map
 from glofgeo.mapping.progress import windows_progress
 from glofgeo.mapping.rasters import PercentCounts, StripWriter, describe_probability
 from glofgeo.mapping.scene_folder import scene_folder, writing
+from glofgeo.mapping.scene_list import SceneSource
 from glofgeo.mapping.skip_dry import may_hold_water
 from glofgeo.mapping.surroundings import read_surroundings
 from glofgeo.models.predictor import Predictor, load_model
@@ -31,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 def map_scene(  # noqa: PLR0913
-    scene: Scene | str | Path,
+    scene: Scene | SceneSource,
     model: Predictor | str | Path | None = None,
     *,
     out: str | Path | None = None,
@@ -45,13 +47,13 @@ def map_scene(  # noqa: PLR0913
 ) -> LakeMap:
     """Maps the lakes of one scene.
 
-    With `out`, `probability.tif`, `mask.tif`, `lakes.gpkg`, `overview.png` and `run.json` are written into
-    `OUT/<scene id>/`, which appears when all of it is done and replaces an earlier map. Without, the map is held in
-    memory, compressed, and nothing stays on disk.
+    With `out`, `probability.tif`, `mask.tif`, `lakes.gpkg`, `overview.png`, `run.json` and `item.json` are written into
+    `OUT/<scene id>/`, which appears when all of it is done and replaces an earlier map, and `OUT/collection.json` lists
+    all maps. Without, the map is held in memory, compressed, and nothing stays on disk.
 
     Args:
-        scene: a `.SAFE` folder, a zipped one, or a GeoTIFF with named bands; or a Scene with the bands that the model
-            reads.
+        scene: what `open_scene` takes (a product, a GeoTIFF with named bands, the address of a STAC item or COG); or
+            a Scene with the bands that the model reads.
         model: a checkpoint, an exported `.onnx`, `bundled`, or a Predictor; by default the newest
             `runs/*/best.safetensors`, and where there is none, the bundled model, which comes with glofgeo.
         out: folder of all maps.
@@ -81,9 +83,12 @@ def map_scene(  # noqa: PLR0913
     with windows_progress(job.windows, shown=progress) as (name, advance):
         name(opened.id)
         if out is not None:
-            return read_map(run_job(job, batcher, Path(out), advance))
-        with tempfile.TemporaryDirectory(prefix="glofgeo-") as folder:
-            return read_map(run_job(job, batcher, Path(folder), advance), in_memory=True)
+            folder = run_job(job, batcher, Path(out), advance)
+            with writing(Path(out)):
+                write_catalogue(Path(out), predictor)
+            return read_map(folder)
+        with tempfile.TemporaryDirectory(prefix="glofgeo-") as place:
+            return read_map(run_job(job, batcher, Path(place), advance), in_memory=True)
 
 
 def run_job(job: Job, batcher: "Batcher", out: Path, advance: Callable[[int], None] | None = None) -> Path:
@@ -120,6 +125,7 @@ def run_job(job: Job, batcher: "Batcher", out: Path, advance: Callable[[int], No
         pace = Pace(batcher.size, streamed - started, time.perf_counter() - streamed)
         record = make_record(job, lakes, statistics.observed, pace)
         (folder / "run.json").write_text(json.dumps(record, indent=2) + "\n")
+        write_item(folder, out / scene.id, job, record)
     logger.info("%s: %s", scene.id, summary(record))
     return out / scene.id
 

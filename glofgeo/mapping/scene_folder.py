@@ -18,6 +18,7 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
+from datasets_def.files import versions_of
 from datasets_def.processes import TAG, is_abandoned, process_tag
 from datasets_def.scene import Scene
 from glofgeo.config import MapConfig
@@ -31,7 +32,7 @@ CLOUDS_NOT_MASKED = "clouds are not masked (no scene classification), they count
 
 FILES = (
     "probability.tif", "probability.qml", "mask.tif", "mask.qml", "lakes.gpkg", "layers.qlr", "overview.png",
-    "run.json",
+    "run.json", "item.json",
 )  # fmt: skip
 
 # With what other programs put beside these files: it describes them and goes with them.
@@ -87,14 +88,17 @@ def scene_folder(out: Path, scene_id: str, wanted: str) -> Iterator[Path]:
     """
     final = out / scene_id
     require_replaceable(final)
+    before = _identity(final)
     partial = out / f".{scene_id}-{process_tag()}"
     out.mkdir(parents=True, exist_ok=True)
-    _sweep(out)
+    sweep(out)
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir()  # within, since Ctrl-C can come as soon as it is there
         yield partial
-        _put_in_place(partial, final, wanted)
+        # A twin, as after a lost connection to a worker that went on working, may have been faster.
+        if _identity(final) == before or not is_done(final, wanted):
+            _put_in_place(partial, final, wanted)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -162,10 +166,11 @@ def fingerprint(
         surroundings: what tells the files of DEM and glaciers from others.
     """
     layers = [scene.layers[band] for band in scene.bands] + ([scene.classification] if scene.classification else [])
-    files = [Path(layer.path) for layer in layers] if scene.path.is_dir() else [scene.path]
+    several = isinstance(scene.path, str) or scene.path.is_dir()
+    files = [layer.path for layer in layers] if several else [str(scene.path)]
     facts = {
         "scene": scene.id,
-        "files": [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.exists()],
+        "files": versions_of(files),
         "radiometry": [(layer.index, layer.quantification, layer.offset) for layer in layers],
         "model": [model, window],
         "aoi": None if aoi is None else [*sorted(aoi.geometry.to_wkb(hex=True)), str(aoi.crs)],
@@ -191,15 +196,35 @@ def read_record(folder: Path) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def _sweep(out: Path) -> None:
+def sweep(out: Path) -> None:
     """Removes the work of processes that are gone, and gives back what they had moved aside."""
-    for left in out.iterdir():
+    for left in out.iterdir() if out.is_dir() else ():
         work = _WORK.fullmatch(left.name)
         if work and not left.is_symlink() and is_abandoned(work["tag"], left):
-            if work["old"]:
-                _bring_back(left, out / work["scene"])
-            else:
-                shutil.rmtree(left, ignore_errors=True)
+            _clear(left, work, out)
+
+
+def sweep_scene(out: Path, scene_id: str, tags: list[str]) -> None:
+    """The same for the work on one scene of processes that nobody waits for any more, on whatever machine.
+
+    Args:
+        out: folder of all maps.
+        scene_id: of the scene.
+        tags: as `process_tag` gave them to these processes.
+    """
+    for tag in tags:
+        for ending in ("", "-old"):
+            left = out / f".{scene_id}-{tag}{ending}"
+            work = _WORK.fullmatch(left.name)
+            if work and left.is_dir() and not left.is_symlink():
+                _clear(left, work, out)
+
+
+def _clear(left: Path, work: re.Match[str], out: Path) -> None:
+    if work["old"]:
+        _bring_back(left, out / work["scene"])
+    else:
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _put_in_place(partial: Path, final: Path, wanted: str) -> None:
@@ -210,9 +235,9 @@ def _put_in_place(partial: Path, final: Path, wanted: str) -> None:
     old = partial.with_name(partial.name + "-old")
     for last in (False,) * _TRIES + (True,):
         require_replaceable(final)
-        with contextlib.suppress(FileNotFoundError):
-            final.rename(old)
         try:
+            with contextlib.suppress(FileNotFoundError):
+                final.rename(old)
             partial.rename(final)
         except OSError:
             _bring_back(old, final)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,24 +22,31 @@ if TYPE_CHECKING:
 class Surroundings:
     """A DEM, glacier outlines, or both.
 
+    Only names are kept, so that jobs travel lightly to the workers of a cluster.
+
     Attributes:
         dem: the DEM, if there is one.
-        glaciers: as `read_glaciers` gives them, if there are any.
-        files: of both.
+        glaciers: file of the outlines, if there is one.
     """
 
     dem: Dem | None
-    glaciers: gpd.GeoDataFrame | None
-    files: tuple[Path, ...]
+    glaciers: Path | None
 
     @property
     def facts(self) -> list[Any]:
         """What tells these files from others: names, sizes, times of change."""
-        return [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in self.files]
+        files = [*(self.dem.files if self.dem else ()), *([self.glaciers] if self.glaciers else ())]
+        return [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+
+
+@lru_cache(maxsize=1)
+def _outlines(path: Path) -> gpd.GeoDataFrame:
+    """Reads glacier outlines once for all scenes."""
+    return read_glaciers(path)
 
 
 def read_surroundings(dem: Sequence[str | Path], glaciers: str | Path | None) -> Surroundings | None:
-    """Opens the files.
+    """Opens the files, once for all scenes.
 
     Args:
         dem: its tiles, or folders of them; none if there is no DEM.
@@ -52,10 +60,11 @@ def read_surroundings(dem: Sequence[str | Path], glaciers: str | Path | None) ->
     """
     if not dem and glaciers is None:
         return None
-    opened = open_dem(dem) if dem else None
-    outlines = None if glaciers is None else read_glaciers(glaciers)
-    files = (*(opened.files if opened else ()), *(() if glaciers is None else (Path(glaciers),)))
-    return Surroundings(opened, outlines, files)
+    opened = open_dem([Path(path).absolute() for path in dem]) if dem else None
+    outlines = None if glaciers is None else Path(glaciers).absolute()
+    if outlines is not None:
+        _outlines(outlines)
+    return Surroundings(opened, outlines)
 
 
 def add_surroundings(lakes: gpd.GeoDataFrame, outlines: gpd.GeoDataFrame, job: "Job") -> gpd.GeoDataFrame:
@@ -75,7 +84,7 @@ def add_surroundings(lakes: gpd.GeoDataFrame, outlines: gpd.GeoDataFrame, job: "
     if ground.dem is not None:
         lakes = add_terrain(lakes, ground.dem, job.area.grid, scene_sun(scene))
     if ground.glaciers is not None:
-        lakes = add_glaciers(lakes, ground.glaciers, job.pixel_m, scene.datetime)
+        lakes = add_glaciers(lakes, _outlines(ground.glaciers), job.pixel_m, scene.datetime)
     each = lakes["area_m2"] / outlines["n_px"]
     lakes = lakes.assign(area_lo_m2=each * outlines["n_px_70"], area_hi_m2=each * outlines["n_px_30"])
     return lakes.assign(qa_flag=qa_flags(lakes))

@@ -26,12 +26,14 @@ class Predictor:
         card: what it says about itself.
         runtime: what computes. It decides the last bits of an answer.
         start: loads the network.
+        file: what it was read from; None if it is in memory only.
     """
 
     name: str
     card: Header
     runtime: Literal["torch", "onnx"]
     start: Start = field(repr=False)
+    file: Path | None = field(default=None, repr=False)
 
     @property
     def bands(self) -> tuple[str, ...]:
@@ -107,8 +109,8 @@ def load_model(model: "Predictor | str | Path | None" = None) -> Predictor:
     name = BUNDLED if path == bundled_model() else str(path)
     card = read_header(path)
     if path.suffix == ".onnx":
-        return Predictor(name, card, "onnx", partial(_start_onnx, path, card.sha256))
-    return Predictor(name, card, "torch", partial(_start_checkpoint, path, card.sha256))
+        return Predictor(name, card, "onnx", partial(_start_onnx, path, card.sha256), path)
+    return Predictor(name, card, "torch", partial(_start_checkpoint, path, card.sha256), path)
 
 
 def torch_predictor(network: "Network", card: Header | None = None) -> Predictor:

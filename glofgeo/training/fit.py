@@ -17,6 +17,7 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.models import ComparisonUnet, build_model
+from glofgeo.models.mlm import write_model_item
 from glofgeo.resume import config_of, run_folder
 from glofgeo.training.adapt import adapt
 from glofgeo.training.datamodule import LakeData
@@ -81,8 +82,9 @@ def train_model(
     """Trains a lake segmenter.
 
     The run folder holds `config.yaml`, `split.json` (the leakage audit), `metrics.csv`, `curves.png`, `examples.png`,
-    `tensorboard/`, `last.ckpt` (to resume from; written every epoch) and `best.safetensors` (of the epoch with the best
-    lake IoU on the validation area). Nothing is written there before data, split and weights are in order.
+    `tensorboard/`, `last.ckpt` (to resume from; written every epoch), `best.safetensors` (of the epoch with the best
+    lake IoU on the validation area) and at last `best.json` (a STAC item that describes it). Nothing is written there
+    before data, split and weights are in order.
 
     Args:
         sources: what to learn from.
@@ -121,6 +123,8 @@ def train_model(
         journal = Journal(folder, _provenance(described), surveyed.pixel_m, options.console)
         adapt(model, config)
         _fit(_trainer(folder, config, journal, options), LakeTask(model, config, data.plans), data, folder)
+        if is_first_process():
+            write_model_item(folder / "best.safetensors", folder / "best.json")
         unet = train_unet(data, config, journal.seconds, options) if compare and is_first_process() else None
     return Trained(folder / "best.safetensors", journal.best, data, unet)
 

@@ -24,7 +24,7 @@ from datasets_def.reproject import (
     to_degrees,
 )
 from glofgeo.config import TrainConfig
-from glofgeo.errors import GlofgeoError, GlofgeoWarning
+from glofgeo.errors import GlofgeoError, GlofgeoWarning, NoScenesError
 from glofgeo.training.audit import Audit, audit
 from glofgeo.training.samplers import SceneArea
 from glofgeo.training.sources import Sources
@@ -180,7 +180,7 @@ def _open_whole(sources: Sources, config: TrainConfig) -> tuple[list[Scene], dic
             f"{len(damaged)} of {count} scenes cannot be used: {told}", "leave them out", argument="skip_damaged"
         )
     if not whole:
-        raise GlofgeoError(
+        raise NoScenesError(
             f"{sources.aoi_name}: lies outside all scenes of {sources.scenes}", "give scenes that show it"
         )
     return whole, damaged

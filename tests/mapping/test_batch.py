@@ -18,10 +18,11 @@ import torch
 from datasets_def import open_scene
 from glofgeo.config import DataConfig, MapConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
-from glofgeo.mapping.batch import list_scenes, map_scenes
+from glofgeo.mapping.batch import map_scenes
 from glofgeo.mapping.job import plan_scene
 from glofgeo.mapping.record import summary
 from glofgeo.mapping.scene_folder import read_record
+from glofgeo.mapping.scene_list import list_scenes
 from glofgeo.models import Header, build_model, load_checkpoint, load_model, save_checkpoint, torch_predictor
 from glofgeo.terminal import told
 
@@ -49,7 +50,8 @@ def with_card(model, **changed):
 
 
 def names(folder):
-    return sorted(path.name for path in folder.iterdir())
+    """What is in a folder, but for the catalogue."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".json")
 
 
 def test_scenes_are_found_by_path_folder_and_list(tmp_path, scenes):

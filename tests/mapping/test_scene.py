@@ -28,6 +28,7 @@ FILES = {
     "layers.qlr",
     "overview.png",
     "run.json",
+    "item.json",
 }
 
 
@@ -108,7 +109,7 @@ def test_a_rerun_replaces_the_earlier_map(product, mapped, tmp_path):
     assert again == mapped
     assert {path.name for path in again.iterdir()} == FILES
     assert (again / "mask.tif").read_bytes() == before
-    assert [path.name for path in tmp_path.iterdir()] == [mapped.name]
+    assert {path.name for path in tmp_path.iterdir()} == {mapped.name, "collection.json"}
 
 
 def test_a_failure_keeps_the_earlier_map_and_nothing_half_done(product, mapped, tmp_path):
@@ -120,7 +121,7 @@ def test_a_failure_keeps_the_earlier_map_and_nothing_half_done(product, mapped, 
     with pytest.raises(RuntimeError):
         map_into(tmp_path, open_scene(product[0]), Broken())
     assert (mapped / "run.json").read_bytes() == before
-    assert [path.name for path in tmp_path.iterdir()] == [mapped.name]
+    assert {path.name for path in tmp_path.iterdir()} == {mapped.name, "collection.json"}
 
 
 def test_an_area_of_interest_cuts_the_map_on_the_scenes_pixels(product, mapped, tmp_path):

@@ -17,7 +17,7 @@ import pytest
 from datasets_def.processes import process_tag
 from glofgeo.errors import GlofgeoError
 from glofgeo.inventory import COLUMNS, write_lakes
-from glofgeo.mapping.scene_folder import FILES, is_done, require_replaceable, scene_folder
+from glofgeo.mapping.scene_folder import FILES, is_done, require_replaceable, scene_folder, sweep_scene
 
 ID = "S2A_[b]_1"
 
@@ -189,3 +189,24 @@ def test_processes_that_map_one_scene_into_one_folder_all_end_well(tmp_path, fin
     make(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"map", ID}
     assert {path.name for path in folder.iterdir()} == {*FILES, "notes.txt"}
+
+
+@pytest.mark.parametrize(("fingerprint", "stays"), [("f", "of the twin"), ("g", "mine")])
+def test_a_twin_that_was_faster_has_done_the_work(tmp_path, fingerprint, stays):
+    with scene_folder(tmp_path, ID, "f") as folder:
+        fill(folder, "mine")
+        (tmp_path / ID).mkdir()
+        fill(tmp_path / ID, "of the twin", fingerprint)
+    assert (tmp_path / ID / "mask.tif").read_text() == stays
+    assert [path.name for path in tmp_path.iterdir()] == [ID]
+
+
+def test_what_lost_workers_of_other_machines_left_of_a_scene_goes_at_once(tmp_path):
+    folder = make(tmp_path, "old")
+    (folder / "notes.txt").write_text("mine")
+    folder.rename(tmp_path / f".{ID}-00000000-7-old")
+    leave(tmp_path / f".{ID}-00000000-7")
+    stay = [leave(tmp_path / f".{ID}-00000000-8"), leave(tmp_path / ".other-00000000-7")]
+    sweep_scene(tmp_path, ID, ["00000000-7", "00000000-9"])
+    assert {path.name for path in tmp_path.iterdir()} == {ID, *(path.name for path in stay)}
+    assert (folder / "notes.txt").read_text() == "mine"

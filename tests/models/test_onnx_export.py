@@ -46,6 +46,9 @@ def test_exporting_leaves_the_model_as_it_was(loaded):
     [
         (["--checkpoint", "nothing.safetensors"], "nothing.safetensors: no such file"),
         (["--format", "tflite"], "tflite"),
+        (["--format", "fgb"], "give --lakes FILE"),
+        (["--format", "mlm", "--lakes", "lakes.gpkg"], "--format mlm exports a model"),
+        (["--format", "fgb", "--lakes", "lakes.gpkg"], "lakes.gpkg: no such file"),
     ],
 )
 def test_wrong_commands_end_in_one_line(monkeypatch, capsys, tmp_path, words, message):

@@ -263,8 +263,8 @@ def test_training_leaves_a_run_folder_that_explains_itself_and_resumes(place, ca
     assert told["splits"]["train"]["lakes"] == told["splits"]["val"]["lakes"] == 9
     assert capsys.readouterr() == ("", "")
     assert sorted(path.name for path in out.iterdir()) == [
-        "best.safetensors", "config.yaml", "curves.png", "examples.png", "last.ckpt", "metrics.csv", "split.json",
-        "tensorboard",
+        "best.json", "best.safetensors", "config.yaml", "curves.png", "examples.png", "last.ckpt", "metrics.csv",
+        "split.json", "tensorboard",
     ]  # fmt: skip
 
     with pytest.raises(GlofgeoError, match="holds a training run"):

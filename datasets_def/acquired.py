@@ -1,0 +1,53 @@
+"""When a raster file was acquired: by its tags, its STAC item or its name."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from datasets_def.errors import GlofgeoError
+from datasets_def.radiometry import PRODUCT_NAME
+
+
+def acquired(where: object, stem: str, tags: Mapping[str, str], item: Mapping[str, Any]) -> datetime | None:
+    """Gives the acquisition time of a scene: from tags, its STAC item, or its name (`20241015T045701`, `2024-10-15`).
+
+    `TIFFTAG_DATETIME` is when a file was made, not when a scene was seen.
+
+    Args:
+        where: for messages.
+        stem: name of the file without ending; the first time in it is the acquisition, as in names of products and
+            their bands.
+        tags: names in capitals.
+        item: properties of its STAC item, empty without one.
+
+    Raises:
+        GlofgeoError: If tags, item and the name of a product differ by more than a day.
+    """
+    stamp, moment = r"(?<!\d)\d{8}T\d{6}(?!\d)", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
+    product = PRODUCT_NAME.search(stem)
+    sources = (
+        (tags.get("ACQUISITION_DATETIME", ""), moment, "%Y-%m-%dT%H:%M:%S"),
+        (tags.get("PRODUCT_START_TIME", ""), moment, "%Y-%m-%dT%H:%M:%S"),
+        (str(item.get("datetime", "")), moment, "%Y-%m-%dT%H:%M:%S"),
+        (product[2] if product else "", stamp, "%Y%m%dT%H%M%S"),
+    )
+    # Other names are given by people, who may have meant another day.
+    named = ((stem, stamp, "%Y%m%dT%H%M%S"), (stem, r"(?<!\d)\d{4}-\d\d-\d\d(?!\d)", "%Y-%m-%d"))
+    times = [found for found in (_first_time(*one) for one in sources) if found]
+    if times and max(times) - min(times) > timedelta(days=1):
+        raise GlofgeoError(
+            f"{where}: tags, STAC item or name give different acquisition times "
+            f"({min(times):%Y-%m-%d}, {max(times):%Y-%m-%d})",
+            "correct the wrong one",
+        )
+    return next((found for found in (*times, *(_first_time(*one) for one in named)) if found), None)
+
+
+def _first_time(text: str, pattern: str, form: str) -> datetime | None:
+    for match in re.finditer(pattern, text):
+        try:
+            return datetime.strptime(match.group(), form).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+    return None

@@ -1,0 +1,35 @@
+"""Opens a file of a catalogue wherever it lies: over HTTP, or in S3 storage."""
+
+from contextlib import AbstractContextManager
+from urllib.parse import urlsplit
+
+from glofgeo.fetch.http_file import open_http, size_over_http
+from glofgeo.fetch.remote_file import Body
+from glofgeo.fetch.s3_file import open_s3, size_in_s3
+
+
+def open_remote(href: str, start: int, version: str | None) -> AbstractContextManager[Body]:
+    """Opens a file at a byte.
+
+    Args:
+        href: `http://`, `https://` or `s3://`, without signature.
+        start: first byte wanted.
+        version: of the file that the earlier bytes came from; a server that has another one begins anew.
+
+    Raises:
+        Interrupted: If another try may help.
+        GlofgeoError: If none will.
+    """
+    if urlsplit(href).scheme == "s3":
+        return open_s3(href, start, version)
+    return open_http(href, start, version)
+
+
+def size_of(href: str) -> int | None:
+    """Asks how large a file is; None if the server does not say.
+
+    Raises:
+        Interrupted: If another try may help.
+        GlofgeoError: If none will.
+    """
+    return size_in_s3(href) if urlsplit(href).scheme == "s3" else size_over_http(href)

@@ -1,0 +1,136 @@
+"""What is downloaded of a scene, and the folder that it becomes: one that appears only when all of it is there."""
+
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from datasets_def.naming import safe_name
+from datasets_def.radiometry import PRODUCT_NAME
+from datasets_def.stac_bands import is_jpeg2000
+from datasets_def.stac_item import Asset
+from datasets_def.web_address import without_token
+from glofgeo.fetch.remote_file import RemoteFile
+from glofgeo.fetch.search import NEEDED, Found
+
+PRODUCT_METADATA = "product_metadata"
+_METADATA = (PRODUCT_METADATA, "granule_metadata")
+ITEM = "item.json"
+
+
+@dataclass(frozen=True)
+class SceneFiles:
+    """What is downloaded of a scene.
+
+    Attributes:
+        scene: as it was found.
+        files: name in the folder -> file.
+    """
+
+    scene: Found
+    files: dict[str, RemoteFile]
+
+    @property
+    def size(self) -> int:
+        """Bytes, as far as they are known."""
+        return sum(file.size or 0 for file in self.files.values())
+
+    def folder(self, out: Path) -> Path:
+        """Where the scene will be."""
+        return out / safe_name(self.scene.name)
+
+    def part(self, out: Path) -> Path:
+        """Where its files gather until all are there; hidden, so that nothing takes it for a scene."""
+        return out / f".{safe_name(self.scene.name)}.part"
+
+    def with_sizes(self, sizes: dict[str, int | None]) -> "SceneFiles":
+        """Adds sizes that the catalogue does not give, by address."""
+        known = {
+            name: file if file.size is not None else replace(file, size=sizes.get(file.href))
+            for name, file in self.files.items()
+        }
+        return replace(self, files=known)
+
+
+def files_of(scene: Found) -> SceneFiles:
+    """Lists what to download of a scene: bands, scene classification and, where there are any, the metadata files."""
+    assets = scene.item.assets
+    files = {f"{name}{_ending(assets[name])}": _remote(assets[name]) for name in NEEDED}
+    files |= {f"{name}.xml": _remote(assets[name]) for name in _METADATA if name in assets}
+    return SceneFiles(scene, files)
+
+
+def _remote(asset: Asset) -> RemoteFile:
+    return RemoteFile(asset.href, asset.size, asset.checksum)
+
+
+def _ending(asset: Asset) -> str:
+    if is_jpeg2000(asset.href, asset.media_type):
+        return ".jp2"
+    ending = Path(urlsplit(asset.href).path).suffix.lower()
+    return ending if ending in (".tif", ".tiff") else ".tif"
+
+
+def finish(plan: SceneFiles, out: Path) -> Path:
+    """Makes the folder of a scene of the files that have gathered, with its STAC item.
+
+    Returns:
+        The folder.
+    """
+    part, folder = plan.part(out), plan.folder(out)
+    for stray in part.iterdir():
+        if stray.name not in plan.files:
+            stray.unlink()
+    (part / ITEM).write_text(json.dumps(local_item(plan), indent=1), encoding="utf-8")
+    if folder.exists():
+        shutil.rmtree(folder)
+    part.replace(folder)
+    return folder
+
+
+def local_item(plan: SceneFiles) -> dict[str, Any]:
+    """The STAC item of a downloaded scene: as the catalogue gave it, with the files of the folder as its only assets.
+
+    Other addresses of files are left out, because they may be signed.
+    """
+    raw = plan.scene.raw
+    assets: dict[str, Any] = {}
+    for name, file in plan.files.items():
+        stem = name.partition(".")[0]
+        media_type = plan.scene.item.assets[stem].media_type
+        facts = {"href": f"./{name}", "type": media_type, "file:size": file.size, "file:checksum": file.checksum}
+        assets[stem] = {key: value for key, value in facts.items() if value is not None}
+    links = [link for link in raw.get("links", []) if link.get("rel") in ("self", "collection", "root", "license")]
+    return {**raw, "assets": assets, "links": links}
+
+
+def search_result(scenes: Iterable[Found]) -> dict[str, Any]:
+    """Scenes as one STAC ItemCollection, as catalogues gave them, but for signatures in addresses."""
+    features = []
+    for scene in scenes:
+        assets = {
+            key: {name: value for name, value in asset.items() if name != "alternate"}
+            | {"href": without_token(str(asset.get("href", "")))}
+            for key, asset in scene.raw["assets"].items()
+        }
+        features.append({**scene.raw, "assets": assets})
+    return {"type": "FeatureCollection", "features": features}
+
+
+def other_processings(plan: SceneFiles, out: Path) -> list[Path]:
+    """Finds other processings of the same acquisition in a folder of scenes, by their names."""
+    name = plan.folder(out).name
+    product = PRODUCT_NAME.fullmatch(name)
+    if product is None:
+        return []
+    start = name[: name.index("_N")]
+    return sorted(path for path in out.glob(f"{start}_N*_T{plan.scene.item.tile}_*") if not path.name.startswith(name))
+
+
+def is_there(plan: SceneFiles, out: Path) -> bool:
+    """Whether a scene was downloaded before, by whatever catalogue."""
+    folder = plan.folder(out)
+    return (folder / ITEM).is_file() and all(any(folder.glob(f"{name}.*")) for name in NEEDED)

@@ -1,0 +1,156 @@
+"""A cropped scene reads as the window of the whole one, and is made of pieces that come once."""
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import rasterio
+from rasterio.windows import Window
+from shapely.geometry import box
+
+from datasets_def import open_scene
+from datasets_def.stac_item import read_item
+from glofgeo.errors import GlofgeoError
+from glofgeo.fetch import crop as cropping
+from glofgeo.fetch.area import area_of
+from glofgeo.fetch.catalogs import Catalog
+from glofgeo.fetch.crop import can_crop, fetch_crop, holds_area, plan_crop, remove_crop, share_of
+from glofgeo.fetch.scene_files import files_of
+from glofgeo.fetch.search import Found
+
+
+@pytest.fixture
+def found(server, add_scene):
+    def make(**how):
+        raw = add_scene(**how)
+        server.move_out()
+        return Found(read_item(raw), raw, Catalog("test", server.url, "sentinel-2-l2a"))
+
+    return make
+
+
+@pytest.fixture
+def area(aoi):
+    return area_of(gpd.read_file(aoi))
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch):
+    """Pieces and margin as small as the scenes."""
+    monkeypatch.setattr(cropping, "_PIECE", 64)
+    monkeypatch.setattr(cropping, "_MARGIN", 7)
+
+
+def fetch(scene, area, out):
+    crop = plan_crop(files_of(scene), area, out)
+    done = []
+    return crop, fetch_crop(crop, done.append), sum(done)
+
+
+@pytest.mark.parametrize("scale", [True, False])
+def test_a_crop_is_the_window_of_the_scene(found, area, product, tmp_path, scale):
+    scene = found(scale=scale)
+    crop, path, done = fetch(scene, area, tmp_path)
+    assert done == len(list(crop.pieces()))
+    assert [path.name for path in tmp_path.glob("*.tif")] == [f"{scene.name}.tif"]
+    theirs, ours = open_scene(product[0]), open_scene(path)
+    assert (ours.id, ours.baseline, ours.level) == (scene.name, "05.10", "L2A")
+    assert ours.datetime == scene.item.datetime
+    assert ours.grid == theirs.grid.window(crop.window)
+    assert 150 < crop.window.width < 200
+    assert (ours.read() == theirs.read(crop.window)).all()
+    assert (ours.classes() == theirs.classes(crop.window)).all()
+    assert (ours.valid() == theirs.valid(crop.window)).all()
+    with rasterio.open(path) as source:
+        assert source.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+
+
+def test_pieces_cover_the_window_once(found, area, tmp_path):
+    crop = plan_crop(files_of(found()), area, tmp_path)
+    times = {name: np.zeros((300, 300), int) for name in ("B02", "B03", "B04", "B08", "SCL")}
+    for name, window in crop.pieces():
+        times[name][window.toslices()] += 1
+    wanted = np.zeros((300, 300), int)
+    wanted[crop.window.toslices()] = 1
+    assert all((count == wanted).all() for count in times.values())
+
+
+def test_what_has_come_is_not_asked_for_again(found, area, tmp_path, monkeypatch):
+    scene, asked = found(), []
+    read = cropping._read_piece
+
+    def failing(source, window, name):
+        asked.append((name, window))
+        if len(asked) == 9:
+            raise GlofgeoError("the network is gone")
+        return read(source, window, name)
+
+    monkeypatch.setattr(cropping, "_read_piece", failing)
+    with pytest.raises(GlofgeoError, match="network"):
+        fetch(scene, area, tmp_path)
+    assert not list(tmp_path.glob("*.tif"))
+    first = set(asked)
+    _, path, _ = fetch(scene, area, tmp_path)
+    assert len(asked) <= len(set(asked)) + 4
+    assert first <= set(asked)
+    assert [child.name for child in tmp_path.iterdir()] == [path.name] or path.exists()
+
+
+def test_a_crop_serves_an_area_within_it(found, area, tmp_path):
+    _, path, _ = fetch(found(), area, tmp_path)
+    assert holds_area(path, area)
+    assert holds_area(path, gpd.GeoSeries([area.union_all().buffer(-0.001)], crs=4326))
+    assert not holds_area(path, gpd.GeoSeries([area.union_all().buffer(0.01)], crs=4326))
+    assert not holds_area(tmp_path / "none.tif", area)
+
+
+def test_without_any_word_on_the_offset_a_crop_is_refused(found, area, tmp_path):
+    raw = found(scale=False).raw
+    del raw["assets"]["product_metadata"]
+    scene = Found(read_item(raw), raw, Catalog("test", "", ""))
+    with pytest.raises(GlofgeoError, match=r"baseline 04\.00"):
+        fetch(scene, area, tmp_path)
+
+
+def test_metadata_that_contradict_the_images_are_refused(found, area, server, tmp_path):
+    scene = found()
+    path = f"/{scene.name}/product_metadata.xml"
+    server.files[path] = server.files[path].replace(b">-1000<", b">-999<")
+    server.move_out()
+    scene.raw["assets"]["product_metadata"] = {"href": f"{server.url}{path}", "type": "application/xml"}
+    scene = Found(read_item(scene.raw), scene.raw, scene.catalog)
+    with pytest.raises(GlofgeoError, match=r"-1000 DN.* -999"):
+        fetch(scene, area, tmp_path)
+
+
+def test_a_whole_scene_replaces_its_crop_and_nothing_else(found, area, tmp_path, write_raster):
+    _, path, _ = fetch(found(), area, tmp_path)
+    files = files_of(found())
+    remove_crop(files, tmp_path)
+    assert not path.exists()
+    write_raster(path, np.ones((4, 9, 9), np.uint16))
+    remove_crop(files, tmp_path)
+    assert path.exists()
+
+
+def test_jpeg2000_is_not_cropped(found):
+    raw = found().raw
+    assert can_crop(Found(read_item(raw), raw, Catalog("test", "", "")))
+    raw["assets"]["nir"] |= {"href": raw["assets"]["nir"]["href"].replace(".tif", ".jp2"), "type": "image/jp2"}
+    assert not can_crop(Found(read_item(raw), raw, Catalog("test", "", "")))
+
+
+def test_the_share_is_of_the_scene(found, area):
+    scene = found()
+    west, south, east, north = scene.item.geometry.bounds
+    assert share_of(scene, gpd.GeoSeries([box(west, south, (west + east) / 2, north)], crs=4326)) == pytest.approx(0.5)
+    assert share_of(scene, gpd.GeoSeries([box(0, 0, 1, 1)], crs=4326)) == 0
+
+
+def test_an_odd_window_keeps_the_classes_in_place():
+    class Source:
+        def read(self, band, window):
+            return np.arange(100, dtype=np.uint8).reshape(10, 10)[window.toslices()]
+
+    part = cropping._read_piece(Source(), Window(3, 5, 6, 4), "SCL")
+    whole = np.arange(100, dtype=np.uint8).reshape(10, 10).repeat(2, 0).repeat(2, 1)
+    assert (part == whole[5:9, 3:9]).all()

@@ -1,0 +1,135 @@
+"""The verb end to end: from a catalogue to scenes that can be opened."""
+
+import json
+import re
+import subprocess
+import sys
+
+import geopandas as gpd
+import pytest
+from shapely.geometry import box
+
+from datasets_def import find_scenes, open_scene
+
+from .conftest import folder_bytes
+
+
+def fetch(server, aoi, out, *words):
+    command = [
+        sys.executable, "-c", "from glofgeo import cli; cli.main()", "fetch", "--aoi", str(aoi), "--from", "2024-09-01",
+        "--to", "2024-11-30", "--catalog", server.url, "--out", str(out), *map(str, words),
+    ]  # fmt: skip
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def test_scenes_come_and_can_be_opened(server, add_scene, aoi, product, tmp_path):
+    item = add_scene()
+    out = tmp_path / "scenes"
+    result = fetch(server, aoi, out)
+    assert result.returncode == 0, result.stderr
+    assert find_scenes(out) == [out / item["id"]]
+    scene = open_scene(out / item["id"])
+    assert (scene.id, scene.baseline) == (item["id"], "05.10")
+    assert scene.datetime.isoformat() == "2024-10-15T04:57:01+00:00"
+    theirs = open_scene(product[0])
+    assert (scene.read() == theirs.read()).all()
+    assert (scene.valid() == theirs.valid()).all()
+    before, served = folder_bytes(out), len(server.log)
+    again = fetch(server, aoi, out)
+    assert again.returncode == 0
+    assert "there" in again.stdout
+    assert folder_bytes(out) == before
+    assert all(one.path.endswith("SCL.tif") for one in server.log[served:])
+
+
+def test_a_dry_run_ranks_by_the_lakes_and_downloads_nothing(server, add_scene, aoi, tmp_path):
+    west, south, east, north = gpd.read_file(aoi).total_bounds
+    lake = box(west, south, east, (south + north) / 2)
+    gpd.GeoDataFrame(geometry=[lake], crs=4326).to_file(tmp_path / "lakes.gpkg")
+    add_scene("2024-10-05", cloud=1.0, clouded=1.0)
+    add_scene("2024-10-15", cloud=19.0)
+    add_scene("2024-10-25", cloud=10.0, clouded=0.6)
+    add_scene("2024-11-04", cloud=60.0)
+    out = tmp_path / "scenes"
+    result = fetch(server, aoi, out, "--lakes", tmp_path / "lakes.gpkg", "--best", 2, "--dry-run")
+    assert result.returncode == 0, result.stderr
+    head, first, second, total, size, saved = result.stdout.splitlines()
+    assert head.split() == ["date", "tile", "cloud", "snow", "lakes", "seen", "size", "scene"]
+    assert first.split()[:4] == ["2024-10-15", "45RVL", "19", "%"]
+    assert second.startswith("2024-10-25")
+    assert total == "2 of 3 scenes"
+    assert size == f"About 0 MB to download into {out}"
+    assert [path.name for path in out.iterdir()] == ["imja.search.json"]
+    assert str(out / "imja.search.json") in saved
+    assert len(json.loads((out / "imja.search.json").read_text())["features"]) == 2
+    assert not [one for one in server.log if "B02" in one.path]
+
+
+def test_a_crop_comes_and_serves_again(server, add_scene, aoi, tmp_path):
+    name = add_scene(scale=False)["id"]
+    out = tmp_path / "scenes"
+    for there in (False, True):
+        result = fetch(server, aoi, out, "--crop", "--months", "9-11")
+        assert result.returncode == 0, result.stderr
+        assert (" there " in result.stdout) == there
+        assert [path.name for path in out.iterdir()] == [f"{name}.tif"]
+    assert open_scene(out / f"{name}.tif").id == name
+    assert fetch(server, aoi, out).returncode == 0
+    assert [path.name for path in out.iterdir()] == [name]
+
+
+def test_of_several_scenes_one_that_cannot_be_had_is_named_and_the_others_finished(server, add_scene, aoi, tmp_path):
+    good, bad = add_scene("2024-10-15")["id"], add_scene("2024-10-25")["id"]
+    server.fault = lambda path, number: "403" if path == f"/{bad}/B08.tif" else None
+    out = tmp_path / "scenes"
+    result = fetch(server, aoi, out)
+    assert result.returncode == 1
+    assert f"/{bad}/B08.tif: it answered 403: access denied" in result.stderr
+    assert "1 could not be fetched" in result.stderr.splitlines()[-1]
+    assert find_scenes(out) == [out / good]
+    server.fault = lambda path, number: None
+    asked = len(server.log)
+    assert fetch(server, aoi, out).returncode == 0
+    assert len(find_scenes(out)) == 2
+    assert [one.path for one in server.log[asked:] if "SCL" not in one.path] == [f"/{bad}/B08.tif"]
+
+
+def test_for_a_scene_that_lacks_a_file_the_next_is_taken(server, add_scene, aoi, tmp_path):
+    names = [add_scene(f"2024-10-{day:02d}", cloud=cloud)["id"] for cloud, day in enumerate((5, 10, 15, 20))]
+    del server.files[f"/{names[0]}/B08.tif"]
+    server.files[f"/{names[1]}/B04.tif"] += b"more"
+    result = fetch(server, aoi, tmp_path / "scenes", "--best", "1")
+    assert result.returncode == 0, result.stderr
+    assert [path.name for path in find_scenes(tmp_path / "scenes")] == [names[2]]
+    assert f"{names[0]}: left out: {server.url}/{names[0]}/B08.tif: the server answered 404" in result.stderr
+    assert f"{names[1]}: left out: B04.tif has" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--from", "2024-11-31"], "2024-11-31"),
+        (["--from", "2024-12-01", "--to", "2024-11-01"], "after the last"),
+        (["--months", "0-3"], "--months"),
+        (["--max-cloud", "101"], "--max-cloud"),
+        (["--best", "0"], "--best"),
+        (["--catalog", "esa"], "--catalog"),
+        (["--aoi", "atlantis"], "atlantis"),
+        (["--lakes", "gone.gpkg"], "--lakes"),
+        (["--catalog", "http://127.0.0.1:9/"], "does not answer"),
+    ],
+)
+def test_wrong_input_is_told_in_one_line(refused, monkeypatch, tmp_path, words, told):
+    monkeypatch.setattr("urllib3.util.retry.Retry.get_backoff_time", lambda self: 0)
+    flags = {"--aoi": "khumbu", "--from": "2024-09-01", "--to": "2024-11-30", "--out": tmp_path}
+    flags |= dict(zip(words[::2], words[1::2], strict=True))
+    assert told in refused("fetch", *(word for pair in flags.items() for word in pair))
+    assert not list(tmp_path.iterdir())
+
+
+def test_training_on_an_empty_folder_names_the_line_that_fills_it(refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    message = refused("train", "--aoi", "khumbu")
+    assert re.search(r"glofgeo fetch --aoi khumbu --from \d{4}-09-15 --to \d{4}-11-30$", message)
+    message = refused("train", "--aoi", "khumbu", "--scenes", "my scenes")
+    assert message.endswith("--out 'my scenes'")
