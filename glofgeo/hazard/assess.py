@@ -21,7 +21,8 @@ from glofgeo.hazard.mass_movement import movements
 from glofgeo.inventory import geodesic_size
 from glofgeo.inventory.glaciers import FARTHEST_M, glaciers_around
 
-# How far down the path the slope below the lake is measured, and how far around a glacier's nearest end its own.
+# How far down the path the slope below the lake is measured, how far around the glacier's point nearest to the lake its
+# own, and how far around the lake that of the ground.
 DOWNSTREAM_M, TONGUE_M, AROUND_M = 1000.0, 500.0, 250.0
 # A lake that is less level than this in the DEM, in metres between its quartiles, was another when the DEM was made.
 LEVEL_M = 5.0
@@ -140,7 +141,8 @@ def _nearest_glacier(ground: Ground, glaciers: gpd.GeoDataFrame) -> dict[str, fl
     if not len(shapes) or metres.min() > FARTHEST_M:
         return {"rgi_id": None, "dist_glacier_m": math.nan, "glacier_slope_deg": math.nan}
     best = int(metres.argmin())
-    end = ground.distance(ground.outline, float(metres[best]) + TONGUE_M)
+    meet = shapely.shortest_line(ground.outline, shapes[best])
+    end = ground.distance(shapely.get_point(meet, 1) if metres[best] else ground.outline, TONGUE_M)
     tongue = np.isfinite(end) & _painted(ground, [shapes[best]]) & ~ground.lake
     return {
         "rgi_id": str(glaciers["rgi_id"].iloc[best]),

@@ -55,7 +55,7 @@ class Ground:
 
     def places(
         self, rows: npt.NDArray[np.integer], cols: npt.NDArray[np.integer]
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    ) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
         """Where the centres of pixels are, x and y in the CRS of the grid."""
         corner = self.grid.transform
         return corner.c + (cols + 0.5) * PIXEL_M, corner.f - (rows + 0.5) * PIXEL_M

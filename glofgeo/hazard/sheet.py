@@ -90,7 +90,7 @@ INDICATORS = (
         "mean slope of the way of water from ice-free ground of 30° or more to the shore", _ROUNCE, "S",
     ),
     Indicator("dist_glacier_m", "distance to the nearest glacier", "m", "0 where they meet", _HERE, "C", "10 km", 0),
-    Indicator("glacier_slope_deg", "slope of the glacier", "°", "mean within 500 m of its end at the lake", _HERE, "C"),
+    Indicator("glacier_slope_deg", "slope of the glacier", "°", "mean within 500 m of its nearest point", _HERE, "C"),
     Indicator("slope_250_deg", "slope within 250 m", "°", "mean outside the lake, Horn's formula", _HERE, "C"),
     Indicator("catchment_km2", "catchment", "km2", "all that drains into the lake, and itself", _HERE, "C", digits=2),
     Indicator("glacier_km2", "glacier in the catchment", "km2", "part of it within the outlines", _HERE, "C", digits=2),

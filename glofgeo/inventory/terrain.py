@@ -14,9 +14,9 @@ from glofgeo.inventory.zonal import cells_within
 # stand 3500 m above it.
 _SURROUNDINGS_M = 6000.0
 
-# The terrain of a scene is held at once, as some six arrays of this many pixels at most: 16 million of them are a whole
-# product at 30 m.
-_MOST_PIXELS = 16_000_000
+# The terrain of a scene is held at once, as some six arrays of this many pixels at most: 17 million of them are a whole
+# product at 30 m, with its surroundings.
+_MOST_PIXELS = 17_000_000
 
 
 def add_terrain(lakes: gpd.GeoDataFrame, dem: Dem, grid: Grid, sun: tuple[float, float] | None) -> gpd.GeoDataFrame:
