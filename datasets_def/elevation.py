@@ -174,25 +174,32 @@ def cast_shadow(height: Floats, pixel: Spacing, zenith: float, azimuth: float) -
     Returns:
         `(H, W)` bool; False in voids.
     """
-    ground = np.where(np.isnan(height), np.float32(_LOWEST), height)
+    void = np.isnan(height)
+    if void.all():
+        return ~void
+    ground = np.where(void, np.nanmin(height), height)
     turned = math.radians(azimuth - pixel.turn)
     # Pixels a metre, downwards and to the right.
     down, right = -math.cos(turned) / pixel.north_m, math.sin(turned) / pixel.east_m
     by_rows = abs(down) >= abs(right)
     ahead, aside = (down, right) if by_rows else (right, down)
-    lines = ground if by_rows else ground.T
+    lines = ground if by_rows else np.ascontiguousarray(ground.T)
     shaded = np.zeros(lines.shape, dtype=bool)
     rise = 1 / abs(ahead) / math.tan(math.radians(zenith))
-    reach = math.ceil(float(np.ptp(ground)) / rise) if ground.size else 0
+    reach = math.ceil(float(np.ptp(ground)) / rise)
+    # One place for what is seen at each step: a new one would cost more than what is computed in it.
+    room = np.empty(lines.shape, np.float32)
     for step in range(1, min(reach, len(lines) - 1) + 1):
         offset = round(step * aside / abs(ahead), 6)
         line, left = (step if ahead > 0 else -step), math.floor(offset)
         here = (_kept(line, lines.shape[0]), _kept(left, lines.shape[1], offset > left))
-        seen = _shifted(lines, here, line, left)
-        if offset > left:
-            seen = seen + np.float32(offset - left) * (_shifted(lines, here, line, left + 1) - seen)
-        shaded[here] |= seen - np.float32(step * rise) > lines[here]
-    return (shaded if by_rows else shaded.T) & ~np.isnan(height)
+        near, seen = _shifted(lines, here, line, left), room[here]
+        np.subtract(_shifted(lines, here, line, left + 1) if offset > left else near, near, out=seen)
+        seen *= np.float32(offset - left)
+        seen += near
+        seen -= np.float32(step * rise)
+        shaded[here] |= seen > lines[here]
+    return (shaded if by_rows else shaded.T) & ~void
 
 
 def _kept(shift: int, size: int, pair: bool = False) -> slice:
