@@ -17,7 +17,7 @@ from torchgeo.datasets import GeoDataset, IntersectionDataset, VectorDataset
 from torchgeo.datasets.utils import GeoSlice
 
 from datasets_def.grid import Grid
-from datasets_def.polygons import read_polygons
+from datasets_def.polygons import read_polygons, without_rejected
 from datasets_def.reproject import to_crs
 from datasets_def.sentinel2 import Sentinel2
 
@@ -52,7 +52,7 @@ class GlacialLakes(VectorDataset):
             GlofgeoError: If a file is missing, unreadable, without CRS or without polygons.
         """
         self.paths = [paths] if isinstance(paths, str | Path) else list(paths)
-        layers = [read_polygons(Path(path), "lakes", layer) for path in self.paths]
+        layers = [without_rejected(read_polygons(Path(path), "lakes", layer)) for path in self.paths]
         crs = crs or layers[0].crs
         self.polygons = pd.concat(
             [_brought(lakes, crs).assign(filepath=str(path)) for path, lakes in zip(self.paths, layers, strict=True)],

@@ -24,7 +24,7 @@ _FARTHEST = 1e8
 
 
 def read_polygons(
-    path: str | Path, what: str = "lakes", layer: str | None = None, *, empty_ok: bool = False
+    path: str | Path, what: str = "lakes", layer: str | None = None, *, empty_ok: bool = False, numbered: bool = False
 ) -> GeoDataFrame:
     """Reads the polygons of a layer file: GeoPackage, GeoJSON, Shapefile, or whatever else GDAL reads.
 
@@ -33,6 +33,8 @@ def read_polygons(
         what: what the polygons stand for, in the plural, for messages.
         layer: of a file that has several; by default the one named `lakes`, else the first that holds polygons.
         empty_ok: a layer without any feature is an answer too (a map that found no lake), not a mistake.
+        numbered: also tell where each polygon comes from, in three columns: `file_row`, the number of its feature from
+            1, `mended`, whether it had to be made valid, and `flattened`, whether it had heights.
 
     Returns:
         Valid, two-dimensional, non-empty Polygons and MultiPolygons with their attributes, in the file's CRS. What is
@@ -64,7 +66,17 @@ def read_polygons(
     if not kept.all():
         message = f"{path}: {np.count_nonzero(~kept)} of {len(kept)} features have no polygon and are left out"
         warnings.warn(message, GlofgeoWarning, stacklevel=1)
+    if numbered:
+        had_z = shapely.has_z(np.array(frame.geometry.array, dtype=object))
+        frame = frame.assign(file_row=np.arange(1, len(frame) + 1), mended=~shapely.is_valid(shapes), flattened=had_z)
     return frame.set_geometry(areas, crs=frame.crs)[kept].reset_index(drop=True)
+
+
+def without_rejected(lakes: GeoDataFrame) -> GeoDataFrame:
+    """Leaves out what an analyst has found to be no lake: `reject` in the column `review` of an inventory."""
+    if "review" not in lakes.columns:
+        return lakes
+    return lakes[lakes["review"] != "reject"].reset_index(drop=True)
 
 
 def _read(path: Path, what: str, layer: str | None) -> Any:

@@ -16,6 +16,7 @@ from glofgeo.version import __version__
 
 if TYPE_CHECKING:
     from datasets_def.scene import open_scene
+    from glofgeo.change.compare import Changes, compare
     from glofgeo.config import MapConfig, TrainConfig
     from glofgeo.errors import GlofgeoError
     from glofgeo.evaluation import evaluate
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from glofgeo.train_and_score import TrainedRun, train
 
 __all__ = [
+    "Changes",
     "GlofgeoError",
     "LakeMap",
     "MapConfig",
@@ -32,6 +34,7 @@ __all__ = [
     "TrainConfig",
     "TrainedRun",
     "__version__",
+    "compare",
     "evaluate",
     "load_model",
     "map_scene",
@@ -41,12 +44,14 @@ __all__ = [
 ]
 
 _HOME = {
+    "Changes": "glofgeo.change.compare",
     "GlofgeoError": "glofgeo.errors",
     "LakeMap": "glofgeo.mapping.lake_map",
     "MapConfig": "glofgeo.config",
     "Predictor": "glofgeo.models.predictor",
     "TrainConfig": "glofgeo.config",
     "TrainedRun": "glofgeo.train_and_score",
+    "compare": "glofgeo.change.compare",
     "evaluate": "glofgeo.evaluation",
     "load_model": "glofgeo.models.predictor",
     "map_scene": "glofgeo.mapping.scene",

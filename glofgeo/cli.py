@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from glofgeo.change_command import change
 from glofgeo.config import TrainConfig
 from glofgeo.environment import forget_foreign_data
 from glofgeo.errors import GlofgeoError, NoScenesError
@@ -38,7 +39,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     default_parameter=Parameter(negative=(), show_default=shown_default),
 )
-
+app.command(change)
 app.command(fetch)
 app.command(map_, name="map")
 app.command(hazard)
@@ -221,8 +222,7 @@ def info(path: Path, /, *, offset: Offset = None, verify: bool = False) -> None:
     """Describes a checkpoint or a scene.
 
     Args:
-        path: a .safetensors checkpoint, an exported .onnx file, bundled (the model that comes with glofgeo), or a
-            scene.
+        path: a model (.safetensors, .onnx, or bundled, which comes with glofgeo) or a scene.
         offset: DN offset of a scene that does not state its own: -1000 from processing baseline 04.00 on, otherwise 0.
         verify: read a whole product and name every damaged or missing file.
     """

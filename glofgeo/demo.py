@@ -74,7 +74,8 @@ def _run(out: Path, console: Console) -> None:
     trained = train_model(sources, config, out / "run", options=RunOptions(device="cpu", progress=True))
 
     console.print("[bold]4/5[/] mapping the second place at both dates with what was trained")
-    report = map_scenes([new, later], load_model(trained.best), out=out / "maps", progress=True)
+    maps, model = out / "maps", load_model(trained.best)
+    report = map_scenes([new, later], model, out=maps, inventory=maps / "inventory.gpkg", progress=True)
     for error in report.failed.values():
         raise error
 

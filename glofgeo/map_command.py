@@ -8,8 +8,8 @@ from cyclopts import Parameter
 from glofgeo.config import MapConfig
 from glofgeo.flags import Device, Offset, UsageError
 from glofgeo.help_groups import HARDWARE
-from glofgeo.messages import print_model, print_outcome, print_success
-from glofgeo.terminal import fail, say
+from glofgeo.messages import print_maps, print_outcome, print_success
+from glofgeo.terminal import fail
 
 
 def map_(  # noqa: PLR0913
@@ -18,6 +18,7 @@ def map_(  # noqa: PLR0913
     checkpoint: Path | None = None,
     aoi: str | None = None,
     out: Path = Path("maps"),
+    inventory: Path | None = None,
     offset: Offset = None,
     device: Device = "auto",
     overwrite: bool = False,
@@ -37,6 +38,7 @@ def map_(  # noqa: PLR0913
         out: output folder. Each scene gets its own folder in it; several scenes also get one combined lakes.gpkg.
         device: where to compute.
         overwrite: map scenes again that this model has already mapped with these settings.
+        inventory: GeoPackage of all lakes so far, made if need be: lakes keep their names in it, and maps are added.
         dem: elevation model, one or several tiles or their folder: adds elevation, slope and cast shadow of each lake.
         glaciers: glacier outlines, such as RGI: adds the nearest glacier, the distance to it and the type of each lake.
         dask: map on a Dask cluster: auto (this machine), the address of a scheduler (tcp://…), or its scheduler file.
@@ -56,15 +58,10 @@ def map_(  # noqa: PLR0913
     model = load_model(checkpoint)
     report = map_scenes(
         paths, model, out=out, aoi=area, settings=settings, device=device, overwrite=overwrite, offset=offset,
-        surroundings=read_surroundings(dem, glaciers), dask=dask, progress=True,
-        tell=print_outcome if len(paths) > 1 else print_success,
+        surroundings=read_surroundings(dem, glaciers), dask=dask, inventory=inventory,
+        progress=True, tell=print_outcome if len(paths) > 1 else print_success,
     )  # fmt: skip
-    if report.combined:
-        say(f"{report.combined}: the lakes of all {len(report.mapped + report.kept)} scenes in one layer")
-    if report.mapped or report.kept:
-        print_model(model)
-    if report.mapped:
-        say("Drag layers.qlr from the same folder into QGIS: lakes, mask and probability, named after scene and date.")
+    print_maps(report, model)
     if len(paths) == 1 and report.failed:
         raise next(iter(report.failed.values()))
     if report.failed:

@@ -13,7 +13,7 @@ from glofgeo.models.bundled import BUNDLED, bundled_card, is_bundled
 from glofgeo.terminal import fail, say, told
 
 if TYPE_CHECKING:
-    from glofgeo.mapping.batch import Outcome
+    from glofgeo.mapping.batch import Outcome, Report
     from glofgeo.models import Predictor
 
 # A full or read-only disk is no bug in glofgeo, whoever writes.
@@ -56,6 +56,18 @@ def print_success(outcome: "Outcome") -> None:
     elif outcome.folder:
         before = " (mapped before; --overwrite maps it again)" if outcome.state == "kept" else ""
         say(f"{outcome.folder / 'lakes.gpkg'}: {summary(read_record(outcome.folder))}{before}")
+
+
+def print_maps(report: "Report", model: "Predictor") -> None:
+    """Prints what a batch of scenes has come to."""
+    if report.combined:
+        say(f"{report.combined}: the lakes of all {len(report.mapped + report.kept)} scenes in one layer")
+    if report.inventory:
+        say(f"{report.inventory}: all lakes so far under lasting names, with every observation and a form for review")
+    if report.mapped or report.kept:
+        print_model(model)
+    if report.mapped:
+        say("Drag layers.qlr from the same folder into QGIS: lakes, mask and probability, named after scene and date.")
 
 
 def print_model(model: "Predictor") -> None:

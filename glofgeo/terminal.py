@@ -3,9 +3,12 @@
 import re
 import sys
 import warnings
-from typing import NoReturn, TextIO
+from collections.abc import Iterator, Sequence
+from typing import NoReturn, TextIO, TypeVar
 
 from glofgeo.errors import GlofgeoWarning
+
+T = TypeVar("T")
 
 _BREAKS = re.compile(r"\s*[\t\n\v\f\r]\s*")
 
@@ -51,3 +54,15 @@ def show_warning(
         say(f"glofgeo: {message}", file=file or sys.stderr)
     else:
         (file or sys.stderr).write(warnings.formatwarning(message, category, filename, lineno, line))
+
+
+def steps(items: Sequence[T], what: str, shown: bool) -> Iterator[T]:
+    """Goes through items; shows on a terminal how far it is, and the time left, if that is wanted."""
+    if not (shown and sys.stderr.isatty()):
+        yield from items
+        return
+    # Slow to import.
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(items, what, console=Console(stderr=True), transient=True, show_speed=len(items) > 1)

@@ -3,8 +3,10 @@
 import json
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import geopandas as gpd
@@ -150,3 +152,28 @@ def test_ctrl_c_says_how_to_go_on(checkpoint, tmp_path, write_raster):
     assert process.wait() == 130
     assert "stopped" in lines[-1] and "run the same command again" in lines[-1]
     assert not list(tmp_path.glob("maps/*"))
+
+
+def test_maps_fill_an_inventory_in_which_lakes_keep_their_names(product, checkpoint, tmp_path):
+    def mapped(*words):
+        command = [sys.executable, "-c", "from glofgeo.cli import main; main()", "map", "--scene", str(product[0])]
+        files = ["--checkpoint", str(checkpoint), "--out", str(tmp_path / "maps"), "--inventory"]
+        return subprocess.run([*command, *files, *map(str, words)], capture_output=True, text=True)
+
+    path = tmp_path / "inventory.gpkg"
+    first = mapped(path)
+    assert first.returncode == 0, first.stderr
+    known = gpd.read_file(path, layer="lakes")
+    assert "inventory.gpkg: all lakes so far" in first.stdout and len(known) > 0
+    with closing(sqlite3.connect(path)) as database, database:
+        for (trigger,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            database.execute(f"DROP TRIGGER {trigger}")
+        database.execute("UPDATE lake_observations SET lake_id = 'OURS' || lake_id")
+    again = mapped(path, "--min-area", 900)
+    assert again.returncode == 0, again.stderr
+    (folder,) = (tmp_path / "maps").glob("*/lakes.gpkg")
+    lakes = gpd.read_file(folder, layer="lakes")
+    assert len(lakes) and lakes["lake_id"].str.startswith("OURS").all()
+    (tmp_path / "mine.gpkg").write_text("mine")
+    refused = mapped(tmp_path / "mine.gpkg")
+    assert refused.returncode == 2 and "mine.gpkg" in refused.stderr and "--inventory" in refused.stderr

@@ -11,8 +11,8 @@ TESTS = sorted(path.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py")
 
 # The command line and its words, and the settings whose names are its flags.
 COMMAND_LINE = (
-    "cli.py", "fetch_command.py", "map_command.py", "hazard_command.py", "flags.py", "help_groups.py", "messages.py",
-    "terminal.py", "config.py", "settings.py",
+    "cli.py", "fetch_command.py", "change_command.py", "map_command.py", "hazard_command.py", "flags.py",
+    "help_groups.py", "messages.py", "terminal.py", "config.py", "settings.py",
 )  # fmt: skip
 SPEAK_OF_FLAGS = {Path("glofgeo") / name for name in COMMAND_LINE}
 

@@ -49,7 +49,7 @@ def combine_files(files: list[Path], path: Path, note: str = "") -> None:
     missing = [name for name in FURTHER_COLUMNS if any(name not in info["fields"] for info in infos)]
     layers = [layer for file, own in zip(files, known, strict=True) if (layer := _described(file, own))]
     _require_once(layers)
-    newest = max((layer.newest for layer in layers if not pd.isna(layer.newest)), default=pd.NaT)
+    newest = max((layer.newest for layer in layers if not pd.isna(layer.newest)), default=None)
     write_parts(path, _parts(layers, crs, missing), newest, note)
 
 

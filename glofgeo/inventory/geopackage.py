@@ -2,22 +2,19 @@
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import geopandas as gpd
 import pandas as pd
-import pyogrio
 import shapely
 
 from datasets_def.atomic import written_beside
 from glofgeo.errors import GlofgeoError
 from glofgeo.inventory.attributes import COLUMNS, columns_of
+from glofgeo.inventory.styled_geopackage import STYLE_MARK, StyledLayer, stamp_of, write_styled
 from glofgeo.inventory.styles import lake_points_qml, lakes_qml
-
-# QGIS 3.22 warns at GeoPackages of later versions; there is nothing in them that lakes would need.
-_GPKG_VERSION = "1.2"
 
 # What SQLite keeps beside a database that is open, or was when its program died; it fits no other database.
 SIDECARS = ("-wal", "-shm", "-journal")
@@ -26,17 +23,6 @@ _TABLES = ("lakes", "lakes_points", "layer_styles")
 # Not in gpkg_contents, so that no program shows it. What is in the tables when they are written tells later whether
 # somebody has changed them.
 _MARK = "glofgeo"
-_STYLE_MARK = "glofgeo default"
-
-# The table in which QGIS keeps styles inside a database. A style applies itself where the schema is '' (NULL is not
-# found), the geometry column is the layer's own, and useAsDefault is set.
-_STYLE_TABLE = """
-CREATE TABLE layer_styles (
-    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
-    f_table_catalog TEXT(256), f_table_schema TEXT(256), f_table_name TEXT(256), f_geometry_column TEXT(256),
-    styleName TEXT(30), styleQML TEXT, styleSLD TEXT, useAsDefault BOOLEAN, description TEXT, owner TEXT(30),
-    ui TEXT(30), update_time DATETIME
-)"""
 
 
 def require_replaceable(path: Path) -> None:
@@ -69,7 +55,7 @@ def _foreign(database: sqlite3.Connection) -> str | None:
         changed = digest != _digest(database)
     else:  # as written before there was a mark
         styles = "SELECT count(*) FROM layer_styles WHERE description = ? AND f_table_name = 'lakes'"
-        ((count,),) = database.execute(styles, (_STYLE_MARK,))
+        ((count,),) = database.execute(styles, (STYLE_MARK,))
         columns = {name for _, name, *_ in database.execute("PRAGMA table_info(lakes)")}
         if not count or columns != {"fid", "geom", *COLUMNS}:
             return "is no layer of lakes that glofgeo wrote"
@@ -110,77 +96,39 @@ def write_lakes(path: Path, lakes: gpd.GeoDataFrame, note: str = "") -> None:
     write_parts(path, [lakes], lakes["acq_datetime"].max(), note)
 
 
-def write_parts(path: Path, parts: Iterable[gpd.GeoDataFrame], newest: pd.Timestamp, note: str = "") -> None:
+def write_parts(path: Path, parts: Iterable[gpd.GeoDataFrame], newest: pd.Timestamp | None, note: str = "") -> None:
     """As `write_lakes`, for lakes that come in parts, of which one is in memory at a time.
 
     Args:
         path: file to write; an earlier one is replaced.
         parts: one or more frames, all in one CRS and with the same columns.
-        newest: acquisition time of the newest lake; NaT where unknown.
+        newest: acquisition time of the newest lake; None or NaT where unknown.
         note: as in `write_lakes`.
 
     Raises:
         GlofgeoError: As `write_lakes`.
     """
     require_replaceable(path)
-    stamp = _stamp(newest)
-    date = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
     with written_beside(path) as part:
-        part.unlink(missing_ok=True)
-        try:
-            # Left to the clock, GDAL notes one change more in the header when a millisecond ends while it writes.
-            pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": stamp})
-            for lakes in parts:
-                columns = columns_of(lakes)
-                outlines = lakes[[*columns, lakes.geometry.name]]
-                inside = shapely.point_on_surface(lakes.geometry.to_numpy())
-                points = gpd.GeoDataFrame(lakes[["lake_id", "acq_datetime", "area_m2"]], geometry=inside, crs=lakes.crs)
-                _write_layer(part, outlines, "lakes", "MultiPolygon", _joined("glacial lakes", note))
-                _write_layer(part, points, "lakes_points", "Point", _joined("a point inside each glacial lake", note))
-        finally:
-            pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": date})
+        write_styled(part, _layers(parts, note), stamp_of(newest))
         with closing(sqlite3.connect(part)) as database, database:
-            _add_styles(database, stamp, list(columns))
             database.execute(f"CREATE TABLE {_MARK} (digest TEXT NOT NULL)")
             database.execute(f"INSERT INTO {_MARK} VALUES (?)", (_digest(database),))
         for ending in SIDECARS:
             path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
-def _write_layer(path: Path, frame: gpd.GeoDataFrame, name: str, geometry_type: str, description: str) -> None:
-    pyogrio.write_dataframe(
-        frame,
-        path,
-        layer=name,
-        driver="GPKG",
-        geometry_type=geometry_type,
-        append=path.exists(),
-        dataset_options={} if path.exists() else {"VERSION": _GPKG_VERSION},
-        layer_options={"GEOMETRY_NAME": "geom", "SPATIAL_INDEX": "YES", "DESCRIPTION": description},
-    )
-
-
-def _add_styles(database: sqlite3.Connection, stamp: str, columns: list[str]) -> None:
-    database.execute(_STYLE_TABLE)
-    # Unless registered, GDAL hides the table as soon as the file holds another one without geometry.
-    database.execute(
-        "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, last_change, srs_id) "
-        "VALUES ('layer_styles', 'attributes', 'layer_styles', 'QGIS styles', ?, 0)",
-        (stamp,),
-    )
-    for layer, qml in (("lakes", lakes_qml(columns)), ("lakes_points", lake_points_qml())):
-        database.execute(
-            "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName, "
-            "styleQML, styleSLD, useAsDefault, description, owner, ui, update_time) "
-            "VALUES ('', '', ?, 'geom', ?, ?, '', 1, ?, '', '', ?)",
-            (layer, layer, qml, _STYLE_MARK, stamp),
-        )
-
-
 def _joined(description: str, note: str) -> str:
     return f"{description}. Note: {note}" if note else description
 
 
-def _stamp(newest: pd.Timestamp) -> str:
-    moment = pd.Timestamp(0, tz="UTC") if pd.isna(newest) else newest
-    return str(moment.strftime("%Y-%m-%dT%H:%M:%S.000Z"))
+def _layers(parts: Iterable[gpd.GeoDataFrame], note: str) -> Iterator[StyledLayer]:
+    """The outlines and the points of each part in turn."""
+    for lakes in parts:
+        columns = columns_of(lakes)
+        outlines = lakes[[*columns, lakes.geometry.name]]
+        inside = shapely.point_on_surface(lakes.geometry.to_numpy())
+        points = gpd.GeoDataFrame(lakes[["lake_id", "acq_datetime", "area_m2"]], geometry=inside, crs=lakes.crs)
+        told = (_joined("glacial lakes", note), _joined("a point inside each glacial lake", note))
+        yield StyledLayer("lakes", outlines, "MultiPolygon", told[0], lakes_qml(columns))
+        yield StyledLayer("lakes_points", points, "Point", told[1], lake_points_qml())

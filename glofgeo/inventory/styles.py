@@ -45,7 +45,16 @@ _ALIASES = {
     "area_lo_m2": "Area at probability 0.7 (m²)",
     "area_hi_m2": "Area at probability 0.3 (m²)",
     "qa_flag": "To be checked for",
+    "first_seen": "First seen (UTC)",
+    "last_seen": "Last seen (UTC)",
+    "observations": "Observations",
+    "review": "Review",
+    "note": "Note",
+    "analyst": "Analyst",
 }
+# Fields of an inventory alone.
+_REVIEWED = ("first_seen", "last_seen", "observations", "review", "note", "analyst")
+_ANSWERS = ("accept", "reject", "redraw")
 
 # How a form shows a field: decimals and unit. What was measured is not there to be typed over.
 _MEASURED = {
@@ -77,12 +86,16 @@ _MAP_TIP = (
     "<br>[% format_date(acq_datetime, 'yyyy-MM-dd HH:mm') %] UTC"
 )
 
+# A feature appears at the time in one field, or from that in one field to that in another.
+INSTANT = 'mode="1" startField="acq_datetime" endField=""'
+SPAN = 'mode="2" startField="date_before" endField="date_after"'
+
 # Marks a style that may be replaced: QGIS drops it from those that a user saves.
 STYLE_MARK = "<!-- written by glofgeo -->"
 
 
-def lakes_qml(columns: Iterable[str] = COLUMNS) -> str:
-    """Style of the polygon layer `lakes`.
+def lakes_qml(columns: Iterable[str] = COLUMNS, *, review: bool = False) -> str:
+    """Style of the polygon layer `lakes`; with `review`, its form has what an analyst fills in, too.
 
     Blue outline over a translucent fill; dashed where the scene's edge or a cloud cuts the lake. A lake that is wide
     enough on the screen is labelled with name and area, and with the date where the layer has several. The form gives
@@ -90,10 +103,11 @@ def lakes_qml(columns: Iterable[str] = COLUMNS) -> str:
 
     Args:
         columns: of the layer.
+        review: whether an analyst fills it in.
     """
-    whole = _symbol("0", "fill", _fill_layer("solid"))
-    cut = _symbol("1", "fill", _fill_layer("dash"))
-    return _vector_document(
+    whole = symbol("0", "fill", _fill_layer("solid"))
+    cut = symbol("1", "fill", _fill_layer("dash"))
+    return vector_document(
         f"""
   <renderer-v2 type="RuleRenderer">
     <rules key="root">
@@ -126,7 +140,7 @@ def lakes_qml(columns: Iterable[str] = COLUMNS) -> str:
       </dd_properties>
     </settings>
   </labeling>
-  {_fields(list(columns))}
+  {_fields([*columns, *(_REVIEWED if review else ())])}
   <mapTip>{_escaped(_MAP_TIP)}</mapTip>""",
         'labelsEnabled="1"',
     )
@@ -134,7 +148,7 @@ def lakes_qml(columns: Iterable[str] = COLUMNS) -> str:
 
 def lake_points_qml() -> str:
     """Style of the point layer `lakes_points`: small circles, shown only where lakes are too small to see."""
-    marker = _layer(
+    marker = symbol_layer(
         "SimpleMarker",
         {
             "name": "circle",
@@ -145,10 +159,10 @@ def lake_points_qml() -> str:
             "size_unit": "MM",
         },
     )
-    return _vector_document(
+    return vector_document(
         f"""
   <renderer-v2 type="singleSymbol">
-    <symbols>{_symbol("0", "marker", marker)}</symbols>
+    <symbols>{symbol("0", "marker", marker)}</symbols>
   </renderer-v2>
   {_fields(["lake_id", "acq_datetime", "area_m2"])}""",
         # QGIS calls the larger denominator "minimum scale"; 0 leaves that side open.
@@ -156,8 +170,18 @@ def lake_points_qml() -> str:
     )
 
 
+def observations_qml() -> str:
+    """Style of the layer `lake_observations`: outlines that appear at their date."""
+    outline = symbol_layer(
+        "SimpleFill",
+        {"style": "no", "outline_color": _OUTLINE, "outline_width": "0.4", "outline_width_unit": "MM"},
+    )
+    return vector_document(f"""
+  <renderer-v2 type="singleSymbol"><symbols>{symbol("0", "fill", outline)}</symbols></renderer-v2>""")
+
+
 def _fill_layer(outline_style: str) -> str:
-    return _layer(
+    return symbol_layer(
         "SimpleFill",
         {
             "color": _FILL,
@@ -171,12 +195,14 @@ def _fill_layer(outline_style: str) -> str:
     )
 
 
-def _layer(kind: str, options: dict[str, str]) -> str:
+def symbol_layer(kind: str, options: dict[str, str]) -> str:
+    """One layer of a symbol: its class without "Layer", and its properties."""
     texts = {name: ("QString", value) for name, value in options.items()}
     return f'<layer class="{kind}" enabled="1" locked="0" pass="0">{_options(texts)}</layer>'
 
 
-def _symbol(name: str, kind: str, layer: str) -> str:
+def symbol(name: str, kind: str, layer: str) -> str:
+    """A symbol of one layer; the kind is `fill`, `line` or `marker`."""
     return f'<symbol name="{name}" type="{kind}" alpha="1" clip_to_extent="1">{layer}</symbol>'
 
 
@@ -208,14 +234,20 @@ def _widget(field: str) -> tuple[str, dict[str, tuple[str, str]]]:
             "Style": ("QString", "SpinBox"),
             "Suffix": ("QString", unit),
         }
-    if field == "acq_datetime":
+    if field == "review":
+        answers = "".join(f'<Option name="{answer}" type="QString" value="{answer}"/>' for answer in _ANSWERS)
+        return "ValueMap", {"map": ("Map", answers)}
+    if field in ("acq_datetime", "first_seen", "last_seen"):
         return "DateTime", {"display_format": ("QString", "yyyy-MM-dd HH:mm"), "allow_null": ("bool", "true")}
     return ("CheckBox" if field == "touches_edge" else "TextEdit"), {}
 
 
 def _options(options: dict[str, tuple[str, str]]) -> str:
     inner = "".join(
-        f'<Option name="{name}" type="{kind}" value={quoteattr(value)}/>' for name, (kind, value) in options.items()
+        f'<Option name="{name}" type="Map">{value}</Option>'
+        if kind == "Map"
+        else f'<Option name="{name}" type="{kind}" value={quoteattr(value)}/>'
+        for name, (kind, value) in options.items()
     )
     return f'<Option type="Map">{inner}</Option>'
 
@@ -224,12 +256,20 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
-def _vector_document(body: str, attributes: str) -> str:
+def vector_document(body: str, attributes: str = "", temporal: str = INSTANT, label: str = "lake_id") -> str:
+    """A style of a vector layer.
+
+    Args:
+        body: its elements but for those of the other arguments.
+        attributes: of the document.
+        temporal: how the layer plays over time, in attributes.
+        label: field that names a feature in lists.
+    """
     return f"""<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
 {STYLE_MARK}
 <qgis version="3.22" styleCategories="AllStyleCategories" {attributes}>
-  <temporal enabled="1" mode="1" startField="acq_datetime" endField="" durationField=""
+  <temporal enabled="1" {temporal} durationField=""
       fixedDuration="0" durationUnit="min" limitMode="0" accumulate="0"/>{body}
-  <previewExpression>"lake_id"</previewExpression>
+  <previewExpression>"{label}"</previewExpression>
 </qgis>
 """

@@ -14,6 +14,7 @@ from glofgeo.errors import GlofgeoError
 from glofgeo.inventory import combine_files
 from glofgeo.inventory import require_replaceable as require_replaceable_layer
 from glofgeo.mapping.catalogue import COLLECTION, write_catalogue
+from glofgeo.mapping.inventory_update import add_to_inventory, require_inventory
 from glofgeo.mapping.job import Job, OffSceneError, plan_scene
 from glofgeo.mapping.progress import windows_progress
 from glofgeo.mapping.scene import run_job
@@ -62,11 +63,13 @@ class Report:
         tell: receives what became of each scene as soon as it is known.
         outcomes: one for each scene, in the order in which they were known.
         combined: the layer of all lakes, where there is more than one map.
+        inventory: what the maps were added to, if anything.
     """
 
     tell: Callable[[Outcome], None] | None = None
     outcomes: list[Outcome] = field(default_factory=list)
     combined: Path | None = None
+    inventory: Path | None = None
 
     def add(self, outcome: Outcome) -> None:
         """Notes what became of a scene."""
@@ -110,6 +113,7 @@ def map_scenes(  # noqa: PLR0913
     offset: float | None = None,
     surroundings: Surroundings | None = None,
     dask: str | None = None,
+    inventory: Path | None = None,
     progress: bool = False,
     tell: Callable[[Outcome], None] | None = None,
 ) -> Report:
@@ -129,6 +133,8 @@ def map_scenes(  # noqa: PLR0913
         surroundings: DEM and glacier outlines, for further columns of the layers.
         dask: map on a Dask cluster: `auto` for one on this machine, a scheduler's address or scheduler file. Scenes,
             model and output lie on a disk that all its machines share under the same paths.
+        inventory: GeoPackage of all lakes so far, made if need be; lakes get the names that they have in it, and all
+            maps, also those made before, are added.
         progress: show a bar on the standard error.
         tell: receives what became of each scene as soon as it is known.
 
@@ -137,6 +143,7 @@ def map_scenes(  # noqa: PLR0913
             device is not there, the cluster cannot be used, or the output cannot be written.
     """
     report = Report(tell)
+    require_inventory(inventory)
     if dask:
         paths, out = [absolute(path) for path in paths], out.absolute()
 
@@ -144,7 +151,11 @@ def map_scenes(  # noqa: PLR0913
         scene = open_scene(path, predictor.bands, offset=offset)
         return plan_scene(scene, predictor, settings, aoi, surroundings)
 
-    jobs = _plan(paths, plan, report)
+    # Opening a scene over a network takes a second or more.
+    distant = sum(not isinstance(path, Path) for path in paths)
+    with windows_progress(len(paths), shown=progress and distant > 1, noun="scenes") as (name, advance):
+        name("opening")
+        jobs = _plan(paths, plan, report, advance)
     to_do = []
     for job in jobs:
         if not overwrite and is_done(out / job.scene.id, job.fingerprint):
@@ -171,6 +182,9 @@ def map_scenes(  # noqa: PLR0913
             write_catalogue(out, predictor)
     if len(folders) > 1:
         report.combined = _combine(folders, out)
+    if folders and inventory:
+        report.inventory = inventory
+        add_to_inventory(inventory, folders, report.combined)
     return report
 
 
@@ -216,10 +230,16 @@ def _run_on_cluster(jobs: list[Job], dask: str, device: str, out: Path, report: 
             report.add(Outcome(path, "failed", error=error) if error else Outcome(path, "mapped", folder))
 
 
-def _plan(paths: Sequence[SceneSource], plan: Callable[[SceneSource], Job], report: Report) -> list[Job]:
+def _plan(
+    paths: Sequence[SceneSource],
+    plan: Callable[[SceneSource], Job],
+    report: Report,
+    advance: Callable[[int], None],
+) -> list[Job]:
     # On macOS and Windows, names that differ in case are one.
     jobs: dict[str, Job] = {}
     for path in paths:
+        advance(1)
         try:
             job = plan(path)
             scene = job.scene

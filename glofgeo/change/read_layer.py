@@ -1,0 +1,189 @@
+"""Reads a lake layer, ours or anybody's, as what a comparison needs of it; what is odd about it is named by row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from pyproj import Geod
+
+from datasets_def.polygons import read_polygons, without_rejected
+from datasets_def.reproject import to_crs, to_degrees
+from glofgeo.change.layer_dates import DATE_COLUMNS, SCENE_COLUMNS, day_of, given_day
+from glofgeo.change.oddities import Issue, find_duplicates, find_oddities, in_chunks
+from glofgeo.change.significance import area_sigma
+from glofgeo.errors import GlofgeoError
+
+# The world on an equal-area plane (that of EASE-Grid 2.0): areas in it are those on the WGS 84 ellipsoid but for edges
+# that are straight here and geodesic there, a matter of centimetres on edges of 100 m.
+PLANE = "EPSG:6933"
+_GLOBE = Geod(ellps="WGS84")
+
+# Columns of the inventories that are met with, in the order in which they are believed: glofgeo's own, ICIMOD's (2011
+# and 2020), and spellings of those of the Tibetan Plateau and of High Mountain Asia.
+_ID_COLUMNS = ("lake_id", "glims_id", "gl_id", "glake_id", "glakeid", "gl_code", "lake_code", "code", "id")
+_TYPE_COLUMNS = ("lake_type", "type", "gl_type", "lake_types", "class")
+_ELEVATION_COLUMNS = ("elev_m", "altitude", "elevation", "elev", "gl_elev")
+_BASIN_COLUMNS = ("basin", "m_basin", "sub_basin", "subbasin", "subregion", "region")
+
+# Side of the pixels in which a foreign layer was drawn, where nothing tells: Landsat's, as of all regional inventories
+# before Sentinel-2.
+LANDSAT_PIXEL_M = 30.0
+_SENTINEL_PIXEL_M = 10.0
+
+# Areas are kept as multiples of 2^-10 m2, so that sums of them are exact, in whatever order.
+_AREA_STEP = 1024.0
+
+
+@dataclass(frozen=True, eq=False)
+class LakeLayer:
+    """The lakes of one layer.
+
+    Attributes:
+        name: of the layer, for tables and messages.
+        lakes: a row a lake, the geometry on `PLANE`; `row` (number of the feature in its file, from 1), `lake_id`,
+            `date` (UTC, NaT where unknown), `pixel_m`, `area_m2`, `perim_m` (geodesic), `sigma_m2` (one standard
+            deviation of the area), `cut` (its outline is that of the scene or of a cloud in part), `lake_type`,
+            `elev_m`, `basin`.
+        issues: what is odd about it.
+        masks: rasters that tell what was observed (255: not); none where nobody tells.
+    """
+
+    name: str
+    lakes: gpd.GeoDataFrame
+    issues: tuple[Issue, ...] = ()
+    masks: tuple[Path, ...] = ()
+
+    @property
+    def middle(self) -> pd.Timestamp:
+        """Median date of its lakes; NaT where none has one."""
+        return self.lakes["date"].median()
+
+
+def read_layer(path: str | Path, date: str | None = None, *, masks: Sequence[Path] = ()) -> LakeLayer:
+    """Reads a lake layer.
+
+    Args:
+        path: GeoPackage, GeoJSON or Shapefile, in any CRS. `mask.tif` beside it, as `map` writes it, tells what was
+            observed.
+        date: year or day of lakes that have none of their own.
+        masks: rasters that tell what was observed, instead of the one beside the layer.
+
+    Raises:
+        GlofgeoError: If it cannot be read, has no polygons, or `date` is none.
+    """
+    path = Path(path)
+    frame = without_rejected(read_polygons(path, numbered=True, empty_ok=True))
+    beside = path.with_name("mask.tif")
+    return layer_of(frame, _name(path), date, masks=masks or ((beside,) if beside.is_file() else ()))
+
+
+def layer_of(frame: gpd.GeoDataFrame, name: str, date: str | None = None, *, masks: Sequence[Path] = ()) -> LakeLayer:
+    """Gives a layer that is in memory already the columns of a comparison; see `read_layer`.
+
+    Raises:
+        GlofgeoError: If it has no CRS, or `date` is none.
+    """
+    if frame.crs is None:
+        raise GlofgeoError(f"{name}: has no CRS", "assign the one it was drawn in")
+    given: Any = pd.NaT if date is None else given_day(date)
+    if "file_row" not in frame.columns:
+        frame = frame.assign(file_row=np.arange(1, len(frame) + 1), mended=False, flattened=False)
+    known = {str(column).lower(): str(column) for column in reversed(frame.columns)}
+    degrees = to_degrees(frame.geometry)
+    plane = to_crs(degrees, PLANE)
+    area, perimeter = measure(degrees, plane)
+    scenes, dates = _dates(frame, known)
+    pixel = _pixels(frame, known, scenes)
+    lakes = gpd.GeoDataFrame(
+        {
+            "row": frame["file_row"].to_numpy(np.int64),
+            "lake_id": _texts(_column(frame, known, _ID_COLUMNS)),
+            "date": dates.fillna(given),
+            "pixel_m": pixel,
+            "area_m2": area,
+            "perim_m": perimeter,
+            "sigma_m2": area_sigma(perimeter, pixel),
+            "cut": frame[known["touches_edge"]].fillna(False).astype(bool) if "touches_edge" in known else False,
+            "lake_type": _texts(_column(frame, known, _TYPE_COLUMNS)),
+            "elev_m": _elevations(frame, known),
+            "basin": _texts(_column(frame, known, _BASIN_COLUMNS)).str.replace(r"_(19|20)\d\d$", "", regex=True),
+        },
+        geometry=plane.array,
+        crs=PLANE,
+    )
+    if pd.isna(nominal := given):
+        nominal = day_of(name) or lakes["date"].median()
+    twins = find_duplicates(plane.to_numpy())
+    issues = find_oddities(frame, lakes, degrees, name, scenes=scenes, nominal=nominal, twins=twins)
+    return LakeLayer(name, lakes[twins < 0].reset_index(drop=True), tuple(issues), tuple(masks))
+
+
+def measure(degrees: gpd.GeoSeries, plane: gpd.GeoSeries) -> tuple[Any, Any]:
+    """Gives areas (m2) and lengths of all shores (m) on the ellipsoid, of polygons in degrees and on `PLANE`."""
+    area = np.round(shapely.area(plane.to_numpy()) * _AREA_STEP) / _AREA_STEP
+    return area, in_chunks(_perimeters, degrees.to_numpy())
+
+
+def _perimeters(degrees: Any) -> Any:
+    rings, of_ring = _rings(degrees)
+    xy, of_point = shapely.get_coordinates(rings, return_index=True)
+    if not len(xy):
+        return np.zeros(len(degrees))
+    same = of_point[1:] == of_point[:-1]
+    # The edge along which a lake across 180 degrees is cut is no shore.
+    same &= ~((np.abs(xy[1:, 0]) == 180) & (np.abs(xy[:-1, 0]) == 180))
+    length = _GLOBE.inv(xy[:-1, 0], xy[:-1, 1], xy[1:, 0], xy[1:, 1])[2]
+    return np.bincount(of_ring[of_point[1:]], np.where(same, length, 0.0), len(degrees))
+
+
+def _rings(polygons: Any) -> tuple[Any, Any]:
+    parts, of_part = shapely.get_parts(polygons, return_index=True)
+    rings, of_ring = shapely.get_rings(parts, return_index=True)
+    return rings, of_part[of_ring]
+
+
+def _column(frame: gpd.GeoDataFrame, known: dict[str, str], wanted: Sequence[str]) -> "pd.Series[Any]":
+    """The first of these columns that the layer has, in any case; nothing but missing values if it has none."""
+    column = next((known[name] for name in wanted if name in known), None)
+    return pd.Series(None, frame.index, dtype=object) if column is None else frame[column]
+
+
+def _texts(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
+        values = values.astype("Int64")
+    return values.map(lambda value: "" if pd.isna(value) else str(value).strip()).astype(str)
+
+
+def _dates(frame: gpd.GeoDataFrame, known: dict[str, str]) -> tuple["pd.Series[Any]", "pd.Series[Any]"]:
+    """The names of scenes, and the dates: those of a column of dates, else those in the names."""
+    scenes = _column(frame, known, SCENE_COLUMNS)
+    column = next((name for name in DATE_COLUMNS if name in known), None)
+    values = frame[known[column]] if column else scenes
+    found = {value: day_of(value) for value in values.dropna().unique()}
+    days = values.map(lambda value: pd.NaT if pd.isna(value) else found[value] or pd.NaT)
+    return scenes, pd.to_datetime(days, utc=True).astype("datetime64[ms, UTC]")
+
+
+def _pixels(frame: gpd.GeoDataFrame, known: dict[str, str], scenes: "pd.Series[Any]") -> Any:
+    """Side of the pixels: from area and number of pixels in our own layers, else by the satellite of the scene."""
+    if {"area_m2", "n_px"} <= known.keys():
+        side = np.sqrt(frame[known["area_m2"]] / frame[known["n_px"]].clip(lower=1))
+        return np.full(len(frame), side.median() if len(side) else _SENTINEL_PIXEL_M)
+    sentinel = scenes.map(lambda name: isinstance(name, str) and name.startswith("S2")).to_numpy(bool)
+    return np.where(sentinel, _SENTINEL_PIXEL_M, LANDSAT_PIXEL_M)
+
+
+def _elevations(frame: gpd.GeoDataFrame, known: dict[str, str]) -> "pd.Series[float]":
+    """Elevations in metres; 0 stands for unknown in inventories of mountains."""
+    metres = pd.to_numeric(_column(frame, known, _ELEVATION_COLUMNS), errors="coerce").astype(float)
+    return metres.where(metres != 0)
+
+
+def _name(path: Path) -> str:
+    """The file's name, and the scene's folder before it where every layer is called the same."""
+    return f"{path.parent.name}/{path.name}" if path.stem == "lakes" and path.parent.name else path.name

@@ -1,0 +1,52 @@
+"""The fixed parts of the report: its look, its script, and its methods with formulas and sources."""
+
+STYLE = (
+    "body{margin:0;font:16px/1.45 system-ui,sans-serif;color:#1a2530;background:#fff}"
+    "main{max-width:1100px;margin:auto;padding:0 14px 60px}h1{margin:.6em 0 .2em}"
+    "h2{margin-top:2em;overflow-wrap:anywhere}"
+    ".lead{font-size:1.1em}.wide{overflow-x:auto;margin:.8em 0}table{border-collapse:collapse;font-size:.9em}"
+    "th,td{text-align:left;padding:4px 10px;border-bottom:1px solid #dde3e9;vertical-align:top}"
+    "td{white-space:nowrap}td:last-child{white-space:normal;min-width:12em}"
+    "th{background:#f4f6f8;white-space:nowrap}td{font-variant-numeric:tabular-nums}"
+    "details{margin:.6em 0}summary{cursor:pointer;font-weight:600}"
+    "i{display:inline-block;width:12px;height:12px;margin-right:6px;border-radius:6px;border:1px solid #334}"
+    "#tip{position:fixed;left:8px;right:8px;bottom:8px;max-width:560px;margin:auto;padding:8px 12px;"
+    "background:#1a2530;color:#fff;border-radius:6px;font-size:.9em}"
+    "@media print{details>*{display:block}#tip{display:none}}"
+)
+
+# A disc tells about itself where the pointer is over it, or where it is touched.
+SCRIPT = (
+    'const tip=document.getElementById("tip");let old;'
+    "function show(e){const t=e.target.dataset&&e.target.dataset.t;if(!t)return;"
+    'if(old)old.classList.remove("sel");old=e.target;old.classList.add("sel");tip.textContent=t;tip.hidden=false}'
+    'document.addEventListener("pointerover",show);document.addEventListener("click",show);'
+)
+
+METHODS = """<h2>Methods</h2><ul>
+<li><b>Areas</b> are measured from the outlines on the WGS 84 ellipsoid, whatever the layer says; islands are no lake.
+Perimeters are lengths of all shores on the ellipsoid.</li>
+<li><b>Error of an area</b>: P G / 2, half a pixel all along the shore, as one standard deviation (P perimeter, G side
+of a pixel; the code of Rounce et al. 2017, Remote Sensing 9:654). Outlines along the edges of pixels overstate the
+perimeter of a circle by 27 %, and the error with it. G is that of the layer's own pixels where it tells, 10 m for
+Sentinel-2, 30 m for all else.</li>
+<li><b>Significant</b>: the change exceeds 1.96 times the root of the two squared errors. How many changes that is
+depends on how the half pixel is read; each interval has the counts under two other readings.</li>
+<li><b>Totals</b> carry two errors: independent (in quadrature; Wang et al. 2020, ESSD 12:2169) and all lakes alike
+(added up). The truth lies between them.</li>
+<li><b>Links</b>: outlines of two dates that overlap by however little are linked, as RGI 7 links glaciers of RGI 6;
+what hangs together is one cluster, and its areas are compared as a whole. An overlap under a tenth of the smaller
+outline, or a gap of at most a pixel, is a weak link and neither new nor vanished.</li>
+<li><b>Copied outlines</b> (intersection over union above 0.9999 with the earlier date) carry no new observation; they
+are left out of every statistic of change.</li>
+<li><b>Not observed</b>: less than 95 % of the ground of a lake was seen at one of the dates, where masks tell, or its
+outline is cut by the edge of a scene or by cloud.</li>
+<li><b>Rates</b> need two dates in order: km² a year, and percent a year compounded, 100 [(A₂/A₁)<sup>1/Δt</sup> −
+1].</li>
+<li><b>Trends</b>: Theil-Sen slope; its 95 % interval (Sen 1968) and the Mann-Kendall test from five dates on, since
+an exact test cannot reach p &lt; 0.05 below. Season and observed share stand beside each point: change within a year
+may look like a trend over years.</li>
+<li><b>Alerts</b>: lakes of 0.02 km² or more. No threshold is generally accepted. Tier 1 is made to catch South Lhonak
+2023, which lost 11 % of its area in days; tier 2 losses above 30 %. An alert is a lake to look at, not a
+finding.</li>
+</ul>"""

@@ -1,0 +1,147 @@
+"""An inventory that grows with every map: current lakes, all observations, and what an analyst said of them."""
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import geopandas as gpd
+import pandas as pd
+import pyogrio
+import shapely
+
+from datasets_def.atomic import written_beside
+from datasets_def.reproject import to_degrees
+from glofgeo.errors import GlofgeoError
+from glofgeo.inventory.attributes import COLUMNS
+from glofgeo.inventory.geopackage import SIDECARS
+from glofgeo.inventory.identity import name_lakes
+from glofgeo.inventory.styled_geopackage import StyledLayer, stamp_of, write_styled
+from glofgeo.inventory.styles import lake_points_qml, lakes_qml, observations_qml
+
+# What an analyst fills in; nobody else changes it.
+REVIEW = ("review", "note", "analyst")
+# The analyst has drawn the lake anew: the outline in `lakes` stays.
+REDRAWN = "redraw"
+
+_TABLES = ("lakes", "lakes_points", "lake_observations", "run_metadata")
+
+
+def read_observations(path: Path) -> gpd.GeoDataFrame | None:
+    """Reads all observations of an inventory, in EPSG:4326; None if there is no such file yet.
+
+    Raises:
+        GlofgeoError: If the file is no inventory that glofgeo wrote.
+    """
+    if not path.exists():
+        return None
+    _require_inventory(path)
+    return _read(path, "lake_observations")
+
+
+def update_inventory(path: Path, layers: Sequence[gpd.GeoDataFrame], runs: pd.DataFrame) -> gpd.GeoDataFrame:
+    """Adds observations to an inventory, which is made if there is none.
+
+    Layers: `lakes` (the latest outline of every lake, `first_seen`, `last_seen`, `observations`, and the review of an
+    analyst), `lakes_points`, `lake_observations` (a row a lake and date) and `run_metadata`. A scene that is there
+    already is replaced. `review` (accept, reject, redraw), `note` and `analyst` stay as they were found; the outline
+    of a lake marked `redraw` does, too.
+
+    Args:
+        path: the GeoPackage.
+        layers: one for each date, with the columns of `COLUMNS`.
+        runs: a row a scene: `scene_id` and how it was mapped.
+
+    Returns:
+        The observations that were added, with their names, in EPSG:4326.
+
+    Raises:
+        GlofgeoError: If the file is no inventory that glofgeo wrote.
+    """
+    before = read_observations(path)
+    layers = [_in_degrees(layer) for layer in layers if len(layer)]
+    scenes = set(runs["scene_id"])
+    if before is not None:
+        # Replaced observations still tell names.
+        named = name_lakes(layers, before)
+        before = before[~before["scene_id"].map(lambda name: bool(set(name.split(" + ")) & scenes))]
+    else:
+        named = name_lakes(layers)
+    columns = [*COLUMNS, "geometry"]
+    empty = gpd.GeoDataFrame(columns=columns, geometry="geometry", crs="EPSG:4326").astype(COLUMNS)
+    added = gpd.GeoDataFrame(pd.concat([empty, *named], ignore_index=True), crs="EPSG:4326")[columns].astype(COLUMNS)
+    everything = added if before is None else pd.concat([before[columns], added], ignore_index=True)
+    everything = everything.sort_values(["lake_id", "acq_datetime", "scene_id"], ignore_index=True)
+    reviewed = _read(path, "lakes") if before is not None else None
+    old_runs = pyogrio.read_dataframe(path, layer="run_metadata") if before is not None else runs.iloc[:0]
+    runs = pd.concat([old_runs[~old_runs["scene_id"].isin(scenes)], runs], ignore_index=True).sort_values("scene_id")
+    _write(path, everything, _current(everything, reviewed), runs)
+    return added
+
+
+def _current(observations: gpd.GeoDataFrame, reviewed: gpd.GeoDataFrame | None) -> gpd.GeoDataFrame:
+    """The latest observation of each lake, with what the analyst said of it."""
+    by_lake = observations.groupby("lake_id")
+    current = by_lake.tail(1).set_index("lake_id")
+    current["first_seen"] = by_lake["acq_datetime"].min()
+    current["last_seen"] = by_lake["acq_datetime"].max()
+    current["observations"] = by_lake.size().astype("int32")
+    for name in REVIEW:
+        current[name] = None
+    if reviewed is not None:
+        known = reviewed[reviewed["lake_id"].isin(current.index)].drop_duplicates("lake_id").set_index("lake_id")
+        for name in REVIEW:
+            current.loc[known.index, name] = known[name]
+        redrawn = known.index[known["review"] == REDRAWN]
+        current.loc[redrawn, "geometry"] = known.loc[redrawn].geometry
+        # Drawn by an analyst and not by any map: they belong to the inventory all the same.
+        own = reviewed[~reviewed["lake_id"].isin(current.index) & (reviewed["review"] == REDRAWN)]
+        current = pd.concat([current, own.set_index("lake_id")[current.columns]])
+    return gpd.GeoDataFrame(current.reset_index(), geometry="geometry", crs="EPSG:4326")
+
+
+def _write(path: Path, observations: gpd.GeoDataFrame, current: gpd.GeoDataFrame, runs: pd.DataFrame) -> None:
+    names = ["lake_id", *(name for name in COLUMNS if name != "lake_id")]
+    lakes = current[[*names, "first_seen", "last_seen", "observations", *REVIEW, "geometry"]]
+    inside = shapely.point_on_surface(lakes.geometry.to_numpy())
+    points = gpd.GeoDataFrame(lakes[["lake_id", "acq_datetime", "area_m2"]], geometry=inside, crs=lakes.crs)
+    layers = [
+        StyledLayer("lakes", lakes, "MultiPolygon", "glacial lakes, latest outline", lakes_qml(review=True)),
+        StyledLayer("lakes_points", points, "Point", "a point inside each glacial lake", lake_points_qml()),
+        StyledLayer("lake_observations", observations, "MultiPolygon", "every outline", observations_qml()),
+        StyledLayer("run_metadata", runs, None, "how each scene was mapped"),
+    ]
+    with written_beside(path) as part:
+        write_styled(part, layers, stamp_of(observations["acq_datetime"].max()))
+    for ending in SIDECARS:
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
+def _in_degrees(layer: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """The same lakes in EPSG:4326: an inventory may reach over several UTM zones."""
+    outlines = to_degrees(layer.geometry).map(lambda lake: shapely.multipolygons(shapely.get_parts(lake)))
+    instant = pd.to_datetime(layer["acq_datetime"], utc=True)
+    columns = pd.DataFrame(layer[[*COLUMNS]].assign(acq_datetime=instant).astype(COLUMNS))
+    return gpd.GeoDataFrame(columns, geometry=outlines.array, crs="EPSG:4326")
+
+
+def _read(path: Path, layer: str) -> gpd.GeoDataFrame:
+    frame = gpd.read_file(path, layer=layer)
+    for name in ("acq_datetime", "first_seen", "last_seen"):
+        if name in frame.columns:
+            frame[name] = pd.to_datetime(frame[name], utc=True).astype("datetime64[ms, UTC]")
+    return frame
+
+
+def _require_inventory(path: Path) -> None:
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.Error:
+        tables = set()
+    if not tables >= {*_TABLES}:
+        raise GlofgeoError(
+            f"{path}: is no inventory that glofgeo made, and stays",
+            "name a new file, or an inventory of an earlier map",
+            argument="inventory",
+        )
