@@ -1,6 +1,7 @@
 """The verb `fetch` on the command line; parses and delegates."""
 
 import json
+import logging
 import shlex
 import sys
 from datetime import date
@@ -61,6 +62,7 @@ def fetch(  # noqa: PLR0913
     if from_ is None and not (dem or glaciers):
         raise UsageError("fetch needs --from DAY for scenes, or --dem or --glaciers.")
     require_path("--lakes", lakes)
+    logging.getLogger("glofgeo.fetch").handlers = [_Shown(logging.WARNING)]
     from glofgeo.fetch.catalogs import find_catalogs
     from glofgeo.fetch.query import Query, check_query, parse_day, parse_months
 
@@ -94,6 +96,13 @@ def fetch(  # noqa: PLR0913
         say(f"glofgeo: {name}: {error}", file=sys.stderr)
     if failed:
         fail(1, f"{len(failed)} could not be fetched; the same command goes on with what is missing")
+
+
+class _Shown(logging.Handler):
+    """Prints what the library logs, on one line each."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(f"glofgeo: {record.getMessage()}", file=sys.stderr)
 
 
 class _Downloads:

@@ -1,6 +1,6 @@
 """What to fetch: scenes found, chosen, ranked by what they see of the lakes, and measured in bytes."""
 
-import warnings
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from rasterio import DatasetReader
 
 from datasets_def.in_place import read_in_place
 from datasets_def.stac_bands import is_jpeg2000
-from glofgeo.errors import GlofgeoError, GlofgeoWarning
+from glofgeo.errors import GlofgeoError
 from glofgeo.fetch.catalogs import Catalog
 from glofgeo.fetch.choose import best, by_season, fill_gaps, likely, needed_tiles
 from glofgeo.fetch.opening import size_of
@@ -20,6 +20,8 @@ from glofgeo.fetch.rank import Seen, rank
 from glofgeo.fetch.remote_file import Interrupted, NotThereError
 from glofgeo.fetch.scene_files import PRODUCT_METADATA, SceneFiles, files_of
 from glofgeo.fetch.search import Found, search
+
+logger = logging.getLogger(__name__)
 
 # Scenes of which the lakes are looked at, for each one wanted.
 _LOOKED_AT = 3
@@ -74,7 +76,7 @@ def find_scenes_to_fetch(query: Query, catalogs: Sequence[Catalog], *, shown: bo
     if not listed:
         raise failures[0]
     for failure in failures:
-        warnings.warn(str(failure), GlofgeoWarning, stacklevel=1)
+        logger.warning("%s", failure)
     scenes = fill_gaps(listed)
     if not scenes:
         raise GlofgeoError(
@@ -137,13 +139,13 @@ def _available(files: SceneFiles, is_there: Callable[[SceneFiles], bool]) -> Sce
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
             sizes = dict(zip(hrefs, pool.map(_ask_size, hrefs), strict=True))
     except NotThereError as error:
-        warnings.warn(f"{files.scene.name}: left out: {error}", GlofgeoWarning, stacklevel=1)
+        logger.warning("%s: left out: %s", files.scene.name, error)
         return None
     for name, file in files.files.items():
         size = sizes[file.href]
         if size and file.size and size != file.size:
             reason = f"{name} has {size} bytes, and the catalogue says {file.size}"
-            warnings.warn(f"{files.scene.name}: left out: {reason}", GlofgeoWarning, stacklevel=1)
+            logger.warning("%s: left out: %s", files.scene.name, reason)
             return None
     return files.with_sizes(sizes)
 
@@ -173,7 +175,7 @@ def tells_radiometry(scene: Found) -> bool:
         reason = "neither a metadata file nor its images say whether its DN include the offset of baseline 04.00"
     except GlofgeoError as error:
         reason = str(error)
-    warnings.warn(f"{scene.name}: left out: {reason}", GlofgeoWarning, stacklevel=1)
+    logger.warning("%s: left out: %s", scene.name, reason)
     return False
 
 
