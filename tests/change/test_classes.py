@@ -120,5 +120,5 @@ def test_a_layer_without_lakes_loses_all_or_gains_all():
 
 
 def test_lakes_without_names_have_none():
-    rows, _ = compare_layers(layer([disc(2, 2, 0.1)], lake_id=None), layer([disc(2, 2, 0.2)], LATER, lake_id=None))
+    rows, _ = compare_layers(layer([disc(2, 2, 0.1)], lake_id=[None]), layer([disc(2, 2, 0.2)], LATER, lake_id=[None]))
     assert rows[["lake_id", "lake_type", "basin"]].iloc[0].tolist() == ["", "", ""]
