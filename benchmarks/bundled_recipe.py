@@ -38,7 +38,7 @@ from glofgeo.training.survey import survey
 from glofgeo.training.unet import train_unet
 
 VALIDATED = 4
-"""Worlds of each kind on which progress is watched, the first seeds."""
+"""Worlds of each kind on which progress is watched, the first seeds; at most half of them."""
 CALIBRATED, CALIBRATED_FROM = 4, 800_000
 """Worlds of each kind that the temperature is fitted to, and the first of their seeds."""
 # What a network sees is pixels; a run takes scenes of one pixel size, so that all of them claim this one.
@@ -66,7 +66,8 @@ def write_worlds(folder: Path, per_kind: int, size: int) -> list[Image]:
         for number, _ in enumerate(pool.map(_write, left, chunksize=4), 1):
             if number % 50 == 0:
                 print(f"{number} of {len(left)} worlds", flush=True)
-    names = [(f"{kind}_{seed}", "val" if seed < VALIDATED else "train") for kind, seed in wanted]
+    validated = min(VALIDATED, per_kind // 2)
+    names = [(f"{kind}_{seed}", "val" if seed < validated else "train") for kind, seed in wanted]
     return [Image(name, split, name) for name, split in names]
 
 

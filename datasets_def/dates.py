@@ -44,6 +44,14 @@ def mapped_in(lakes: GeoDataFrame, name: str) -> "pd.Series[float]":
     return years
 
 
+def day_in(text: str) -> str:
+    """Gives the day that a text holds, as 2000-09-08, or else the year; empty where it holds neither."""
+    if day := _DAY.search(text):
+        return "-".join(day.groups())
+    year = _YEAR.search(text)
+    return year[1] if year else ""
+
+
 def decimal_year(day: pd.Timestamp) -> float:
     """Gives a day as a decimal year."""
     return day.year + (day.day_of_year - 1) / (366 if day.is_leap_year else 365)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import rasterio
 from rasterio import DatasetReader
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
 from datasets_def.errors import GlofgeoError
@@ -42,7 +43,7 @@ _FINAL = re.compile(r"response code: (?:400|404|410)|does not exist|No such|Inva
 
 # Of this compression a piece that did not come is always noticed (zlib's checksum). For threads that decode, GDAL
 # fetches tiles ahead, and takes zeros where that fails; uncompressed, these are pixels.
-_CHECKED = "deflate"
+_CHECKED = "DEFLATE"
 # A larger file that is not tiled would have to be read in whole rows.
 _SMALL = 2048
 
@@ -65,7 +66,16 @@ def read_in_place(address: str, work: Callable[[DatasetReader], _T]) -> _T:
     Raises:
         GlofgeoError: If the file cannot be read, or is none of which parts can be; without signatures.
     """
-    return _reader(address).read(work)
+    # Threads do not outlive a fork.
+    key = os.getpid(), address
+    with _lock:
+        reader = _readers.pop(key, None) or _Reader(address)
+        _readers[key] = reader
+        # What is closed meanwhile still does what it was given.
+        todo = reader.pool.submit(reader.read, work)
+        while len(_readers) > _MOST_OPEN:
+            _readers.popitem(last=False)[1].close()
+    return todo.result()
 
 
 def version_in_place(address: str) -> str:
@@ -96,19 +106,16 @@ class _Reader:
         self.source: DatasetReader | None = None
         self.opened = ""
 
-    def read(self, work: Callable[[DatasetReader], _T]) -> _T:
-        return self.pool.submit(self._try, work).result()
-
     def close(self) -> None:
         self.pool.submit(self._close)
         self.pool.shutdown(wait=False)
 
-    def _try(self, work: Callable[[DatasetReader], _T]) -> _T:
+    def read(self, work: Callable[[DatasetReader], _T]) -> _T:
         for wait in (*_WAITS, None):
             try:
                 with rasterio.Env(**_SETTINGS):
                     return work(self._open())
-            except RasterioError as error:
+            except (RasterioError, CPLE_BaseError) as error:
                 reason = self._reason(error)
                 # What GDAL holds of a failed read is not to be trusted.
                 self._close()
@@ -123,7 +130,7 @@ class _Reader:
             self._close()
             self.opened = path
             self.source = _open(path, "ALL_CPUS")
-            if self.source.compression is None or self.source.compression.value.lower() != _CHECKED:
+            if self.source.tags(ns="IMAGE_STRUCTURE").get("COMPRESSION") != _CHECKED:
                 self._close()
                 self.source = _open(path, "1")
             self._require_parts(self.source)
@@ -141,25 +148,15 @@ class _Reader:
             self.source.close()
             self.source = None
 
-    def _reason(self, error: RasterioError) -> str:
+    def _reason(self, error: Exception) -> str:
         # GDAL's words hold the address, and with it the signature.
         text = str(error.__cause__ or error).replace(self.opened, shown(self.address))
+        text = re.sub(r"\?\S*|(?<=//)[^/@\s]+@", "", text)
         return text.splitlines()[0] if text else type(error).__name__
 
 
 _lock = threading.Lock()
 _readers: OrderedDict[tuple[int, str], _Reader] = OrderedDict()
-
-
-def _reader(address: str) -> _Reader:
-    # Threads do not outlive a fork.
-    key = os.getpid(), address
-    with _lock:
-        reader = _readers.setdefault(key, _Reader(address))
-        _readers.move_to_end(key)
-        while len(_readers) > _MOST_OPEN:
-            _readers.popitem(last=False)[1].close()
-    return reader
 
 
 def close_all() -> None:

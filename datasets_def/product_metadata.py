@@ -35,9 +35,21 @@ def offset_beside(path: Path) -> float | None:
     return offset_in(content, beside)
 
 
-def offset_in(content: bytes, where: object) -> float:
-    """As `offset_beside`, of the content of the metadata file."""
+def offset_in(content: bytes, where: object, product: str | None = None) -> float:
+    """As `offset_beside`, of the content of the metadata file.
+
+    Args:
+        content: of the file.
+        where: for messages.
+        product: name with `.SAFE` that the metadata have to give, if they give one.
+
+    Raises:
+        GlofgeoError: As `offset_beside`, or if they are those of another product.
+    """
     root = parse(content, where)
+    named = {(element.text or "").strip() for element in root.iter("PRODUCT_URI")}
+    if product and named and product not in named:
+        raise GlofgeoError(f"{where}: is of the product {short(min(named))}, not {product}", "try another catalogue")
     # Products of 2017 and 2018 call it Level-2Ap.
     level = "L1C" if "1C" in find_text(root, "PROCESSING_LEVEL", where) else "L2A"
     baseline = find_text(root, "PROCESSING_BASELINE", where)

@@ -13,22 +13,21 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from glofgeo.change_command import change
-from glofgeo.config import MapConfig, TrainConfig
+from glofgeo.config import TrainConfig
 from glofgeo.environment import forget_foreign_data
 from glofgeo.errors import GlofgeoError, NoScenesError
 from glofgeo.fetch_command import fetch, with_fetch_line
 from glofgeo.flags import Device, Devices, Offset, Strategy, UsageError, apply_preset, require_path, shown_default
-from glofgeo.help_groups import HARDWARE, LOGGING, MAIN, OPTIMISER
+from glofgeo.hazard_command import hazard
+from glofgeo.help_groups import LOGGING, MAIN, OPTIMISER
+from glofgeo.map_command import map_
 from glofgeo.messages import (
     print_description,
     print_failure,
-    print_maps,
     print_model,
-    print_outcome,
-    print_success,
     print_verification,
 )
-from glofgeo.terminal import fail, say, show_warning
+from glofgeo.terminal import say, show_warning
 from glofgeo.version import __version__
 
 app = App(
@@ -42,6 +41,8 @@ app = App(
 )
 app.command(change)
 app.command(fetch)
+app.command(map_, name="map")
+app.command(hazard)
 
 
 @app.command
@@ -101,56 +102,6 @@ def train(  # noqa: PLR0913
         say(f"{trained.folder / 'scorecard.md'}: results on held-out areas")
         say(f"Best lake IoU {trained.iou:.3f} on the validation area: {trained.best}")
         say(f"Map with it: glofgeo map --checkpoint {trained.best} --scene SCENE")
-
-
-@app.command(name="map")
-def map_(  # noqa: PLR0913
-    *,
-    scene: Annotated[list[str], Parameter(consume_multiple=True)],
-    checkpoint: Path | None = None,
-    aoi: str | None = None,
-    out: Path = Path("maps"),
-    inventory: Path | None = None,
-    offset: Offset = None,
-    device: Device = "auto",
-    overwrite: bool = False,
-    dask: Annotated[str | None, Parameter(group=HARDWARE)] = None,
-    settings: Annotated[MapConfig, Parameter(name="*", group=HARDWARE)] = MapConfig(),  # noqa: B008 (frozen)
-) -> None:
-    """Maps the lakes in Sentinel-2 scenes: lake polygons, rasters and an overview picture, ready for QGIS.
-
-    Args:
-        scene: products (.SAFE, zipped), GeoTIFFs with named bands, folders of these, or @list.txt with one path a line.
-            Also STAC items and COGs at https://… or s3://…, and the result of a search (search.json).
-        checkpoint: model, .safetensors, .onnx or bundled (the model that comes with glofgeo); by default the newest
-            runs/*/best.safetensors, or else bundled.
-        aoi: map only this area of interest: a polygon file, or the name of a ready-made area.
-        out: output folder. Each scene gets its own folder in it; several scenes also get one combined lakes.gpkg.
-        inventory: GeoPackage of all lakes so far, made if need be: lakes keep their names in it, and maps are added.
-        device: where to compute.
-        overwrite: map scenes again that this model has already mapped with these settings.
-        dask: map on a Dask cluster: auto (this machine), the address of a scheduler (tcp://…), or its scheduler file.
-        offset: DN offset of scenes that do not state theirs: -1000 from processing baseline 04.00 on, otherwise 0.
-        settings: all other settings.
-    """
-    if not scene:
-        raise UsageError("--scene names no scene: give one path or more.")
-    from datasets_def.aoi import read_aoi
-    from glofgeo.mapping.batch import map_scenes
-    from glofgeo.mapping.scene_list import list_scenes
-    from glofgeo.models.predictor import load_model
-
-    paths, area = list_scenes(scene), read_aoi(aoi) if aoi else None
-    model = load_model(checkpoint)
-    report = map_scenes(
-        paths, model, out=out, aoi=area, settings=settings, device=device, overwrite=overwrite, offset=offset,
-        dask=dask, inventory=inventory, progress=True, tell=print_outcome if len(paths) > 1 else print_success,
-    )  # fmt: skip
-    print_maps(report, model)
-    if len(paths) == 1 and report.failed:
-        raise next(iter(report.failed.values()))
-    if report.failed:
-        fail(1, f"{len(report.failed)} of {len(paths)} scenes failed; the others are finished")
 
 
 @app.command

@@ -74,7 +74,7 @@ def fetch(  # noqa: PLR0913
     seen = lakes_in(lakes, area) if lakes else area
     failed: dict[str, GlofgeoError] = {}
     if from_:
-        from glofgeo.fetch.plan import choose_scenes, find_scenes_to_fetch, table
+        from glofgeo.fetch.plan import choose_scenes, find_scenes_to_fetch, gaps, table
 
         query = Query(area.union_all(), first, last, wanted, max_cloud)
         check_query(query)
@@ -84,6 +84,8 @@ def fetch(  # noqa: PLR0913
         for line in table(chosen, [plan.size(one.files) for one in chosen], "lakes" if lakes else "area"):
             say(line)
         say(f"{len(chosen)} of {len(found)} scenes")
+        for line in gaps(query, found, chosen):
+            say(line)
         failed |= plan.save_search(chosen, Path(aoi).stem) if dry_run else plan.fetch(chosen)
     if not dry_run:
         failed |= _fetch_dem(area, out.parent / "dem") if dem else {}
@@ -120,12 +122,11 @@ class _Downloads:
         from glofgeo.fetch.transfer import bytes_missing, check_room, fetch_crops, fetch_scenes
 
         absent = [one.files for one in chosen if not one.is_there]
-        crops, whole = [], []
-        for files in absent:
-            (crops if self._is_cropped(files) else whole).append(files)
-            for path in other_processings(files, self.out):
-                say(f"{path}: another processing of the same acquisition; remove it, or it counts twice")
-        size, of_crops = bytes_missing(whole, self.out), sum(map(self.size, crops))
+        for path in (path for files in absent for path in other_processings(files, self.out)):
+            say(f"{path}: another processing of the same acquisition; remove it, or it counts twice")
+        crops = [files for files in absent if self._is_cropped(files)]
+        whole = [files for files in absent if not self._is_cropped(files)]
+        size, of_crops = bytes_missing(whole, self.out), sum(self.size(files) for files in crops)
         say(f"About {megabytes(size + of_crops)} to download into {self.out}")
         # Until a crop is complete, its pixels lie there twice and not compressed.
         check_room(size + 4 * of_crops, self.out)

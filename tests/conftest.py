@@ -169,11 +169,19 @@ def refused(run):
 
 
 @pytest.fixture(scope="session")
-def cogs(product, tmp_path_factory) -> Path:
-    """The synthetic product as a catalogue keeps it: a COG a band, its metadata, and a STAC item beside them."""
+def kept(tmp_path_factory) -> Path:
+    """A synthetic Level-2A product of 160 x 160 pixels."""
+    from datasets_def.synthetic.product import write_product
+
+    return write_product(tmp_path_factory.mktemp("kept"), size=160, when=WHEN, seed=3)[0]
+
+
+@pytest.fixture(scope="session")
+def cogs(kept, tmp_path_factory) -> Path:
+    """That product as a catalogue keeps it: a COG a band, its metadata, and a STAC item beside them."""
     from remote_scene import write_cogs
 
-    return write_cogs(product[0], tmp_path_factory.mktemp("cogs"))
+    return write_cogs(kept, tmp_path_factory.mktemp("cogs"))
 
 
 @pytest.fixture(scope="session")

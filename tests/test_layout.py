@@ -12,7 +12,7 @@ TESTS = sorted(path.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py")
 # The command line and its words, and the settings whose names are its flags.
 COMMAND_LINE = (
     "cli.py", "change_command.py", "fetch_command.py", "flags.py", "help_groups.py", "messages.py", "terminal.py",
-    "config.py", "settings.py",
+    "config.py", "settings.py", "map_command.py", "hazard_command.py",
 )  # fmt: skip
 SPEAK_OF_FLAGS = {Path("glofgeo") / name for name in COMMAND_LINE}
 

@@ -24,32 +24,32 @@ def newest(scenes: Iterable[Found]) -> list[Found]:
     Args:
         scenes: of one catalogue.
     """
-    kept: list[Found] = []
-    for scene in sorted(scenes, key=_processing, reverse=True):
-        if not any(is_same_acquisition(scene, other) for other in kept):
-            kept.append(scene)
-    return kept
+    return _first_of_each(sorted(scenes, key=_processing, reverse=True))
 
 
-def fill_gaps(catalogs: Iterable[Sequence[Found]]) -> list[Found]:
+def fill_gaps(catalogs: Iterable[Iterable[Found]]) -> list[Found]:
     """Joins what catalogues list: of an acquisition that several have, the first one's.
 
     Args:
         catalogs: scenes of each, in order of preference.
     """
-    joined: list[Found] = []
-    for scenes in catalogs:
-        joined += [one for one in newest(scenes) if not any(is_same_acquisition(one, other) for other in joined)]
+    joined = _first_of_each(scene for scenes in catalogs for scene in newest(scenes))
     return sorted(joined, key=lambda one: (one.item.datetime, one.item.tile, one.name))
 
 
-def is_same_acquisition(one: Found, other: Found) -> bool:
-    """Whether two scenes show the same ground at the same time, whatever they are called."""
-    if _acquisition(one) != _acquisition(other):
-        return False
+def _first_of_each(scenes: Iterable[Found]) -> list[Found]:
+    """Leaves out scenes that show the same ground at the same time as one before."""
+    kept: dict[tuple[str, str, str], list[Found]] = {}
+    for scene in scenes:
+        others = kept.setdefault(_acquisition(scene), [])
+        if not any(_share_ground(scene, other) for other in others):
+            others.append(scene)
+    return [scene for others in kept.values() for scene in others]
+
+
+def _share_ground(one: Found, other: Found) -> bool:
     here, there = one.item.geometry, other.item.geometry
-    shared = here.intersection(there).area
-    return bool(shared > _SAME_GROUND * min(here.area, there.area))
+    return bool(here.intersection(there).area > _SAME_GROUND * min(here.area, there.area))
 
 
 def _acquisition(scene: Found) -> tuple[str, str, str]:

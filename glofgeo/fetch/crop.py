@@ -203,7 +203,8 @@ def _radiometry(crop: Crop, folder: Path) -> list[tuple[float, float]]:
     scene, declared, found = crop.scene, None, []
     if FILE_NAME in crop.files.files:
         download(crop.files.files[FILE_NAME], folder / FILE_NAME, lambda _: None, threading.Event())
-        declared = offset_in((folder / FILE_NAME).read_bytes(), f"{scene.name}: {FILE_NAME}")
+        where = f"{scene.name}: {FILE_NAME}"
+        declared = offset_in((folder / FILE_NAME).read_bytes(), where, scene.item.product_uri)
     for band in DEFAULT_BANDS:
         own: tuple[float, float] = read_in_place(
             scene.item.assets[band].href, lambda source: (source.scales[0], source.offsets[0])

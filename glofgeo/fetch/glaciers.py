@@ -71,8 +71,10 @@ def _layers(source: str, near: shapely.geometry.base.BaseGeometry) -> list[str]:
     for feature in root.iterfind(".//{*}FeatureType"):
         name = (feature.findtext("{*}Name") or "").strip()
         corners = [feature.findtext(f".//{{*}}{corner}") or "" for corner in ("LowerCorner", "UpperCorner")]
-        if _LAYER.fullmatch(name) and shapely.box(*map(float, " ".join(corners).split())).intersects(near):
-            found.append(name)
+        if _LAYER.fullmatch(name):
+            west, south, east, north = map(float, " ".join(corners).split())
+            if shapely.box(west, south, east, north).intersects(near):
+                found.append(name)
     return found
 
 

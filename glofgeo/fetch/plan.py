@@ -15,7 +15,7 @@ from glofgeo.fetch.catalogs import Catalog
 from glofgeo.fetch.choose import best, by_season, fill_gaps, likely, needed_tiles
 from glofgeo.fetch.opening import size_of
 from glofgeo.fetch.progress import progress
-from glofgeo.fetch.query import Query
+from glofgeo.fetch.query import Query, season_of
 from glofgeo.fetch.rank import Seen, rank
 from glofgeo.fetch.remote_file import Interrupted, NotThereError
 from glofgeo.fetch.scene_files import PRODUCT_METADATA, SceneFiles, files_of
@@ -66,6 +66,7 @@ def find_scenes_to_fetch(query: Query, catalogs: Sequence[Catalog], *, shown: bo
             advance(1)
 
         for catalog in catalogs:
+            name(catalog.name)
             try:
                 listed.append(search(catalog, query, tell))
             except GlofgeoError as error:
@@ -195,6 +196,26 @@ def table(chosen: Sequence[Chosen], sizes: Sequence[int], what: str) -> list[str
         )  # fmt: skip
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def gaps(query: Query, scenes: Iterable[Found], chosen: Iterable[Chosen]) -> list[str]:
+    """Words for which tile and season there is no scene.
+
+    Args:
+        query: what was searched for.
+        scenes: all that were found.
+        chosen: those of them that are fetched.
+    """
+    years = sorted({season_of(first, query.months) for first, _ in query.slices()})
+    tiles = sorted({scene.item.tile for scene in scenes})
+    items = [one.files.scene.item for one in chosen]
+    have = {(item.tile, season_of(item.datetime.date(), query.months)) for item in items}
+    return [
+        f"{tile}, {year}: no scene; allow more cloud or more days"
+        for tile in tiles
+        for year in years
+        if (tile, year) not in have
+    ]
 
 
 def megabytes(size: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from glofgeo.errors import GlofgeoError
 
 # Bytes that are written at once; no more than these are lost when the process is killed.
-CHUNK = 2**16
+CHUNK = 2**14
 
 
 @dataclass(frozen=True)

@@ -192,7 +192,8 @@ def check_scene(files: SceneFiles, folder: Path) -> None:
             _decode(folder / name)
     scene = open_scene(folder)
     beside = folder / FILE_NAME
-    declared = offset_in(beside.read_bytes(), beside) if beside.exists() else None
+    product = files.scene.item.product_uri
+    declared = offset_in(beside.read_bytes(), beside, product) if beside.exists() else None
     layer = scene.layers["B02"]
     try:
         with rasterio.open(layer.path) as source:

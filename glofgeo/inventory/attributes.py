@@ -27,6 +27,22 @@ COLUMNS = {
     "touches_edge": "bool",
 }
 
+# Columns that a layer has only where a DEM or glacier outlines were given, in their order after `COLUMNS`.
+FURTHER_COLUMNS = {
+    "elev_m": "float64",
+    "elev_iqr": "float64",
+    "mean_slope": "float64",
+    "shadow_frac": "float64",
+    "rgi_id": "str",
+    "dist_glacier_m": "float64",
+    "ice_contact": "float64",
+    "lake_type": "str",
+    "lake_type_conf": "str",
+    "area_lo_m2": "float64",
+    "area_hi_m2": "float64",
+    "qa_flag": "str",
+}
+
 # Size classes of lakes: upper bounds in km2 of all but the largest, and their names. A lake of just a bound is in the
 # upper class. From 0.02 km2 on, ICIMOD's inventory of 2020 deems a lake large enough for a harmful outburst; the
 # smallest lakes of Wang et al. 2020 (ESSD 12:2169) have 0.0054 km2.
@@ -84,6 +100,11 @@ def describe_lakes(
         unc_method=UNCERTAINTY_METHOD,
     )
     return described[[*COLUMNS, described.geometry.name]].astype(COLUMNS)
+
+
+def columns_of(layer: gpd.GeoDataFrame) -> dict[str, str]:
+    """The columns of a lake layer with their types: those of `COLUMNS`, and the further ones that it has."""
+    return COLUMNS | {name: kind for name, kind in FURTHER_COLUMNS.items() if name in layer.columns}
 
 
 def geodesic_size(polygons: gpd.GeoSeries) -> tuple[np.ndarray, np.ndarray]:

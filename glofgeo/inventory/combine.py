@@ -14,8 +14,9 @@ from shapely.geometry.base import BaseGeometry
 
 from datasets_def.reproject import to_degrees
 from glofgeo.errors import GlofgeoError
-from glofgeo.inventory.attributes import COLUMNS, geodesic_size, lake_ids, name_suffix
+from glofgeo.inventory.attributes import COLUMNS, FURTHER_COLUMNS, columns_of, name_suffix
 from glofgeo.inventory.overlaps import Outlines, Overlaps, find_overlaps, groups_of, neighbours
+from glofgeo.inventory.unions import measured, union
 
 # Two outlines show the same lake where they share more than this part of the smaller one. A pixel of disagreement
 # between two grids leaves more than that of the smallest lakes, and gives less to neighbours that merely touch.
@@ -54,16 +55,16 @@ def combine_lakes(layers: list[gpd.GeoDataFrame], crs: Any = None) -> gpd.GeoDat
     `valid_frac` is the greatest, `prob_mean` is weighted by area, and `touches_edge` is true if it is for one part.
     Area and perimeter of unions, and of lakes that lost a part, are measured anew; `n_px` is the area times the parts'
     pixels per area, `area_unc_m2` the perimeter times the parts' uncertainty per length of shore, which is the same
-    formula with the same pixel.
+    formula with the same pixel. Further columns stay if all layers have them, see `union`.
 
     Args:
         layers: one for each scene, as `describe_lakes` gives them, possibly without lakes.
         crs: of the result; by default that of the layers, or EPSG:4326 if they differ.
 
     Returns:
-        Exactly the columns of `COLUMNS`, and the geometry, MultiPolygon. Sorted by date and `lake_id`, which is unique
-        within a date: of lakes that share a name the largest keeps it, the next ones get the next free letter. The
-        order of the layers does not matter.
+        The columns of `COLUMNS`, the further ones, and the geometry, MultiPolygon. Sorted by date and `lake_id`, which
+        is unique within a date: of lakes that share a name the largest keeps it, the next ones get the next free
+        letter. The order of the layers does not matter.
 
     Raises:
         GlofgeoError: If a layer lacks a column or a CRS, or a scene occurs in two layers.
@@ -74,7 +75,9 @@ def combine_lakes(layers: list[gpd.GeoDataFrame], crs: Any = None) -> gpd.GeoDat
     filled = sorted((layer for layer in layers if len(layer)), key=lambda layer: min(layer["scene_id"]))
     if not filled:
         return gpd.GeoDataFrame(columns=[*COLUMNS, "geometry"], geometry="geometry", crs=crs).astype(COLUMNS)
-    lakes = pd.concat([_plain(layer, crs).assign(layer=i) for i, layer in enumerate(filled)], ignore_index=True)
+    missing = [name for name in FURTHER_COLUMNS if any(name not in layer for layer in filled)]
+    plain = [_plain(layer.drop(columns=missing, errors="ignore"), crs) for layer in filled]
+    lakes = pd.concat([layer.assign(layer=i) for i, layer in enumerate(plain)], ignore_index=True)
     dates = [of_date.reset_index(drop=True) for _, of_date in lakes.groupby(date_of(lakes))]
     return pd.concat([_combine_date(of_date, agree) for of_date in dates], ignore_index=True)
 
@@ -95,7 +98,8 @@ def _check(layers: list[gpd.GeoDataFrame]) -> None:
 def _plain(layer: gpd.GeoDataFrame, crs: Any) -> gpd.GeoDataFrame:
     """The layer as it was before it went to a file: the geometry has another name there, unknown times no time zone."""
     instant = pd.to_datetime(layer["acq_datetime"], utc=True)
-    columns = layer[[*COLUMNS]].assign(acq_datetime=instant).astype(COLUMNS)
+    kinds = columns_of(layer)
+    columns = layer[[*kinds]].assign(acq_datetime=instant).astype(kinds)
     return gpd.GeoDataFrame(columns, geometry=_brought(layer.geometry, crs).array, crs=crs)
 
 
@@ -127,17 +131,18 @@ def _combine_date(lakes: gpd.GeoDataFrame, agree: bool) -> gpd.GeoDataFrame:
     partial = best_first[first_partial:].tolist()
     rests = {i: rest for i in partial if (rest := _rest(outlines[i], near[i], kept, pixel[i])) is not None}
     stay = [i for i, rest in kept.items() if rest is outlines[i]]
-    changed = [_union(lakes.iloc[[i]], rest) for i, rest in kept.items() if rest is not outlines[i]]
+    changed = [union(lakes.iloc[[i]], rest) for i, rest in kept.items() if rest is not outlines[i]]
     for group, outline in _join(rests, layer, pixel):
         if len(group) == 1 and outline is outlines[group[0]]:
             stay += group
         else:
-            changed.append(_union(lakes.iloc[group], outline))
+            changed.append(union(lakes.iloc[group], outline))
     found = [lakes.iloc[sorted(stay)]]
     if changed:
-        joined = _measured(gpd.GeoDataFrame(changed, crs=planar.crs))
+        joined = measured(gpd.GeoDataFrame(changed, crs=planar.crs))
         found.append(joined.set_geometry(_brought(joined.geometry, lakes.crs)))
-    return _named(pd.concat([part[[*COLUMNS, "geometry"]].astype(COLUMNS) for part in found], ignore_index=True))
+    kinds = columns_of(lakes)
+    return _named(pd.concat([part[[*kinds, "geometry"]].astype(kinds) for part in found], ignore_index=True))
 
 
 def _project(outlines: gpd.GeoSeries) -> gpd.GeoSeries:
@@ -221,41 +226,6 @@ def _join(
     order = np.argsort(-shapely.area(unions), kind="stable").tolist()
     for i, rest in _give_out(order, unions, neighbours(between, len(unions)), side).items():
         yield [number[member] for member in groups[i]], rest
-
-
-def _union(parts: gpd.GeoDataFrame, outline: BaseGeometry) -> dict[str, Any]:
-    """One lake of one or several outlines, but for what `_measured` adds; `n_px` and `area_unc_m2` are sums as yet."""
-    return {
-        "scene_id": _listed(parts["scene_id"]),
-        "acq_datetime": parts["acq_datetime"].min(),
-        "proc_baseline": _listed(parts["proc_baseline"]),
-        "area_m2": parts["area_m2"].sum(),
-        "perim_m": parts["perim_m"].sum(),
-        "area_unc_m2": parts["area_unc_m2"].sum(),
-        "unc_method": _listed(parts["unc_method"]),
-        "prob_mean": np.average(parts["prob_mean"], weights=parts["area_m2"]),
-        "prob_p10": parts["prob_p10"].min(),
-        "n_px": parts["n_px"].sum(),
-        "valid_frac": parts["valid_frac"].max(),
-        "touches_edge": parts["touches_edge"].any(),
-        "geometry": shapely.multipolygons(shapely.get_parts(outline)),
-    }
-
-
-def _listed(values: pd.Series) -> str | None:
-    return " + ".join(sorted(values.dropna().unique())) or None
-
-
-def _measured(unions: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Names unions and measures them, and scales what had been summed over their parts."""
-    area, perimeter = geodesic_size(unions.geometry.to_crs(_WGS84))
-    return unions.assign(
-        lake_id=lake_ids(unions),
-        n_px=np.rint(unions["n_px"] * area / unions["area_m2"]),
-        area_unc_m2=unions["area_unc_m2"] * perimeter / unions["perim_m"],
-        area_m2=area,
-        perim_m=perimeter,
-    )
 
 
 def _named(lakes: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

@@ -14,6 +14,7 @@ import pandas as pd
 import pyogrio
 
 from glofgeo.errors import GlofgeoError
+from glofgeo.inventory.attributes import FURTHER_COLUMNS
 from glofgeo.inventory.combine import combine_lakes, common_crs, date_of
 from glofgeo.inventory.geopackage import write_parts
 
@@ -42,12 +43,14 @@ def combine_files(files: list[Path], path: Path, note: str = "") -> None:
     Raises:
         GlofgeoError: As `combine_lakes` and `write_lakes`.
     """
-    known = [pyogrio.read_info(file, layer="lakes")["crs"] for file in files]
+    infos = [pyogrio.read_info(file, layer="lakes") for file in files]
+    known = [info["crs"] for info in infos]
     crs = common_crs(known)
+    missing = [name for name in FURTHER_COLUMNS if any(name not in info["fields"] for info in infos)]
     layers = [layer for file, own in zip(files, known, strict=True) if (layer := _described(file, own))]
     _require_once(layers)
-    newest = max((layer.newest for layer in layers if not pd.isna(layer.newest)), default=pd.NaT)
-    write_parts(path, _parts(layers, crs), newest, note)
+    newest = max((layer.newest for layer in layers if not pd.isna(layer.newest)), default=None)
+    write_parts(path, _parts(layers, crs, missing), newest, note)
 
 
 def _described(file: Path, crs: str) -> _Layer | None:
@@ -69,12 +72,16 @@ def _require_once(layers: list[_Layer]) -> None:
         seen[layer.scene] = layer.path
 
 
-def _parts(layers: list[_Layer], crs: Any) -> Iterator[gpd.GeoDataFrame]:
-    """Yields the combined lakes of one date after the other; at least one frame, possibly without lakes."""
+def _parts(layers: list[_Layer], crs: Any, missing: list[str]) -> Iterator[gpd.GeoDataFrame]:
+    """Yields the combined lakes of one date after the other; at least one frame, possibly without lakes.
+
+    Further columns that one of the files lacks are left out of all, so that all frames have the same ones.
+    """
     of_date = defaultdict(list)
     for layer in layers:
         of_date[layer.date].append(layer.path)
     if not layers:
         yield combine_lakes([], crs)
     for _, files in sorted(of_date.items()):
-        yield combine_lakes([gpd.read_file(file, layer="lakes") for file in files], crs)
+        frames = [gpd.read_file(file, layer="lakes") for file in files]
+        yield combine_lakes([frame.drop(columns=missing, errors="ignore") for frame in frames], crs)

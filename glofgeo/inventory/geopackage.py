@@ -12,7 +12,7 @@ import shapely
 
 from datasets_def.atomic import written_beside
 from glofgeo.errors import GlofgeoError
-from glofgeo.inventory.attributes import COLUMNS
+from glofgeo.inventory.attributes import COLUMNS, columns_of
 from glofgeo.inventory.styled_geopackage import STYLE_MARK, StyledLayer, stamp_of, write_styled
 from glofgeo.inventory.styles import lake_points_qml, lakes_qml
 
@@ -80,7 +80,7 @@ def _digest(database: sqlite3.Connection) -> str:
 def write_lakes(path: Path, lakes: gpd.GeoDataFrame, note: str = "") -> None:
     """Writes a lake inventory, all or nothing.
 
-    Layers: `lakes` (MultiPolygon, the columns of `COLUMNS`) and `lakes_points` (a point inside each lake, with
+    Layers: `lakes` (MultiPolygon, the columns that `columns_of` names) and `lakes_points` (a point inside each lake, of
     `lake_id`, `acq_datetime` and `area_m2`), which keeps lakes visible that are under a pixel of the screen. Both
     have the geometry column `geom`, a spatial index, and a default style in the table `layer_styles`. Equal lakes
     give equal bytes: dates inside the file are the newest acquisition time, not the time of writing.
@@ -96,13 +96,13 @@ def write_lakes(path: Path, lakes: gpd.GeoDataFrame, note: str = "") -> None:
     write_parts(path, [lakes], lakes["acq_datetime"].max(), note)
 
 
-def write_parts(path: Path, parts: Iterable[gpd.GeoDataFrame], newest: pd.Timestamp, note: str = "") -> None:
+def write_parts(path: Path, parts: Iterable[gpd.GeoDataFrame], newest: pd.Timestamp | None, note: str = "") -> None:
     """As `write_lakes`, for lakes that come in parts, of which one is in memory at a time.
 
     Args:
         path: file to write; an earlier one is replaced.
-        parts: one or more frames, all in one CRS.
-        newest: acquisition time of the newest lake; NaT where unknown.
+        parts: one or more frames, all in one CRS and with the same columns.
+        newest: acquisition time of the newest lake; None or NaT where unknown.
         note: as in `write_lakes`.
 
     Raises:
@@ -125,9 +125,10 @@ def _joined(description: str, note: str) -> str:
 def _layers(parts: Iterable[gpd.GeoDataFrame], note: str) -> Iterator[StyledLayer]:
     """The outlines and the points of each part in turn."""
     for lakes in parts:
-        outlines = lakes[[*COLUMNS, lakes.geometry.name]]
+        columns = columns_of(lakes)
+        outlines = lakes[[*columns, lakes.geometry.name]]
         inside = shapely.point_on_surface(lakes.geometry.to_numpy())
         points = gpd.GeoDataFrame(lakes[["lake_id", "acq_datetime", "area_m2"]], geometry=inside, crs=lakes.crs)
         told = (_joined("glacial lakes", note), _joined("a point inside each glacial lake", note))
-        yield StyledLayer("lakes", outlines, "MultiPolygon", told[0], lakes_qml())
+        yield StyledLayer("lakes", outlines, "MultiPolygon", told[0], lakes_qml(columns))
         yield StyledLayer("lakes_points", points, "Point", told[1], lake_points_qml())

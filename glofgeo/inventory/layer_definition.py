@@ -3,12 +3,14 @@
 Dragged in one by one, the files of every map would be called "mask", "probability" and "lakes".
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from xml.etree import ElementTree
 
 from rasterio.crs import CRS
 
+from glofgeo.inventory.attributes import COLUMNS
 from glofgeo.inventory.raster_styles import mask_qml, probability_qml
 from glofgeo.inventory.styles import lake_points_qml, lakes_qml
 
@@ -25,13 +27,14 @@ class _Layer:
     shown: bool
 
 
-def layer_definition(scene_id: str, acquired: datetime | None, crs: CRS) -> str:
+def layer_definition(scene_id: str, acquired: datetime | None, crs: CRS, columns: Iterable[str] = COLUMNS) -> str:
     """Gives the group of a map's folder: lakes over mask over probability, which is not shown at first.
 
     Args:
         scene_id: names the group.
         acquired: when the scene was sensed; names the layers, too, where it is known.
         crs: of all layers.
+        columns: of the lakes.
 
     Returns:
         The text of a `.qlr`, to be written into that folder. Paths in it are relative.
@@ -41,7 +44,7 @@ def layer_definition(scene_id: str, acquired: datetime | None, crs: CRS) -> str:
     group = ElementTree.SubElement(tree, "layer-tree-group", name=scene_id, checked="Qt::Checked", expanded="1")
     layers = ElementTree.SubElement(root, "maplayers")
     suffix = f" {acquired:%Y-%m-%d}" if acquired else ""
-    for number, layer in enumerate(_layers()):
+    for number, layer in enumerate(_layers(columns)):
         key, name = f"glofgeo_{number}", layer.name + suffix
         ElementTree.SubElement(
             group, "layer-tree-layer", id=key, name=name, source=layer.source, providerKey=layer.provider,
@@ -60,14 +63,14 @@ def layer_definition(scene_id: str, acquired: datetime | None, crs: CRS) -> str:
     return "<!DOCTYPE qgis-layer-definition>\n" + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def _layers() -> list[_Layer]:
+def _layers(columns: Iterable[str]) -> list[_Layer]:
     polygons, points, raster = (
         {"type": "vector", "geometry": "Polygon"},
         {"type": "vector", "geometry": "Point"},
         {"type": "raster"},
     )
     return [
-        _Layer("lakes", "./lakes.gpkg|layername=lakes", "ogr", polygons, lakes_qml(), True),
+        _Layer("lakes", "./lakes.gpkg|layername=lakes", "ogr", polygons, lakes_qml(columns), True),
         _Layer("lakes from afar", "./lakes.gpkg|layername=lakes_points", "ogr", points, lake_points_qml(), True),
         _Layer("mask", "./mask.tif", "gdal", raster, mask_qml(), True),
         _Layer("probability", "./probability.tif", "gdal", raster, probability_qml(), False),

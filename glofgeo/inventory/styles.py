@@ -4,7 +4,10 @@ The documents hold only what differs from QGIS's defaults; the reader fills in t
 are those that QGIS 3.22 writes and later versions still read.
 """
 
+from collections.abc import Iterable
 from xml.sax.saxutils import quoteattr
+
+from glofgeo.inventory.attributes import COLUMNS
 
 # Below this scale (1 : 100 000) the smallest lakes are under a pixel of the screen, and points stand in for them.
 POINT_SCALE = 100_000
@@ -30,6 +33,18 @@ _ALIASES = {
     "n_px": "Pixels",
     "valid_frac": "Surroundings observed (share)",
     "touches_edge": "Cut by scene edge or cloud",
+    "elev_m": "Elevation (m)",
+    "elev_iqr": "Elevation, interquartile range (m)",
+    "mean_slope": "Slope of the DEM on the lake (°)",
+    "shadow_frac": "In cast shadow (share)",
+    "rgi_id": "Nearest glacier",
+    "dist_glacier_m": "Distance to the glacier (m)",
+    "ice_contact": "Shore on ice (share)",
+    "lake_type": "Lake type",
+    "lake_type_conf": "Confidence of the type",
+    "area_lo_m2": "Area at probability 0.7 (m²)",
+    "area_hi_m2": "Area at probability 0.3 (m²)",
+    "qa_flag": "To be checked for",
     "first_seen": "First seen (UTC)",
     "last_seen": "Last seen (UTC)",
     "observations": "Observations",
@@ -50,6 +65,14 @@ _MEASURED = {
     "prob_p10": (2, ""),
     "n_px": (0, " px"),
     "valid_frac": (2, ""),
+    "elev_m": (0, " m"),
+    "elev_iqr": (1, " m"),
+    "mean_slope": (1, " °"),
+    "shadow_frac": (2, ""),
+    "dist_glacier_m": (0, " m"),
+    "ice_contact": (2, ""),
+    "area_lo_m2": (0, " m²"),
+    "area_hi_m2": (0, " m²"),
 }
 
 _AREA = "format_number(\"area_m2\" / 1e6, 4) || ' ± ' || format_number(\"area_unc_m2\" / 1e6, 4) || ' km²'"
@@ -71,12 +94,16 @@ SPAN = 'mode="2" startField="date_before" endField="date_after"'
 STYLE_MARK = "<!-- written by glofgeo -->"
 
 
-def lakes_qml(*, review: bool = False) -> str:
+def lakes_qml(columns: Iterable[str] = COLUMNS, *, review: bool = False) -> str:
     """Style of the polygon layer `lakes`; with `review`, its form has what an analyst fills in, too.
 
     Blue outline over a translucent fill; dashed where the scene's edge or a cloud cuts the lake. A lake that is wide
     enough on the screen is labelled with name and area, and with the date where the layer has several. The form gives
     rounded numbers with their units. Each lake appears at its time of acquisition when QGIS plays the layer over time.
+
+    Args:
+        columns: of the layer.
+        review: whether an analyst fills it in.
     """
     whole = symbol("0", "fill", _fill_layer("solid"))
     cut = symbol("1", "fill", _fill_layer("dash"))
@@ -113,7 +140,7 @@ def lakes_qml(*, review: bool = False) -> str:
       </dd_properties>
     </settings>
   </labeling>
-  {_fields([name for name in _ALIASES if review or name not in _REVIEWED])}
+  {_fields([*columns, *(_REVIEWED if review else ())])}
   <mapTip>{_escaped(_MAP_TIP)}</mapTip>""",
         'labelsEnabled="1"',
     )

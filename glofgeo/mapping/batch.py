@@ -28,6 +28,7 @@ from glofgeo.mapping.scene_folder import (
     writing,
 )
 from glofgeo.mapping.scene_list import SceneSource, absolute, name_of
+from glofgeo.mapping.surroundings import Surroundings
 from glofgeo.models.predictor import Predictor
 from glofgeo.stac import require_replaceable as require_replaceable_document
 
@@ -110,6 +111,7 @@ def map_scenes(  # noqa: PLR0913
     device: str = "auto",
     overwrite: bool = False,
     offset: float | None = None,
+    surroundings: Surroundings | None = None,
     dask: str | None = None,
     inventory: Path | None = None,
     progress: bool = False,
@@ -128,6 +130,7 @@ def map_scenes(  # noqa: PLR0913
         device: `auto`, `cpu`, `cuda` or `mps`.
         overwrite: map again what is there already.
         offset: see `open_scene`.
+        surroundings: DEM and glacier outlines, for further columns of the layers.
         dask: map on a Dask cluster: `auto` for one on this machine, a scheduler's address or scheduler file. Scenes,
             model and output lie on a disk that all its machines share under the same paths.
         inventory: GeoPackage of all lakes so far, made if need be; lakes get the names that they have in it, and all
@@ -143,7 +146,16 @@ def map_scenes(  # noqa: PLR0913
     require_inventory(inventory)
     if dask:
         paths, out = [absolute(path) for path in paths], out.absolute()
-    jobs = _plan(paths, predictor, settings, aoi, offset, report)
+
+    def plan(path: SceneSource) -> Job:
+        scene = open_scene(path, predictor.bands, offset=offset)
+        return plan_scene(scene, predictor, settings, aoi, surroundings)
+
+    # Opening a scene over a network takes a second or more.
+    distant = sum(not isinstance(path, Path) for path in paths)
+    with windows_progress(len(paths), shown=progress and distant > 1, noun="scenes") as (name, advance):
+        name("opening")
+        jobs = _plan(paths, plan, report, advance)
     to_do = []
     for job in jobs:
         if not overwrite and is_done(out / job.scene.id, job.fingerprint):
@@ -220,18 +232,17 @@ def _run_on_cluster(jobs: list[Job], dask: str, device: str, out: Path, report: 
 
 def _plan(
     paths: Sequence[SceneSource],
-    predictor: Predictor,
-    settings: MapConfig,
-    aoi: gpd.GeoDataFrame | None,
-    offset: float | None,
+    plan: Callable[[SceneSource], Job],
     report: Report,
+    advance: Callable[[int], None],
 ) -> list[Job]:
     # On macOS and Windows, names that differ in case are one.
     jobs: dict[str, Job] = {}
     for path in paths:
+        advance(1)
         try:
-            scene = open_scene(path, predictor.bands, offset=offset)
-            job = plan_scene(scene, predictor, settings, aoi)
+            job = plan(path)
+            scene = job.scene
         except OffSceneError as error:
             if len(report.outside) + 1 == len(paths):
                 raise OffSceneError(str(error)) from None

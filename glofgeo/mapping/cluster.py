@@ -195,7 +195,7 @@ def run_tasks(
         GlofgeoError: If the workers cannot run tasks of this glofgeo, or the cluster has ended.
     """
     waiting, killed = deque(tasks), Counter[str]()
-    running: dict[Future, Task] = {}
+    running: dict[Future[None], Task] = {}
     while waiting or running:
         threads = sum(client.nthreads().values())
         while waiting and len(running) < max(threads + spare, 1):
@@ -217,7 +217,7 @@ def run_tasks(
             yield task, error
 
 
-def _done(futures: "list[Future]") -> "list[Future]":
+def _done(futures: "list[Future[None]]") -> "list[Future[None]]":
     from distributed import wait
 
     # Workers come and go meanwhile.
@@ -226,7 +226,7 @@ def _done(futures: "list[Future]") -> "list[Future]":
     return [future for future in futures if future.done()]
 
 
-def _error(future: "Future") -> Exception | None:
+def _error(future: "Future[None]") -> Exception | None:
     if future.status in ("cancelled", "lost"):
         raise GlofgeoError("the cluster has ended", "start it again, and run the same command", argument="dask")
     error: Any = future.exception() if future.status == "error" else None

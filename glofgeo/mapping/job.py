@@ -17,6 +17,7 @@ from glofgeo.errors import GlofgeoError
 from glofgeo.inference.stream import Area
 from glofgeo.inference.windows import plan_windows
 from glofgeo.mapping.scene_folder import fingerprint
+from glofgeo.mapping.surroundings import Surroundings
 from glofgeo.models.bands import require_bands
 from glofgeo.models.predictor import Predictor
 
@@ -39,6 +40,7 @@ class Job:
         fingerprint: of everything that decides what the map will say.
         pixel_m: side of the scene's pixels in metres.
         note: what is unusual about it, in a sentence.
+        surroundings: DEM and glacier outlines, if given.
     """
 
     area: Area
@@ -47,6 +49,7 @@ class Job:
     fingerprint: str
     pixel_m: float
     note: str | None
+    surroundings: Surroundings | None = None
 
     @property
     def scene(self) -> Scene:
@@ -79,6 +82,7 @@ def plan_scene(
     predictor: Predictor,
     settings: MapConfig = MapConfig(),  # noqa: B008 (frozen)
     aoi: gpd.GeoDataFrame | None = None,
+    surroundings: Surroundings | None = None,
 ) -> Job:
     """Checks that a model can map a scene, and cuts it into windows; reads no pixel.
 
@@ -87,11 +91,12 @@ def plan_scene(
         predictor: the model.
         settings: how to map.
         aoi: map only within these polygons.
+        surroundings: DEM and glacier outlines, for further columns of the layer.
 
     Raises:
         OffSceneError: If the area of interest lies off the scene.
-        GlofgeoError: If the scene lacks a band that the model or a setting needs, or has pixels of another size than
-            those the model was trained on.
+        GlofgeoError: If the scene lacks a band that the model or a setting needs, has pixels of another size than those
+            the model was trained on, or lies off the DEM.
     """
     require_bands(predictor.bands, tuple(scene.layers), str(scene.path))
     scene.require(scene.bands)
@@ -104,6 +109,10 @@ def plan_scene(
         raise GlofgeoError(
             "dry windows are told by B03 and B08, which this model does not read", "leave it out", argument="skip_dry"
         )
+    if surroundings and surroundings.dem and not surroundings.dem.meets(scene.grid):
+        raise GlofgeoError(
+            f"{surroundings.dem.files[0]}: the DEM does not cover {scene.id}", "check both in QGIS", argument="dem"
+        )
     pixel_m = scene.grid.pixel_side
     note = _other_pixel(pixel_m, predictor.card.pixel_m)
     if note and not settings.any_resolution:
@@ -112,8 +121,10 @@ def plan_scene(
         )
     area = _area(scene, aoi, predictor.window, settings.overlap)
     name = f"{predictor.runtime} {predictor.sha256}"
-    made_of = fingerprint(scene, name, predictor.window, aoi, settings)
-    return Job(area, predictor, settings, made_of, pixel_m, note)
+    made_of = fingerprint(
+        scene, name, predictor.window, aoi, settings, None if surroundings is None else surroundings.facts
+    )
+    return Job(area, predictor, settings, made_of, pixel_m, note, surroundings)
 
 
 def _other_pixel(pixel_m: float, trained_m: float | None) -> str | None:

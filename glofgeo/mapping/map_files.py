@@ -10,6 +10,7 @@ from datasets_def.grid import Grid
 from datasets_def.scene import Scene
 from glofgeo.inference.stream import Strip
 from glofgeo.inventory import describe_lakes, write_lakes
+from glofgeo.inventory.attributes import columns_of
 from glofgeo.inventory.layer_definition import layer_definition
 from glofgeo.mapping.components import LakeRuns
 from glofgeo.mapping.job import Job
@@ -17,6 +18,7 @@ from glofgeo.mapping.overview import Backdrop, caption, true_colour, write_overv
 from glofgeo.mapping.polygons import lake_polygons
 from glofgeo.mapping.rasters import WorkingRaster, write_mask, write_probability
 from glofgeo.mapping.scene_folder import CLOUDS_NOT_MASKED
+from glofgeo.mapping.surroundings import add_surroundings
 from glofgeo.mapping.thumbnail import Thumbnail
 from glofgeo.version import __version__
 
@@ -62,10 +64,11 @@ def write_outputs(
         picture: of the same area.
 
     Returns:
-        The lakes, as `describe_lakes` gives them.
+        The lakes, as `describe_lakes` and `add_surroundings` give them.
 
     Raises:
         OSError: If the disk took less than was written.
+        GlofgeoError: If the DEM cannot be read or does not cover the scene.
     """
     scene, settings, transform = job.scene, job.settings, job.area.grid.transform
     cleaned = runs.clean(max(1, round(settings.min_area / scene.grid.pixel_area)))
@@ -79,11 +82,13 @@ def write_outputs(
             outlines, transform, scene_id=scene.id, acquired=scene.datetime, baseline=scene.baseline
         )  # fmt: skip
         small = (lakes["area_m2"] < settings.min_area).to_numpy()
-        lakes, cleaned = lakes[~small].reset_index(drop=True), cleaned.withdraw(small)
+        lakes, outlines = (frame[~small].reset_index(drop=True) for frame in (lakes, outlines))
+        cleaned = cleaned.withdraw(small)
         rasters.append(pool.submit(write_mask, folder / "mask.tif", probability, cleaned.mask, tags(job)))
+        lakes = add_surroundings(lakes, outlines, job)
         write_lakes(folder / "lakes.gpkg", lakes, note(job))
         write_overview(folder / "overview.png", picture, lakes, scene.id, caption(scene), note(job))
-        layers = layer_definition(scene.id, scene.datetime, scene.crs)
+        layers = layer_definition(scene.id, scene.datetime, scene.crs, columns_of(lakes))
         (folder / "layers.qlr").write_text(layers, encoding="utf-8")
         for raster in rasters:
             raster.result()

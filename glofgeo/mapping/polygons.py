@@ -17,6 +17,7 @@ from rasterio.windows import Window
 from scipy.ndimage import maximum_filter
 
 from glofgeo.mapping.components import Lakes
+from glofgeo.mapping.confidence import confidence, pixels_at
 from glofgeo.percent import NOT_OBSERVED, percent_level
 
 # Width in pixels of the ring in which observed pixels are counted; also the margin of the crop a lake is drawn on.
@@ -70,30 +71,32 @@ def lake_polygons(read: Read, lakes: Lakes, transform: Affine, crs: Any, *, thre
         One row for each lake in the order of its first pixel (row by row), geometry MultiPolygon in `crs`, with
         `n_px` (pixels), `prob_mean` and `prob_p10` (mean and 10th percentile of the probability over its pixels, 0-1),
         `valid_frac` (share of observed pixels in the ring of 3 pixels around it; outside the scene nothing is
-        observed), and `touches_edge` (true where the lake meets the border or pixels that were not observed, so
-        that its area is a lower bound).
+        observed), `touches_edge` (true where the lake meets the border or pixels that were not observed, so that its
+        area is a lower bound), and `n_px_30`, `n_px_70` (its pixels if 0.3 or 0.7 were the threshold, in the ring too).
     """
-    types = {"n_px": "int32", "prob_mean": "float64", "prob_p10": "float64", "valid_frac": "float64"}
-    types["touches_edge"] = "bool"
+    types = {"n_px": "int32", "n_px_30": "int32", "n_px_70": "int32", "touches_edge": "bool"}
+    types |= dict.fromkeys(("prob_mean", "prob_p10", "valid_frac"), "float64")
     level = percent_level(threshold)
     rows: list[dict[str, Any]] = []
     outlines: list[shapely.MultiPolygon] = []
     for lake, blocks in zip(lakes.each(), _blocks(read, lakes), strict=True):
-        histogram = np.zeros(101, dtype=np.int64)
-        ring = hidden = 0
+        histogram, beside, ring, hidden = np.zeros(101, np.int64), np.zeros(101, np.int64), 0, 0
         pieces, touches_edge = [], False
         for block in blocks:
             around = block.own(block.around(_RING))
+            percent, wet, hid = block.own(block.percent), block.own(block.lake), block.own(block.unobserved)
             ring += int(np.count_nonzero(around))
-            hidden += int(np.count_nonzero(around & block.own(block.unobserved)))
-            histogram += np.bincount(block.own(block.percent)[block.own(block.lake)], minlength=101)
+            hidden += int(np.count_nonzero(around & hid))
+            histogram += np.bincount(percent[wet], minlength=101)
+            beside += np.bincount(percent[around & ~hid & ~block.own(block.other)], minlength=101)
             pieces.append(_outline(block, level))
             touches_edge |= block.meets_unobserved
         outline: shapely.Geometry = shapely.union_all(pieces) if len(pieces) > 1 else pieces[0]
         if touches_edge:
             outline = _with_pixels(outline, lake.start + 0.5, lake.row + 0.5)
         outlines.append(shapely.MultiPolygon(shapely.get_parts(outline).tolist()))
-        rows.append(_confidence(histogram) | {"valid_frac": 1 - hidden / ring, "touches_edge": touches_edge})
+        counts = {f"n_px_{cut}": pixels_at(cut, level, histogram, beside) for cut in (30, 70)}
+        rows.append(confidence(histogram) | counts | {"valid_frac": 1 - hidden / ring, "touches_edge": touches_edge})
     matrix, origin = np.array(transform).reshape(3, 3)[:2, :2], np.array([transform.c, transform.f])
     geometry = shapely.transform(np.array(outlines, dtype=object), lambda xy: xy @ matrix.T + origin)
     return gpd.GeoDataFrame(rows, columns=list(types), geometry=geometry, crs=crs).astype(types)
@@ -193,15 +196,6 @@ class _Canvas:
         lake = found == number + 1
         own = slice(own.start - rows.start, own.stop - rows.start)
         return _Block(rows.start, columns.start, own, self.percent[part], lake, (found > 0) & ~lake)
-
-
-def _confidence(histogram: NDArray[np.int64]) -> dict[str, float]:
-    """Mean and 10th percentile (linear between the pixels beside it, as numpy has it) from counts of each percent."""
-    pixels = int(histogram.sum())
-    at, share = divmod(0.1 * (pixels - 1), 1)
-    low, high = np.searchsorted(np.cumsum(histogram), (at, min(at + 1, pixels - 1)), side="right")
-    mean = float(histogram @ np.arange(101)) / pixels
-    return {"n_px": pixels, "prob_mean": mean / 100, "prob_p10": float(low + share * (high - low)) / 100}
 
 
 def _outline(block: _Block, level: float) -> shapely.MultiPolygon:

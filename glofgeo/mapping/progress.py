@@ -37,16 +37,17 @@ class _Rate(ProgressColumn):
 class _Log:
     """Says what begins, and then from time to time how far it is."""
 
-    def __init__(self, console: Console, windows: int) -> None:
+    def __init__(self, console: Console, windows: int, noun: str) -> None:
         self.console = console
         self.windows = windows
+        self.noun = noun
         self.done = 0
         self.scene = ""
         self.started = self.told = time.monotonic()
 
     def name(self, text: str) -> None:
         self.scene = one_line(text)
-        self._tell(f"{self.scene}: {self.done}/{self.windows} windows done")
+        self._tell(f"{self.scene}: {self.done}/{self.windows} {self.noun} done")
 
     def advance(self, done: int) -> None:
         self.done += done
@@ -55,7 +56,7 @@ class _Log:
             self.told = now
             rate = self.done / (now - self.started)
             left = (self.windows - self.done) / max(rate, 1e-9) / 60
-            self._tell(f"{self.scene}: {self.done}/{self.windows} windows, {rate:.2g}/s, about {left:.0f} min left")
+            self._tell(f"{self.scene}: {self.done}/{self.windows} {self.noun}, {rate:.2g}/s, about {left:.0f} min left")
 
     def _tell(self, text: str) -> None:
         self.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
@@ -67,7 +68,7 @@ def _ignore(_: object) -> None:
 
 @contextmanager
 def windows_progress(
-    windows: int, *, shown: bool = True, note: str = ""
+    windows: int, *, shown: bool = True, note: str = "", noun: str = "windows"
 ) -> Iterator[tuple[Callable[[str], None], Advance]]:
     """Shows a bar on the standard error while scenes are mapped; where that is no terminal, a plain line now and then.
 
@@ -75,6 +76,7 @@ def windows_progress(
         windows: number of windows of all scenes.
         shown: show it at all.
         note: a line to show first.
+        noun: what is counted.
 
     Yields:
         A function that takes what is worked on now, and one that takes the number of windows done since.
@@ -86,10 +88,10 @@ def windows_progress(
     if note:
         console.print(one_line(note), markup=False, emoji=False, highlight=False, soft_wrap=True)
     if not console.is_terminal:
-        log = _Log(console, windows)
+        log = _Log(console, windows, noun)
         yield log.name, log.advance
         return
-    count = TextColumn("{task.completed}/{task.total} windows")
+    count = TextColumn("{task.completed}/{task.total} " + noun)
     # A product's name is as long as a terminal is wide; its first part holds the date.
     column = Column(max_width=33, overflow="ellipsis", no_wrap=True)
     name = TextColumn("{task.description}", markup=False, table_column=column)

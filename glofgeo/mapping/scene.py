@@ -4,7 +4,7 @@ import json
 import logging
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from glofgeo.mapping.rasters import PercentCounts, StripWriter, describe_probabi
 from glofgeo.mapping.scene_folder import scene_folder, writing
 from glofgeo.mapping.scene_list import SceneSource
 from glofgeo.mapping.skip_dry import may_hold_water
+from glofgeo.mapping.surroundings import read_surroundings
 from glofgeo.models.predictor import Predictor, load_model
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def map_scene(  # noqa: PLR0913
     settings: MapConfig = MapConfig(),  # noqa: B008 (frozen)
     device: str = "auto",
     offset: float | None = None,
+    dem: Sequence[str | Path] = (),
+    glaciers: str | Path | None = None,
     progress: bool = False,
 ) -> LakeMap:
     """Maps the lakes of one scene.
@@ -59,6 +62,8 @@ def map_scene(  # noqa: PLR0913
         settings: threshold, smallest lake, overlap, batch size.
         device: `auto`, `cpu`, `cuda` or `mps`.
         offset: DN to add in a scene that does not tell; see `open_scene`.
+        dem: tiles of an elevation model, or folders of them: adds what it tells of each lake to the layer.
+        glaciers: a layer of glacier outlines: adds the nearest glacier and the type of each lake.
         progress: show a bar on the standard error.
 
     Returns:
@@ -70,7 +75,7 @@ def map_scene(  # noqa: PLR0913
     """
     predictor = load_model(model)
     opened = scene if isinstance(scene, Scene) else open_scene(scene, predictor.bands, offset=offset)
-    job = plan_scene(opened, predictor, settings, _read_area(aoi))
+    job = plan_scene(opened, predictor, settings, _read_area(aoi), read_surroundings(dem, glaciers))
 
     from glofgeo.inference.batches import make_batcher
 

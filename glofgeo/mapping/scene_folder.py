@@ -145,7 +145,14 @@ def _identity(folder: Path) -> int | None:
         return None
 
 
-def fingerprint(scene: Scene, model: str, window: int, aoi: gpd.GeoDataFrame | None, settings: MapConfig) -> str:
+def fingerprint(
+    scene: Scene,
+    model: str,
+    window: int,
+    aoi: gpd.GeoDataFrame | None,
+    settings: MapConfig,
+    surroundings: list[Any] | None = None,
+) -> str:
     """SHA-256 of everything that decides what the map of a scene says.
 
     A scene counts as the same while the names, sizes and times of change of its files, and its radiometry, are.
@@ -156,6 +163,7 @@ def fingerprint(scene: Scene, model: str, window: int, aoi: gpd.GeoDataFrame | N
         window: side in pixels of what the model is given.
         aoi: where.
         settings: how.
+        surroundings: what tells the files of DEM and glaciers from others.
     """
     layers = [scene.layers[band] for band in scene.bands] + ([scene.classification] if scene.classification else [])
     several = isinstance(scene.path, str) or scene.path.is_dir()
@@ -169,6 +177,8 @@ def fingerprint(scene: Scene, model: str, window: int, aoi: gpd.GeoDataFrame | N
         "settings": {name: value for name, value in asdict(settings).items() if name not in _PACE},
         "glofgeo": __version__,
     }
+    if surroundings is not None:  # maps without these keep the fingerprint that they had
+        facts["surroundings"] = surroundings
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapely import Point
 
-from datasets_def.dates import decimal_year, mapped_in
+from datasets_def.dates import day_in, decimal_year, mapped_in
 from glofgeo.errors import GlofgeoError
 
 
@@ -66,3 +66,8 @@ def test_the_icimod_inventories_tell_their_years(real_data):
         assert found.notna().mean() > 0.98
         # The inventory of 2000 takes a few lakes from images as late as 2010.
         assert (found - year).abs().median() <= 1 and (found - year).abs().quantile(0.95) < 6
+
+
+def test_a_text_is_asked_for_its_day():
+    assert day_in("LT05_L1TP_152035_20000908_20200907") == "2000-09-08"
+    assert (day_in("mapped in 2011"), day_in("2024-10-15 04:57:01+00:00"), day_in("")) == ("2011", "2024-10-15", "")

@@ -1,5 +1,7 @@
 """Reading files on the network: what arrives is right, or it is told that nothing did."""
 
+import shutil
+
 import numpy as np
 import pytest
 import rasterio
@@ -113,6 +115,18 @@ def test_the_least_used_files_are_closed_and_opened_again(server, rasters, monke
     for _ in range(2):
         for name in ("DEFLATE", "LZW", "NONE"):
             np.testing.assert_array_equal(read_in_place(f"{server.url}/{name}.tif", window), expected)
+
+
+@pytest.mark.parametrize("kind", [0, 503, "cut"])
+def test_storage_is_read_by_what_the_environment_says(server, rasters, monkeypatch, kind):
+    (rasters / "bucket").mkdir(exist_ok=True)
+    shutil.copy(rasters / "DEFLATE.tif", rasters / "bucket")
+    settings = {"S3_ENDPOINT": server.url.removeprefix("http://"), "HTTPS": "NO", "VIRTUAL_HOSTING": "FALSE"}
+    for name, value in (settings | {"NO_SIGN_REQUEST": "YES"}).items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    server.fail(Fault(kind, match="DEFLATE.tif", first=2, last=3))
+    with rasterio.open(rasters / "plain.tif") as source:
+        np.testing.assert_array_equal(read_in_place("s3://bucket/DEFLATE.tif", window), window(source))
 
 
 def test_storage_without_keys_says_what_to_set(web, monkeypatch):

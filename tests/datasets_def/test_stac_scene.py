@@ -34,12 +34,12 @@ def without_metadata(item):
     del item["assets"]["product_metadata"]
 
 
-def test_a_scene_in_place_is_the_product(web, product):
-    here, there = open_scene(product[0]), open_scene(f"{web.url}/item.json")
+def test_a_scene_in_place_is_the_product(web, kept):
+    here, there = open_scene(kept), open_scene(f"{web.url}/item.json")
     for fact in ("id", "grid", "datetime", "baseline", "level", "radiometry", "bands", "has_cloud_mask"):
         assert getattr(there, fact) == getattr(here, fact), fact
     assert there.path == f"{web.url}/item.json"
-    window = Window(37, 41, 200, 150)
+    window = Window(37, 41, 100, 110)
     for one, other in zip(here.load(window), there.load(window), strict=True):
         np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(here.classes(), there.classes())
@@ -149,16 +149,24 @@ def test_bands_on_another_grid_are_refused(mine):
         open_scene(change(lambda item: None))
 
 
-def test_metadata_that_cannot_be_had_are_named_unless_the_files_tell(web, mine):
+def test_metadata_that_cannot_be_had_are_named(web):
     web.fail(Fault(404, match="product_metadata"))
     with pytest.raises(GlofgeoError, match=r"product_metadata\.xml: cannot be read \(HTTP 404\)"):
         open_scene(f"{web.url}/item.json")
 
 
+def test_metadata_that_cannot_be_had_are_not_missed_where_the_files_tell(mine):
+    folder, change = mine
+    item = change(lambda item: item["assets"]["product_metadata"].update(href="./gone.xml"))
+    for band in DEFAULT_BANDS:
+        set_scale(folder / f"{band}.tif", 1e-4, -0.1)
+    assert open_scene(item).radiometry.endswith("from the file's scale and offset")
+
+
 @pytest.mark.parametrize("kind", [429, 500, 503, 403, "cut"])
-def test_items_and_metadata_come_after_failures(web, product, kind):
+def test_items_and_metadata_come_after_failures(web, kept, kind):
     web.fail(Fault(kind, match=".json", last=2), Fault(kind, match=".xml", last=2))
-    assert open_scene(f"{web.url}/item.json").radiometry == open_scene(product[0]).radiometry
+    assert open_scene(f"{web.url}/item.json").radiometry == open_scene(kept).radiometry
 
 
 def test_what_is_no_item_is_refused(web, cogs):

@@ -42,7 +42,7 @@ def add_scene(server, product, tmp_path_factory):
             assets[key] = _serve(
                 server, f"/{name}/{band}.tif", path.read_bytes(), "image/tiff; profile=cloud-optimized"
             )
-        xml = _metadata_of(product[0], baseline)
+        xml = _metadata_of(product[0], baseline, name)
         assets["product_metadata"] = _serve(server, f"/{name}/product_metadata.xml", xml, "application/xml")
         properties = {
             "datetime": f"{when:%Y-%m-%dT%H:%M:%S}Z", "platform": f"sentinel-2{platform.lower()}",
@@ -99,10 +99,10 @@ def _cog_of(product: Path, band: str, path: Path, *, scale: bool, clouded: float
     return path
 
 
-def _metadata_of(product: Path, baseline: str) -> bytes:
+def _metadata_of(product: Path, baseline: str, name: str) -> bytes:
     text = (product / "MTD_MSIL2A.xml").read_text()
     text = re.sub(r"(<PROCESSING_BASELINE>)[\d.]+", rf"\g<1>{baseline}", text)
-    return text.encode()
+    return text.replace(product.name, f"{name}.SAFE").encode()
 
 
 def _footprint(product: Path) -> dict:

@@ -1,6 +1,6 @@
 """Of what catalogues list, one scene of each acquisition is kept, and the best of each season."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +11,10 @@ from shapely.geometry import box
 
 from glofgeo.fetch.catalogs import KNOWN, Catalog, find_catalogs
 from glofgeo.fetch.choose import best, by_season, fill_gaps, likely, needed_tiles, newest
+from glofgeo.fetch.plan import Chosen, gaps
+from glofgeo.fetch.query import Query
 from glofgeo.fetch.rank import Seen, seen_in
+from glofgeo.fetch.scene_files import SceneFiles
 from glofgeo.fetch.search import Found
 
 TILE = box(86, 27, 87, 28)
@@ -115,3 +118,12 @@ def test_other_catalogues_are_refused(text):
 
     with pytest.raises(GlofgeoError, match="catalogue"):
         find_catalogs(text)
+
+
+def test_a_season_without_a_scene_is_told():
+    query = Query(TILE, date(2022, 9, 1), date(2024, 11, 30), (9, 10, 11), 20)
+    scenes = [scene("2022-10-05"), scene("2024-10-05"), scene("2024-10-05", tile="45RUL")]
+    chosen = [Chosen(SceneFiles(one, {}), Seen(1, 0), False) for one in scenes]
+    assert [line.partition(":")[0] for line in gaps(query, scenes, chosen)] == [
+        "45RUL, 2022", "45RUL, 2023", "45RVL, 2023",
+    ]  # fmt: skip

@@ -111,14 +111,18 @@ def test_without_any_word_on_the_offset_a_crop_is_refused(found, area, tmp_path)
         fetch(scene, area, tmp_path)
 
 
-def test_metadata_that_contradict_the_images_are_refused(found, area, server, tmp_path):
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [(b">-1000<", b">-999<", r"-1000 DN.* -999"), (b"_R119_", b"_R076_", "R076.*, not .*R119")],
+)
+def test_metadata_that_contradict_the_images_are_refused(found, area, server, tmp_path, old, new, words):
     scene = found()
     path = f"/{scene.name}/product_metadata.xml"
-    server.files[path] = server.files[path].replace(b">-1000<", b">-999<")
+    server.files[path] = server.files[path].replace(old, new)
     server.move_out()
     scene.raw["assets"]["product_metadata"] = {"href": f"{server.url}{path}", "type": "application/xml"}
     scene = Found(read_item(scene.raw), scene.raw, scene.catalog)
-    with pytest.raises(GlofgeoError, match=r"-1000 DN.* -999"):
+    with pytest.raises(GlofgeoError, match=words):
         fetch(scene, area, tmp_path)
 
 

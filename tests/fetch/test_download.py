@@ -14,7 +14,7 @@ from glofgeo.fetch.remote_file import CHUNK, RemoteFile
 
 from .conftest import random_bytes
 
-CONTENT = random_bytes(5 * CHUNK + 77)
+CONTENT = random_bytes(20 * CHUNK + 77)
 SIZE = len(CONTENT)
 MULTIHASH = "1220" + hashlib.sha256(CONTENT).hexdigest()
 

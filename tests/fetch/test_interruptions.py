@@ -41,7 +41,7 @@ def start(server, out):
 
 
 def serve(server):
-    contents = {name: random_bytes(10 * CHUNK + number, seed=number) for number, name in enumerate(NAMES)}
+    contents = {name: random_bytes(40 * CHUNK + number, seed=number) for number, name in enumerate(NAMES)}
     for name, content in contents.items():
         server.files[f"/{name}"] = content
     server.piece_pause_s = 0.02

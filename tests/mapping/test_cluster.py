@@ -31,7 +31,7 @@ COMMAND = Path(sys.executable).parent / "glofgeo"
 PRELOAD = f"""
 import os, time
 import glofgeo.mapping.cluster as cluster
-mapped = cluster.run_job
+from glofgeo.mapping.scene import run_job as mapped
 def run_job(job, batcher, out):
     if job.scene.id == "{BAD}":
         os._exit(9)
@@ -142,7 +142,7 @@ def test_a_killed_client_is_started_again_and_goes_on(cluster, scenes, checkpoin
         time.sleep(0.05)
     process.kill()
     process.wait()
-    result = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    result = subprocess.run(words, capture_output=True, text=True, timeout=900)
     assert result.returncode == 0, result.stderr
     assert "mapped before" in result.stdout and "Dask: http" in result.stderr
     assert hidden(tmp_path / "maps") == []
@@ -160,7 +160,7 @@ def test_an_adaptive_cluster_grows_and_the_command_waits_for_its_workers(scenes,
             client.write_scheduler_file(str(address))
         words = ["map", "--scene", f"@{listed}", "--checkpoint", checkpoint, "--out", "maps", "--dask", address]
         words = [COMMAND, *words]
-        result = subprocess.run(words, capture_output=True, text=True, timeout=300, cwd=tmp_path)
+        result = subprocess.run(words, capture_output=True, text=True, timeout=900, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     for scene in scenes[:-1]:
         assert files(tmp_path / "maps", scene.stem) == files(alone, scene.stem)
@@ -169,7 +169,7 @@ def test_an_adaptive_cluster_grows_and_the_command_waits_for_its_workers(scenes,
 def test_a_cluster_of_this_machine_maps_with_relative_paths(scenes, checkpoint, alone, tmp_path):
     words = [COMMAND, "map", "--scene", *(scene.name for scene in scenes[:2]), "--checkpoint", checkpoint]
     words += ["--out", tmp_path / "maps", "--dask", "auto"]
-    result = subprocess.run(words, capture_output=True, text=True, timeout=300, cwd=scenes[0].parent)
+    result = subprocess.run(words, capture_output=True, text=True, timeout=900, cwd=scenes[0].parent)
     assert result.returncode == 0, result.stderr
     for scene in scenes[:2]:
         assert files(tmp_path / "maps", scene.stem) == files(alone, scene.stem)

@@ -7,9 +7,12 @@ import sys
 import pytest
 from range_server import Fault
 
+from datasets_def import open_scene
+from datasets_def.bands import DEFAULT_BANDS
 from datasets_def.in_place import close_all
 from glofgeo.errors import GlofgeoError
 from glofgeo.mapping.batch import map_scenes
+from glofgeo.mapping.deepness_layer import write_stack
 from glofgeo.mapping.scene_folder import read_record
 from glofgeo.mapping.scene_list import list_scenes
 from glofgeo.models import load_model
@@ -38,22 +41,24 @@ def content(folder):
     return {name: (folder / name).read_bytes() for name in RASTERS}
 
 
-def test_a_map_in_place_is_that_of_the_files_byte_by_byte(web, cogs, product, model, tmp_path):
-    scenes = {"item": cogs / "item.json", "product": product[0], "web": f"{web.url}/item.json"}
-    maps = {name: map_scenes([scene], model, out=tmp_path / name).mapped[0] for name, scene in scenes.items()}
-    assert content(maps["web"]) == content(maps["item"])
-    for fact in ("scene", "acquired", "baseline", "radiometry", "observed_share", "lakes", "lake_area_m2"):
-        assert read_record(maps["web"])[fact] == read_record(maps["product"])[fact], fact
-    assert maps["web"].name == maps["product"].name
+@pytest.fixture(scope="module")
+def of_product(kept, checkpoint, tmp_path_factory):
+    """The map of the product itself."""
+    return map_scenes([kept], load_model(checkpoint), out=tmp_path_factory.mktemp("whole")).mapped[0]
 
 
-def test_failures_on_the_way_change_nothing(web, cogs, model, tmp_path):
-    whole = map_scenes([cogs / "item.json"], model, out=tmp_path / "whole").mapped[0]
-    for kind in (429, 503, 403, "cut"):
-        close_all()
-        web.fail(Fault(kind, match=".tif", first=2, every=5))
-        report = map_scenes([f"{web.url}/item.json"], model, out=tmp_path / str(kind))
-        assert content(report.mapped[0]) == content(whole)
+def test_a_map_in_place_is_that_of_the_product_byte_by_byte(web, of_product, model, tmp_path):
+    here = map_scenes([f"{web.url}/item.json"], model, out=tmp_path).mapped[0]
+    assert here.name == of_product.name
+    assert content(here) == content(of_product)
+    for fact in ("acquired", "baseline", "radiometry", "observed_share", "lakes", "lake_area_m2"):
+        assert read_record(here)[fact] == read_record(of_product)[fact], fact
+
+
+@pytest.mark.parametrize("kind", [503, "cut"])
+def test_failures_on_the_way_change_nothing(web, of_product, model, tmp_path, kind):
+    web.fail(Fault(kind, match=".tif", first=2, every=5))
+    assert content(map_scenes([f"{web.url}/item.json"], model, out=tmp_path).mapped[0]) == content(of_product)
 
 
 def test_a_search_result_gives_its_scenes_and_one_that_fails_stops_no_other(web, search, model, tmp_path):
@@ -95,6 +100,25 @@ def test_an_empty_search_is_told(tmp_path):
     path.write_text('{"type": "FeatureCollection", "features": []}')
     with pytest.raises(GlofgeoError, match=r"search\.json: holds no STAC item"):
         list_scenes([f"@{path}"])
+
+
+def test_what_is_not_read_in_place_names_the_command_that_fetches_it(web, cogs, checkpoint, tmp_path, refused):
+    (cogs / "jp2.json").write_text((cogs / "item.json").read_text().replace(".tif", ".jp2"))
+    line = refused("map", "--scene", f"{web.url}/jp2.json", "--checkpoint", checkpoint, "--out", tmp_path)
+    assert line.endswith("download it first: glofgeo fetch --aoi AREA --from 2024-10-15 --to 2024-10-15")
+
+
+def test_a_layer_for_qgis_is_not_made_of_what_lies_elsewhere(web, tmp_path):
+    scene = open_scene(f"{web.url}/item.json")
+    with pytest.raises(GlofgeoError, match="lies on the network, and QGIS would not read it as well; download it"):
+        write_stack(scene, tmp_path, DEFAULT_BANDS)
+
+
+def test_info_tells_of_a_scene_where_it_is(web, run, kept):
+    status, told, _ = run("info", f"{web.url}/item.json")
+    assert status == 0
+    assert kept.stem in told
+    assert "(DN -1000) / 10000, from the product's metadata" in told
 
 
 def test_the_command_maps_in_place_in_spite_of_failures_and_prints_no_secret(web, checkpoint, tmp_path):

@@ -216,6 +216,17 @@ def test_islands_are_holes_and_specks_of_land_are_not():
     assert lakes.n_px.item() == 30 * 30 - 16
 
 
+def test_pixels_at_other_thresholds_are_those_of_the_lake_and_its_ring():
+    percent = np.zeros((30, 30), np.uint8)
+    percent[10:20, 10:20] = 40  # a blurred shore
+    percent[12:18, 12:18] = 60
+    percent[13:17, 13:17] = 90
+    percent[2, 2] = percent[25, 25] = 45  # elsewhere
+    percent[14, 19] = 255
+    lakes, _ = outlines(percent)
+    assert (lakes.n_px.item(), lakes.n_px_30.item(), lakes.n_px_70.item()) == (36, 99, 16)
+
+
 def test_surroundings_and_edge():
     percent = np.zeros((30, 30), np.uint8)
     percent[12:15, 12:15] = 100
@@ -258,4 +269,5 @@ def test_no_lakes_give_an_empty_layer_of_the_same_shape():
     assert len(empty) == 0
     assert empty.crs == "EPSG:32645"
     assert (empty.dtypes == some.dtypes).all()
-    assert set(some.columns) == {"n_px", "prob_mean", "prob_p10", "valid_frac", "touches_edge", "geometry"}
+    figures = {"n_px", "n_px_30", "n_px_70", "prob_mean", "prob_p10", "valid_frac", "touches_edge"}
+    assert set(some.columns) == figures | {"geometry"}

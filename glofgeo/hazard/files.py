@@ -1,0 +1,115 @@
+"""Writes the sheets of lakes: tables, a GeoPackage, and a report to read."""
+
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+import pyogrio
+import shapely
+
+from datasets_def.atomic import written_beside
+from glofgeo.hazard.assess import Sheet
+from glofgeo.hazard.criteria import AREA_AUC, CRITERIA
+from glofgeo.hazard.lakes import LakeLayer
+from glofgeo.hazard.report import report_html
+from glofgeo.hazard.sheet import INDICATORS
+
+FILES = ("hazard.csv", "criteria.csv", "hazard.gpkg", "hazard.html")
+
+
+def write_sheets(out: Path, lakes: LakeLayer, sheets: list[Sheet], facts: dict[str, str]) -> None:
+    """Writes `hazard.csv`, `criteria.csv`, `hazard.gpkg` and `hazard.html` into a folder, each whole or not at all.
+
+    Args:
+        out: the folder; made if need be. Files of these names are replaced.
+        lakes: the lakes.
+        sheets: of each.
+        facts: what all of it rests on (layer, DEM, its date, glaciers), for the report and the tables.
+
+    Raises:
+        OSError: If the folder cannot be written.
+    """
+    with written_beside(out / "hazard.csv") as part:
+        indicator_table(lakes, sheets, facts).to_csv(part, index=False)
+    with written_beside(out / "criteria.csv") as part:
+        criteria_table(lakes, sheets).to_csv(part, index=False)
+    with written_beside(out / "hazard.gpkg") as part:
+        _write_layers(part, lakes, sheets, facts)
+    with written_beside(out / "hazard.html") as part:
+        part.write_text(report_html(lakes, sheets, facts), encoding="utf-8")
+
+
+def indicator_table(lakes: LakeLayer, sheets: list[Sheet], facts: dict[str, str]) -> pd.DataFrame:
+    """One row a lake and indicator: value, unit, lake area, method, source, evidence, range, date of the DEM, notes."""
+    return pd.DataFrame(
+        {
+            "lake_id": name,
+            "date": date,
+            "indicator": indicator.name,
+            "value": sheet.values[indicator.key],
+            "unit": indicator.unit,
+            "lake_area_km2": sheet.values["area_km2"],
+            "method": indicator.method,
+            "source": indicator.source,
+            "evidence": indicator.evidence,
+            "range": indicator.takes,
+            "dem_date": facts["DEM date"],
+            "notes": "; ".join(sheet.notes),
+        }
+        for name, date, sheet in zip(lakes.names, lakes.dates, sheets, strict=True)
+        for indicator in INDICATORS
+    )
+
+
+def criteria_table(lakes: LakeLayer, sheets: list[Sheet]) -> pd.DataFrame:
+    """One row a lake and criterion: whether it fires, and how well it alone, and area alone, tell lakes that burst."""
+    return pd.DataFrame(
+        {
+            "lake_id": name,
+            "date": date,
+            "criterion": criterion.text,
+            "fires": {None: "not known", True: "yes", False: "no"}[criterion.fires(sheet.values)],
+            "value": sheet.values[criterion.column],
+            "lake_area_km2": sheet.values["area_km2"],
+            "auc_alone": criterion.auc,
+            "auc_of_area": AREA_AUC,
+            "fired_at_burst": criterion.fired[0] if criterion.fired else None,
+            "fired_at_others": criterion.fired[1] if criterion.fired else None,
+            "source": criterion.source,
+        }
+        for name, date, sheet in zip(lakes.names, lakes.dates, sheets, strict=True)
+        for criterion in CRITERIA
+    )
+
+
+def _write_layers(path: Path, lakes: LakeLayer, sheets: list[Sheet], facts: dict[str, str]) -> None:
+    """Layers `lakes` (indicators and criteria in columns) and `flow_paths`, and the table `indicators`."""
+    names = pd.DataFrame({"lake_id": lakes.names, "date": lakes.dates})
+    values = pd.DataFrame([sheet.values for sheet in sheets])
+    fired = pd.DataFrame(
+        [{f"c_{each.key}": each.fires(sheet.values) for each in CRITERIA} for sheet in sheets], dtype="boolean"
+    )
+    notes = pd.DataFrame({"dem_date": facts["DEM date"], "notes": ["; ".join(sheet.notes) for sheet in sheets]})
+    outlines = [shapely.multipolygons(shapely.get_parts(shape)) for shape in lakes.outlines]
+    table = pd.concat([names, values, fired, notes], axis=1).astype({"rgi_id": "str", "dam_type": "str"})
+    _write(path, gpd.GeoDataFrame(table, geometry=outlines, crs="EPSG:4326"), "lakes", "MultiPolygon")
+    has = [sheet.path is not None for sheet in sheets]
+    columns = ["area_km2", "path_km", "path_drop_m", "downstream_deg"]
+    paths = pd.concat([names, values[columns]], axis=1)[has].reset_index(drop=True)
+    lines = [sheet.path for sheet in sheets if sheet.path is not None]
+    _write(path, gpd.GeoDataFrame(paths, geometry=lines, crs="EPSG:4326"), "flow_paths", "LineString")
+    rows = [
+        {"column": i.key, "indicator": i.name, "unit": i.unit, "method": i.method, "range": i.takes, "source": i.source,
+         "evidence": i.evidence}
+        for i in INDICATORS
+    ]  # fmt: skip
+    pyogrio.write_dataframe(pd.DataFrame(rows), path, layer="indicators", driver="GPKG", append=True)
+
+
+def _write(path: Path, frame: gpd.GeoDataFrame, layer: str, kind: str) -> None:
+    options: dict[str, Any] = {"GEOMETRY_NAME": "geom", "SPATIAL_INDEX": "YES"}
+    pyogrio.write_dataframe(
+        frame, path, layer=layer, driver="GPKG", geometry_type=kind, append=path.exists(), layer_options=options,
+        dataset_options={} if path.exists() else {"VERSION": "1.2"},
+    )  # fmt: skip

@@ -1,0 +1,135 @@
+"""Assesses all lakes of a layer, anyone's: their names, dates, dams, and outlines at the time of the DEM."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import shapely
+from rasterio.env import Env
+from shapely.geometry.base import BaseGeometry
+
+from datasets_def.dates import COLUMNS as DATE_COLUMNS
+from datasets_def.dates import day_in
+from datasets_def.elevation import Dem
+from datasets_def.polygons import read_polygons
+from datasets_def.reproject import to_degrees
+from glofgeo.errors import GlofgeoError
+from glofgeo.hazard.assess import Sheet, assess_lake
+from glofgeo.inventory import lake_ids
+from glofgeo.inventory.attributes import name_suffix
+
+_NAMES = ("lake_id", "glims_id", "gl_id", "lakedb_id", "id")
+_DAMS = ("dam_type", "type")
+
+# The years in which the elevation models that one can download were sensed, by the names of their tiles.
+_DEM_YEARS = (
+    (re.compile(r"copernicus_dsm", re.IGNORECASE), "2011-2015 (Copernicus GLO)"),
+    (re.compile(r"^[ns]\d\d[ew]\d{3}.*(1arc|3arc|\.hgt)", re.IGNORECASE), "2000 (SRTM)"),
+    (re.compile(r"^alpsmlc30", re.IGNORECASE), "2006-2011 (AW3D30)"),
+    (re.compile(r"^astgtm", re.IGNORECASE), "2000-2013 (ASTER GDEM)"),
+)
+
+
+@dataclass(frozen=True)
+class LakeLayer:
+    """The lakes to assess.
+
+    Attributes:
+        names: one each, unique.
+        outlines: in EPSG:4326.
+        dates: as the layer has them; empty where it has none.
+        dams: types of dams as the layer has them; empty where it has none.
+    """
+
+    names: list[str]
+    outlines: gpd.GeoSeries
+    dates: list[str]
+    dams: list[str]
+
+
+def read_lakes(path: Path) -> LakeLayer:
+    """Reads a layer of lakes: glofgeo's own, ICIMOD's, or any other.
+
+    Names and dates are taken from the columns that hold them in these; lakes that share a name, or a name and a date,
+    get a letter, and lakes without one are named after their place.
+
+    Raises:
+        GlofgeoError: If the layer cannot be read or has no polygons.
+    """
+    frame = read_polygons(path, "lakes")
+    columns = {str(name).lower(): name for name in frame.columns}
+
+    def texts(wanted: tuple[str, ...]) -> list[str]:
+        name = next((columns[each] for each in wanted if each in columns), None)
+        return [""] * len(frame) if name is None else ["" if pd.isna(v) else str(v) for v in frame[name]]
+
+    places = lake_ids(frame)
+    names, dates = texts(_NAMES), [day_in(text) for text in texts(DATE_COLUMNS)]
+    taken: dict[tuple[str, str], int] = {}
+    for i, (name, date) in enumerate(zip(names, dates, strict=True)):
+        names[i] = name or places[i]
+        number = taken.get((names[i], date), 0)
+        taken[names[i], date] = number + 1
+        names[i] += name_suffix(number)
+    return LakeLayer(names, to_degrees(frame.geometry), dates, texts(_DAMS))
+
+
+def assess_lakes(
+    lakes: LakeLayer,
+    dem: Dem,
+    glaciers: gpd.GeoDataFrame,
+    then: gpd.GeoSeries | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> list[Sheet]:
+    """Assesses lakes one after the other.
+
+    Args:
+        lakes: the layer.
+        dem: the DEM.
+        glaciers: as `read_glaciers` gives them.
+        then: outlines at the time of the DEM, in EPSG:4326; a lake's own is that which it shares most area with.
+        advance: receives the number of lakes done since the last call.
+
+    Raises:
+        GlofgeoError: If no lake lies on the DEM, or it cannot be read.
+    """
+    before = _outlines_then(lakes.outlines, then)
+    sheets = []
+    with Env(GDAL_CACHEMAX=256):
+        for outline, old, dam in zip(lakes.outlines, before, lakes.dams, strict=True):
+            sheets.append(assess_lake(outline, dem, glaciers, old, dam))
+            if then is not None and old is None:
+                sheets[-1].notes.append(
+                    "no outline of the DEM's time meets it: its level is taken from the one of today"
+                )
+            if advance:
+                advance(1)
+    if all(np.isnan(sheet.values["level_m"]) for sheet in sheets):  # type: ignore[arg-type]
+        raise GlofgeoError(f"{dem.files[0]}: the DEM covers none of the lakes", "check both in QGIS", argument="dem")
+    return sheets
+
+
+def dem_date(dem: Dem, given: str | None = None) -> str:
+    """Tells when a DEM was sensed, as given or by the names of its tiles."""
+    if given:
+        return given
+    known = {years for path in dem.files for pattern, years in _DEM_YEARS if pattern.search(path.name)}
+    return ", ".join(sorted(known)) or "unknown"
+
+
+def _outlines_then(now: gpd.GeoSeries, then: gpd.GeoSeries | None) -> list[BaseGeometry | None]:
+    if then is None or not len(then):
+        return [None] * len(now)
+    shapes: npt.NDArray[np.object_] = np.array(then.array, dtype=object)
+    tree = shapely.STRtree(shapes)
+    found: list[BaseGeometry | None] = []
+    for outline in now:
+        hits = tree.query(outline, predicate="intersects")
+        shared = shapely.area(shapely.intersection(shapes[hits], outline))
+        found.append(shapes[hits[shared.argmax()]] if len(hits) else None)
+    return found

@@ -1,0 +1,116 @@
+"""The report of `hazard`: one HTML file without scripts, pictures or anything from the net."""
+
+import math
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from glofgeo.hazard.assess import Sheet
+from glofgeo.hazard.criteria import AREA_AUC, CRITERIA, NOT_COMPUTED, RANKINGS, RANKINGS_SOURCE
+from glofgeo.hazard.lakes import LakeLayer
+from glofgeo.hazard.sheet import INDICATORS, Indicator
+
+_STYLE = """
+body { font: 15px/1.45 sans-serif; max-width: 60em; margin: 1em auto; padding: 0 1em; color: #123 }
+table { border-collapse: collapse; margin: .5em 0 1em; display: block; overflow-x: auto }
+td, th { border-bottom: 1px solid #cdd; padding: .2em .6em; text-align: left; vertical-align: top }
+td.n { text-align: right; white-space: nowrap }
+.yes { font-weight: bold } .note { color: #a40 } summary { cursor: pointer }
+"""
+
+# Columns of the table of all lakes.
+_OVERVIEW = ("area_km2", "vol_low_mm3", "vol_high_mm3", "sla_deg", "pfv_mm3", "avalanche_deg", "rockfall_deg",
+             "dist_glacier_m", "catchment_km2", "downstream_deg")  # fmt: skip
+
+_MARKS = {None: "not known", True: "yes", False: "no"}
+
+
+def report_html(lakes: LakeLayer, sheets: list[Sheet], facts: dict[str, str]) -> str:
+    """Gives the report: what it rests on, all lakes by area, a sheet for each, how single criteria fare, and methods.
+
+    Args:
+        lakes: the lakes.
+        sheets: of each.
+        facts: what all of it rests on.
+    """
+    order = sorted(range(len(sheets)), key=lambda i: -_number(sheets[i].values["area_km2"]))
+    by_key = {indicator.key: indicator for indicator in INDICATORS}
+    head = ["lake", *(f"{by_key[key].name} ({by_key[key].unit})" for key in _OVERVIEW)]
+    overview = _table(
+        head, ([f'<a href="#l{i}">{escape(lakes.names[i])}</a>', *_cells(sheets[i], _OVERVIEW, by_key)] for i in order)
+    )
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Outburst hazard of glacial lakes: indicators</title><style>{_STYLE}</style></head><body>
+<h1>Outburst hazard of glacial lakes: indicators</h1>
+<p>{len(sheets)} lakes. No score is given: area alone tells lakes that burst from others about as well as any index
+(AUC {AREA_AUC:.2f}). Read each indicator with its source, beside the lake's area.</p>
+{_table(["what it rests on", ""], ([escape(name), escape(text)] for name, text in facts.items()))}
+<h2>All lakes, the largest first</h2>{overview}
+<h2>Each lake</h2>{"".join(_sheet(i, lakes, sheets[i]) for i in order)}
+<h2>How well single quantities tell lakes that burst</h2>
+<p>{escape(RANKINGS_SOURCE)}: 30 of 3,387 lakes burst. AUC is the chance that a lake that burst ranks above one that did
+not: 0.5 is a coin's. Their areas are of 2005 and later, after some of the floods.</p>
+{_table(["quantity", "AUC"], ([escape(name), f"{auc:.2f}"] for _, name, auc in RANKINGS))}
+<p>Published criteria that are not computed here: {escape("; ".join(NOT_COMPUTED))}.</p>
+<h2>Methods</h2>
+<p>Evidence: V, read in the source; S, in public code of others only; C, computed here. Nothing is given beyond a range.
+</p>
+{_table(["indicator", "unit", "method", "range", "source", "evidence"], (_method(i) for i in INDICATORS))}
+</body></html>
+"""
+
+
+def _sheet(number: int, lakes: LakeLayer, sheet: Sheet) -> str:
+    date = f", {escape(lakes.dates[number])}" if lakes.dates[number] else ""
+    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in sheet.notes)
+    glacier = sheet.values["rgi_id"]
+    near = f"<p>Nearest glacier: {escape(str(glacier))}</p>" if glacier else ""
+    values = _table(
+        ["indicator", "value", "unit"],
+        ([escape(i.name), (shown(sheet.values[i.key], i.digits), "n"), escape(i.unit)] for i in INDICATORS),
+    )
+    criteria = _table(
+        ["criterion", "fires", "AUC alone", "AUC of area", "fires at lakes that burst / others", "source"],
+        (
+            [escape(c.text), (_MARKS[c.fires(sheet.values)], _MARKS[c.fires(sheet.values)]),
+             "" if c.auc is None else f"{c.auc:.2f}", f"{AREA_AUC:.2f}",
+             "" if c.fired is None else f"{c.fired[0]:.0%} / {c.fired[1]:.0%}", escape(c.source)]
+            for c in CRITERIA
+        ),
+    )  # fmt: skip
+    area = shown(sheet.values["area_km2"], 3)
+    return (
+        f'<details id="l{number}"><summary>{escape(lakes.names[number])}{date}: {area} km2</summary>'
+        f"{notes}{near}{values}{criteria}</details>"
+    )
+
+
+def shown(value: float | str | None, digits: int) -> str:
+    """Words a value for a reader; a dash where it is not known or withheld."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    return value if isinstance(value, str) else f"{value:,.{digits}f}"
+
+
+def _cells(sheet: Sheet, keys: Iterable[str], by_key: dict[str, Indicator]) -> list[tuple[str, str]]:
+    return [(shown(sheet.values[key], by_key[key].digits), "n") for key in keys]
+
+
+def _method(indicator: Indicator) -> list[str]:
+    fields = (indicator.name, indicator.unit, indicator.method, indicator.takes, indicator.source, indicator.evidence)
+    return [escape(text) for text in fields]
+
+
+def _table(head: list[str], rows: Iterable[Sequence[str | tuple[str, str]]]) -> str:
+    """A table; a cell is markup, or markup and its class."""
+    body = "".join(
+        "<tr>"
+        + "".join(f"<td>{c}</td>" if isinstance(c, str) else f'<td class="{c[1]}">{c[0]}</td>' for c in row)
+        + "</tr>"
+        for row in rows
+    )
+    return f"<table><tr>{''.join(f'<th>{escape(text)}</th>' for text in head)}</tr>{body}</table>"
+
+
+def _number(value: float | str | None) -> float:
+    return value if isinstance(value, float) else 0.0

@@ -1,0 +1,97 @@
+"""The verb `hazard`; parses and delegates."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from glofgeo.flags import UsageError, require_path
+from glofgeo.terminal import say
+
+# Between two lines of progress in a log.
+_PAUSE_S = 30.0
+
+
+def hazard(
+    lakes: Path,
+    /,
+    *,
+    dem: Annotated[list[Path], Parameter(consume_multiple=True)],
+    glaciers: Path,
+    out: Path = Path("hazard"),
+    dem_lakes: Path | None = None,
+    dem_date: str | None = None,
+) -> None:
+    """Gathers what speaks for and against an outburst of each lake: cited indicators, and no score.
+
+    Args:
+        lakes: lake polygons: a lakes.gpkg that glofgeo wrote, or any inventory.
+        dem: elevation model, one or several tiles or their folder.
+        glaciers: glacier outlines, such as RGI.
+        out: output folder, for hazard.html, hazard.csv, criteria.csv and hazard.gpkg.
+        dem_lakes: lake polygons of the time of the elevation model, from which the levels of the lakes are taken.
+        dem_date: when the elevation model was sensed, as it is to be stated; by default told by the names of its tiles.
+    """
+    if not dem:
+        raise UsageError("--dem names no elevation model: give one path or more.")
+    for flag, path in (("LAKES", lakes), ("--glaciers", glaciers), ("--dem-lakes", dem_lakes)):
+        require_path(flag, path)
+    from datasets_def.elevation import open_dem
+    from datasets_def.polygons import read_polygons
+    from datasets_def.reproject import to_degrees
+    from glofgeo.hazard.files import FILES, write_sheets
+    from glofgeo.hazard.lakes import assess_lakes, read_lakes
+    from glofgeo.hazard.lakes import dem_date as date_of
+    from glofgeo.inventory.glaciers import read_glaciers
+
+    ground = open_dem(dem)
+    layer, outlines = read_lakes(lakes), read_glaciers(glaciers)
+    then = to_degrees(read_polygons(dem_lakes, "lakes").geometry) if dem_lakes else None
+    with _progress(len(layer.names)) as advance:
+        sheets = assess_lakes(layer, ground, outlines, then, advance)
+    facts = {
+        "lakes": str(lakes),
+        "DEM": ", ".join(path.name for path in ground.files),
+        "DEM pixel": f"{ground.pixel_m:.0f} m",
+        "DEM date": date_of(ground, dem_date),
+        "lakes at the DEM's date": str(dem_lakes) if dem_lakes else "not given; today's outlines are taken",
+        "glaciers": str(glaciers),
+    }
+    write_sheets(out, layer, sheets, facts)
+    say(f"{out / FILES[-1]}: the sheets of {len(sheets)} lakes, to read; the same as {', '.join(FILES[:-1])}")
+
+
+@contextmanager
+def _progress(lakes: int) -> Iterator[Callable[[int], None]]:
+    """Shows a bar on the standard error; where that is no terminal, a plain line now and then."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    if console.is_terminal:
+        columns = (TextColumn("lakes"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task("", total=lakes)
+            yield lambda n: bar.advance(task, n)
+        return
+    done, started, told = 0, time.monotonic(), time.monotonic()
+
+    def advance(count: int) -> None:
+        nonlocal done, told
+        done, now = done + count, time.monotonic()
+        if now - told >= _PAUSE_S:
+            told, rate = now, done / (now - started)
+            left = (lakes - done) / rate / 60
+            console.print(f"{done}/{lakes} lakes, {rate:.2g}/s, about {left:.0f} min left", highlight=False)
+
+    yield advance

@@ -1,0 +1,90 @@
+"""What is known of a scene's ground besides its pixels: a DEM and glacier outlines fill further columns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import geopandas as gpd
+
+from datasets_def.elevation import Dem, open_dem
+from datasets_def.sun import scene_sun
+from glofgeo.inventory.glaciers import add_glaciers, read_glaciers
+from glofgeo.inventory.quality import qa_flags
+from glofgeo.inventory.terrain import add_terrain
+
+if TYPE_CHECKING:
+    from glofgeo.mapping.job import Job
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """A DEM, glacier outlines, or both.
+
+    Only names are kept, so that jobs travel lightly to the workers of a cluster.
+
+    Attributes:
+        dem: the DEM, if there is one.
+        glaciers: file of the outlines, if there is one.
+    """
+
+    dem: Dem | None
+    glaciers: Path | None
+
+    @property
+    def facts(self) -> list[Any]:
+        """What tells these files from others: names, sizes, times of change."""
+        files = [*(self.dem.files if self.dem else ()), *([self.glaciers] if self.glaciers else ())]
+        return [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+
+
+@lru_cache(maxsize=1)
+def _outlines(path: Path) -> gpd.GeoDataFrame:
+    """Reads glacier outlines once for all scenes."""
+    return read_glaciers(path)
+
+
+def read_surroundings(dem: Sequence[str | Path], glaciers: str | Path | None) -> Surroundings | None:
+    """Opens the files, once for all scenes.
+
+    Args:
+        dem: its tiles, or folders of them; none if there is no DEM.
+        glaciers: the layer of outlines, if there is one.
+
+    Returns:
+        None if there is neither.
+
+    Raises:
+        GlofgeoError: If one cannot be read.
+    """
+    if not dem and glaciers is None:
+        return None
+    opened = open_dem([Path(path).absolute() for path in dem]) if dem else None
+    outlines = None if glaciers is None else Path(glaciers).absolute()
+    if outlines is not None:
+        _outlines(outlines)
+    return Surroundings(opened, outlines)
+
+
+def add_surroundings(lakes: gpd.GeoDataFrame, outlines: gpd.GeoDataFrame, job: "Job") -> gpd.GeoDataFrame:
+    """Adds the columns of `FURTHER_COLUMNS` that the job's files suffice for; none if it has no such file.
+
+    Args:
+        lakes: as `describe_lakes` gives them.
+        outlines: the same lakes as `lake_polygons` gives them.
+        job: what was mapped.
+
+    Raises:
+        GlofgeoError: If the DEM cannot be read or does not cover the scene.
+    """
+    ground, scene = job.surroundings, job.scene
+    if ground is None:
+        return lakes
+    if ground.dem is not None:
+        lakes = add_terrain(lakes, ground.dem, job.area.grid, scene_sun(scene))
+    if ground.glaciers is not None:
+        lakes = add_glaciers(lakes, _outlines(ground.glaciers), job.pixel_m, scene.datetime)
+    each = lakes["area_m2"] / outlines["n_px"]
+    lakes = lakes.assign(area_lo_m2=each * outlines["n_px_70"], area_hi_m2=each * outlines["n_px_30"])
+    return lakes.assign(qa_flag=qa_flags(lakes))
