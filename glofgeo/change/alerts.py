@@ -68,10 +68,10 @@ def without_omissions(alerts: pd.DataFrame, series: pd.DataFrame, members: Seque
         members: for each alert, the `series_id` of its lake.
     """
     by_lake = series.groupby("series_id")
-    found = []
-    for row, member in zip(alerts.itertuples(), members, strict=True):
+    found: list[str] = []
+    for row, member in zip(alerts.to_dict("records"), members, strict=True):
         later = by_lake.get_group(member)
-        later = later[(later["date"] > row.date_after) & (later["n_lakes"] > 0)]
-        back = (later["area_m2"] >= _BACK * row.area_before_m2).any()
-        found.append("left_out" if row.finding == "missing" and back else row.finding)
-    return alerts.assign(finding=found)
+        later = later[(later["date"] > row["date_after"]) & (later["n_lakes"] > 0)]
+        back = (later["area_m2"] >= _BACK * row["area_before_m2"]).any()
+        found.append("left_out" if row["finding"] == "missing" and back else row["finding"])
+    return alerts.assign(finding=np.array(found, dtype=object))

@@ -60,8 +60,9 @@ def compare_layers(before: LakeLayer, after: LakeLayer) -> tuple[pd.DataFrame, L
     compared = ~rows["class"].isin(["carried_over", "not_observed", "weak_link"])
     rows["significant"] = compared & (rows["z"].abs() > SIGNIFICANT_Z)
     _add_rates(rows)
-    for name in ("lake_id", "lake_type", "elev_m", "basin"):
-        rows[name] = _of_largest(name, before, after, links)
+    for name in ("lake_id", "lake_type", "basin"):
+        rows[name] = _of_largest(name, before, after, links).fillna("")
+    rows["elev_m"] = _of_largest("elev_m", before, after, links)
     return rows, links
 
 

@@ -212,8 +212,8 @@ def _members(alerts: pd.DataFrame, layers: list[LakeLayer], graphs: list[Links],
     """The series of each alert's lake."""
     number = {layer.name: i for i, layer in enumerate(layers)}
     found = []
-    for row in alerts.itertuples():
-        graph = graphs[number[row.layer_before]]
-        lake = int(np.flatnonzero(graph.cluster_before == row.cluster_id)[0])
-        found.append(int(of_lake[row.layer_before][lake]))
+    for row in alerts.to_dict("records"):
+        graph = graphs[number[row["layer_before"]]]
+        lake = int(np.flatnonzero(graph.cluster_before == row["cluster_id"])[0])
+        found.append(int(of_lake[row["layer_before"]][lake]))
     return found

@@ -100,12 +100,11 @@ def _map(rows: pd.DataFrame, outlines: gpd.GeoSeries) -> str:
         shown = rows.loc[rows["change_m2"].abs().sort_values(ascending=False).index[:MOST_DISCS]]
         note = f"<p>The {MOST_DISCS} largest changes of {len(rows)}; all are in changes.gpkg.</p>"
     points = shapely.get_coordinates(shapely.point_on_surface(outlines.loc[shown.index].to_numpy()))
-    told = [
-        f"{row.lake_id or 'lake'}: {row[names['class']].replace('_', ' ')}, {row.area_before_m2 / 1e6:.3f} → "
-        f"{row.area_after_m2 / 1e6:.3f} km²" + ("" if pd.isna(row.z) else f", {row.z:+.1f} sigma")
-        for names in [{name: i for i, name in enumerate(shown.columns, 1)}]
-        for row in shown.itertuples()
-    ]
+    told = []
+    for row in shown.to_dict("records"):
+        sizes = f"{row['area_before_m2'] / 1e6:.3f} → {row['area_after_m2'] / 1e6:.3f} km²"
+        sigma = "" if pd.isna(row["z"]) else f", {row['z']:+.1f} sigma"
+        told.append(f"{row['lake_id'] or 'lake'}: {row['class'].replace('_', ' ')}, {sizes}{sigma}")
     area = shown[["area_before_m2", "area_after_m2"]].max(axis=1).to_numpy()
     return draw_map(points, shown["class"].tolist(), area, told) + note
 
@@ -236,7 +235,7 @@ def _unseen(changes: "Changes") -> str:
 
 def _issues(changes: "Changes") -> str:
     counts = changes.issues.groupby(["layer", "issue", "consequence"], sort=False).size().reset_index(name="rows")
-    told = [(row.layer, row.issue, row.rows, row.consequence) for row in counts.itertuples()]
+    told = counts[["layer", "issue", "rows", "consequence"]].to_numpy().tolist()
     head = ("Layer", "What is odd", "Entries", "What is made of it")
     return f"<h2>Oddities of the layers</h2><p>By row in issues.csv.</p>{_table(head, told)}"
 

@@ -112,6 +112,7 @@ def draw_series(rows: pd.DataFrame) -> str:
     wide, high = _CHART
     years = 1970 + rows["date"].astype("datetime64[ms, UTC]").astype("int64").to_numpy() / (365.25 * 86400e3)
     area, sigma = rows["area_m2"].to_numpy() / 1e6, rows["sigma_m2"].to_numpy() / 1e6
+    observed = rows["observed"].to_numpy(float)
     most = max((area + sigma).max(), 1e-6) * 1.05
     x = 40 + (years - years.min()) / max(np.ptp(years), 0.1) * (wide - 60)
     y = high - 20 - area / most * (high - 30)
@@ -120,8 +121,8 @@ def draw_series(rows: pd.DataFrame) -> str:
     drawn += f'<text x="2" y="14">{most / 1.05:.2g} km²</text><text x="20" y="{high - 20}">0</text>'
     for i, (state, used) in enumerate(zip(rows["state"], rows["used"], strict=True)):
         told = f"{rows['date'].iat[i]:%Y-%m-%d} ({rows['season'].iat[i]}): {area[i]:.4f} ± {sigma[i]:.4f} km²"
-        seen = rows["observed"].iat[i]
-        told += "" if pd.isna(seen) else f", {seen:.0%} seen"
+        seen = float(observed[i])
+        told += "" if np.isnan(seen) else f", {seen:.0%} seen"
         drawn += f'<line x1="{x[i]:.1f}" x2="{x[i]:.1f}" y1="{y[i] - error[i]:.1f}" y2="{y[i] + error[i]:.1f}"/>'
         drawn += (
             f'<circle cx="{x[i]:.1f}" cy="{y[i]:.1f}" r="4" class="{"used" if used else "unused"}" '

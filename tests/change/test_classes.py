@@ -117,3 +117,8 @@ def test_a_layer_without_lakes_loses_all_or_gains_all():
     assert classes(none, some) == {"new": 5}
     assert classes(some, none) == {"vanished": 5}
     assert classes(none, none) == {}
+
+
+def test_lakes_without_names_have_none():
+    rows, _ = compare_layers(layer([disc(2, 2, 0.1)], lake_id=[None]), layer([disc(2, 2, 0.2)], LATER, lake_id=[None]))
+    assert rows[["lake_id", "lake_type", "basin"]].iloc[0].tolist() == ["", "", ""]
