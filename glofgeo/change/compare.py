@@ -118,7 +118,7 @@ def compare(
         raise GlofgeoError(f"{len(dates)} dates for {len(layers)} layers", "give one for each", argument="dates")
     for date in dates:
         given_day(date)
-    given = list(dates) or [None] * len(layers)
+    given: list[str | None] = [*dates] or [None] * len(layers)
     read = [
         _layer(layer, date, number)
         for number, (layer, date) in enumerate(steps(list(zip(layers, given, strict=True)), "Reading", progress), 1)
@@ -191,7 +191,7 @@ def _in_order(layers: list[LakeLayer]) -> list[LakeLayer]:
     return sorted(layers, key=lambda layer: (layer.middle, layer.name))
 
 
-def _read_area(aoi: gpd.GeoDataFrame | str | Path | None) -> Any:
+def _read_area(aoi: Any) -> Any:
     """The area of interest on `PLANE`, in one piece."""
     if aoi is None:
         return None

@@ -77,7 +77,7 @@ def _head(changes: "Changes") -> str:
 
 
 def _budget(summary: pd.DataFrame) -> str:
-    told = []
+    told: list[tuple[Any, ...]] = []
     for row in summary[summary["clusters"] > 0].to_dict("records"):
         total = Total(row["change_m2"], row["sigma_independent_m2"], row["sigma_correlated_m2"])
         name = _Html(f"<i class={row['class']}></i>{row['class'].replace('_', ' ')}")

@@ -56,9 +56,11 @@ class _Memory:
     """Every outline that has a name."""
 
     def __init__(self, known: gpd.GeoDataFrame | None) -> None:
-        empty = known is None or known.empty
-        self.outlines: Any = np.array([], dtype=object) if empty else _on_plane(known)
-        self.names: list[str] = [] if empty else known["lake_id"].astype(str).tolist()
+        self.outlines: Any = np.array([], dtype=object)
+        self.names: list[str] = []
+        if known is not None and len(known):
+            self.outlines = _on_plane(known)
+            self.names = known["lake_id"].astype(str).tolist()
 
     def recall(self, lakes: gpd.GeoDataFrame) -> list[str]:
         """Names lakes of one date, and remembers them."""

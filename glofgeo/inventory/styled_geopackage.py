@@ -101,7 +101,7 @@ def _add_styles(database: sqlite3.Connection, styles: dict[str, str], stamp: str
             )
 
 
-def stamp_of(newest: pd.Timestamp) -> str:
+def stamp_of(newest: pd.Timestamp | None) -> str:
     """A time as a GeoPackage writes it; 1970 where it is unknown."""
-    moment = pd.Timestamp(0, tz="UTC") if pd.isna(newest) else newest
+    moment = pd.Timestamp(0, tz="UTC") if newest is None or pd.isna(newest) else newest
     return str(moment.strftime("%Y-%m-%dT%H:%M:%S.000Z"))
