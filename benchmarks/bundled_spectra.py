@@ -9,7 +9,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
+from judge_pixels import read_pixels
 
 from datasets_def.bands import DEFAULT_BANDS
 from datasets_def.synthetic.worlds import KINDS, World, draw_world
@@ -77,7 +77,7 @@ def main() -> None:
     arguments.add_argument("--out", type=Path, default=Path("spectra.png"))
     arguments.add_argument("--per-kind", type=int, default=12, help="worlds of each kind")
     given = arguments.parse_args()
-    table = pd.read_csv(given.data / "glacier_pixels.csv")
+    table = read_pixels(given.data)
     measured = {name: table.loc[table["class"] == name, list(DEFAULT_BANDS)].to_numpy() for name in CLASSES}
     synthetic = draw_pixels(given.per_kind)
     print("| | | " + " | ".join([*DEFAULT_BANDS, "NDWI"]) + " |\n|---|---|" + "---|" * 5)

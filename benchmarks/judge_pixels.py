@@ -67,7 +67,7 @@ class Texture:
 def glacier_pixels(data: Path, models: dict[str, Predictor], out: Path) -> list[Row]:
     """Tells the share of each class that is called lake, each labelled pixel counting alike."""
     out.mkdir(parents=True, exist_ok=True)
-    pixels = pd.read_csv(data / "glacier_pixels.csv")
+    pixels = read_pixels(data)
     found = [
         {"kind": texture.kind, "order": texture.order, "setting": texture.setting, "labels": texture.labels}
         | called_lake(texture, models, out)
@@ -82,6 +82,13 @@ def glacier_pixels(data: Path, models: dict[str, Predictor], out: Path) -> list[
         for (order, setting), variant in of_kind.groupby(["order", "setting"], sort=False):
             rows.append(_row(f"{words}, {order}, {setting}", variant, methods))
     return rows
+
+
+def read_pixels(data: Path) -> pd.DataFrame:
+    """Reads the labelled pixels, without those of dates on which all have one value, as Wolverine's of 2021-06-15 do."""
+    pixels = pd.read_csv(data / "glacier_pixels.csv")
+    of_date = pixels.groupby(["site", "date"])[list(DEFAULT_BANDS)]
+    return pixels[(of_date.transform("nunique") > 1).any(axis=1)]
 
 
 def textures(pixels: pd.DataFrame, random: np.random.Generator) -> Iterator[Texture]:
