@@ -85,7 +85,7 @@ def glacier_pixels(data: Path, models: dict[str, Predictor], out: Path) -> list[
 
 
 def read_pixels(data: Path) -> pd.DataFrame:
-    """Reads the labelled pixels, without those of dates on which all have one value, as Wolverine's of 2021-06-15 do."""
+    """Reads the labelled pixels, without dates on which all have one value (Wolverine, 2021-06-15)."""
     pixels = pd.read_csv(data / "glacier_pixels.csv")
     of_date = pixels.groupby(["site", "date"])[list(DEFAULT_BANDS)]
     return pixels[(of_date.transform("nunique") > 1).any(axis=1)]
