@@ -93,6 +93,8 @@ def train(  # noqa: PLR0913
             device=device, devices=devices, strategy=strategy, wandb=wandb, progress=True,
         )  # fmt: skip
     except NoScenesError as error:
+        if aoi is None:  # a resumed run has had its scenes
+            raise
         raise with_fetch_line(error, aoi, lakes, scenes) from None
     except KeyboardInterrupt as stopped:
         if getattr(stopped, "resumable", False):

@@ -189,13 +189,13 @@ def _tell(path: Path) -> None:
     say(f"{path}: complete")
 
 
-def with_fetch_line(error: NoScenesError, aoi: str | None, lakes: Path | None, scenes: Path | None) -> GlofgeoError:
+def with_fetch_line(error: NoScenesError, aoi: str, lakes: Path | None, scenes: Path | None) -> GlofgeoError:
     """Adds to an error the command that fetches scenes of an area: of the latest season with little snow and cloud."""
     today = date.today()
     # After the monsoon of Nepal and Bhutan.
     year = today.year if today.month == 12 else today.year - 1
     layer = lakes or Path("data/lakes.gpkg")
-    words = ["glofgeo fetch --aoi", shlex.quote(aoi or "AREA"), f"--from {year}-09-15 --to {year}-11-30"]
+    words = ["glofgeo fetch --aoi", shlex.quote(aoi), f"--from {year}-09-15 --to {year}-11-30"]
     words += ["--lakes", shlex.quote(str(layer))] if layer.exists() else []
     words += ["--out", shlex.quote(str(scenes))] if scenes else []
     return GlofgeoError(f"{error}. Scenes come with: {' '.join(words)}")
