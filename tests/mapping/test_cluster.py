@@ -9,6 +9,8 @@ import threading
 import time
 from pathlib import Path
 
+import dask
+import distributed
 import numpy as np
 import pytest
 
@@ -18,9 +20,6 @@ from glofgeo.mapping.cluster import OtherVersionsError, own_versions, require_sa
 from glofgeo.mapping.scene_list import list_scenes
 from glofgeo.models import load_model
 from glofgeo.terminal import told
-
-distributed = pytest.importorskip("distributed")
-dask = pytest.importorskip("dask")
 
 KILLS = int(os.environ.get("GLOFGEO_TEST_KILLS", "3"))
 BAD = "crash"
