@@ -45,7 +45,7 @@ def draw_water(rng: np.random.Generator, clear: float) -> Water:
     # What floats absorbs too: blue most, and all bands alike. The latter bounds how bright mud is (Nechad et al. 2010,
     # Remote Sens. Environ. 114:854, find 0.17 in red and 0.21 in near infrared).
     stain = matter * 10 ** rng.uniform(-2.1, -1.1) * np.exp(-rng.uniform(4, 13) * (BANDS_UM - 0.443))
-    stain = stain * rng.random() + scatter.mean() * 10 ** rng.uniform(-0.8, 0.4)
+    stain = stain * rng.random() + scatter.mean() * 10 ** rng.uniform(-0.8, 0.25)
     # Brown water of bogs: dissolved matter, more of it where little else floats.
     humus = 10 ** (rng.uniform(-2, 1.1) if rng.random() < 0.4 else rng.uniform(-2, -0.5))
     brown = humus * np.exp(-14 * (BANDS_UM - 0.443))
