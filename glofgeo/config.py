@@ -81,8 +81,8 @@ class DataConfig:
         batch_size: crops per step.
         crops: crops per epoch.
         lake_share: fraction of the crops drawn around lakes, every size class equally often.
-        hard_share: fraction of the crops drawn around areas that look like lakes: shadow, wet ice and slush, snow
-            margins, cloud edges. The remaining crops are drawn anywhere.
+        hard_share: fraction of the crops drawn around areas that look like lakes: shadow, what is as dark, wet ice,
+            slush, snow margins, cloud edges. The remaining crops are drawn anywhere.
         workers: processes that load crops.
         block_deg: side in degrees of the blocks that become train or val, if the area has no `split` column.
         buffer_m: gap in metres between train and val blocks.

@@ -16,33 +16,38 @@ from datasets_def.scene import Scene
 
 Mask = npt.NDArray[np.bool_]
 Points = dict[str, npt.NDArray[np.float64]]
+Pair = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 # Classes of the Level-2A scene classification (Sentinel-2 Products Specification Document, SCL).
 _SHADOW, _CLOUD, _SNOW = (2, 3), (8, 9, 10), (11,)
 # As wide as what a resampled 20 m classification and a 10 m lake outline may disagree by.
 _EDGE = 2
 _MOST = 5000
+# Infrared reflectance below which half of all lakes lie, and little of what the sun shines on.
+_DARK = 0.05
 
 
 def find_hard(
-    classes: npt.NDArray[np.uint8] | None, index: npt.NDArray[np.float32] | None, lake: Mask, land: Mask
+    classes: npt.NDArray[np.uint8] | None, green_and_infrared: Pair | None, lake: Mask, land: Mask
 ) -> dict[str, Mask]:
     """Marks what optical lake maps most often get wrong (Wangchuk & Bolch 2020, Science of Remote Sensing 2:100008).
 
     Args:
         classes: scene classification `(H, W)`, None where there is none.
-        index: NDWI `(H, W)`, None where it cannot be had.
+        green_and_infrared: reflectance of `NDWI_BANDS` `(H, W)`, 1.0 = 100 %; None without these bands.
         lake: `(H, W)` reference lakes; nothing on or next to them is marked.
         land: `(H, W)`, what is observed and wanted.
 
     Returns:
-        `shadow` (of mountains and clouds), `wet` (NDWI > 0: slush, wet ice, rivers), `snow margin` (both sides) and
-        `cloud edge` (the clear side), as far as they can be told.
+        `shadow` (of mountains and clouds), `dark` (as dark in the infrared as water: shadow where nothing classifies
+        it, rivers, dark rock), `wet` (NDWI > 0: slush, wet ice, rivers), `snow margin` (both sides) and `cloud edge`
+        (the clear side), as far as they can be told.
     """
     land = land & ~_grown(lake)
     found: dict[str, Mask] = {}
-    if index is not None:
-        found["wet"] = (index > 0) & land
+    if green_and_infrared is not None:
+        found["wet"] = (ndwi(*green_and_infrared) > 0) & land
+        found["dark"] = (green_and_infrared[1] < _DARK) & land
     if classes is not None:
         snow, cloud = np.isin(classes, _SNOW), np.isin(classes, _CLOUD)
         found["shadow"] = np.isin(classes, _SHADOW) & land
@@ -76,7 +81,7 @@ def hard_points(scene: Scene, region: BaseGeometry, lakes: GeoDataFrame, seed: i
         near = lakes.geometry.iloc[lakes.sindex.query(region, predicate="intersects")]
         lake = geometry_mask(near, shape, transform, invert=True) if len(near) else np.zeros(shape, np.bool_)
         classes = scene.classes(window) if scene.has_cloud_mask else None
-        for kind, mask in find_hard(classes, _ndwi(scene, image), lake, land).items():
+        for kind, mask in find_hard(classes, _ndwi_bands(scene, image), lake, land).items():
             places = np.flatnonzero(mask)
             places = rng.choice(places, min(len(places), -(-_MOST // len(strips))), replace=False)
             row, col = np.divmod(places, shape[1])
@@ -91,11 +96,11 @@ def _strips(scene: Scene, region: BaseGeometry) -> Iterator[Window]:
         yield Window(area.col_off, area.row_off + strip.row_off, strip.width, strip.height)
 
 
-def _ndwi(scene: Scene, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:
-    """The index where there is one, and -1, which is no water, where it is undefined."""
+def _ndwi_bands(scene: Scene, image: npt.NDArray[np.float32]) -> Pair | None:
     if not set(NDWI_BANDS) <= set(scene.bands):
         return None
-    return np.nan_to_num(ndwi(*(image[scene.bands.index(band)] for band in NDWI_BANDS)), nan=-1)
+    green, infrared = (image[scene.bands.index(band)] for band in NDWI_BANDS)
+    return green, infrared
 
 
 def _grown(mask: Mask) -> Mask:

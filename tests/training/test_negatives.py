@@ -16,11 +16,11 @@ LEFT, TOP = 300000, 3100000
 def test_nothing_is_marked_on_or_beside_a_lake_or_where_not_wanted(seed, classified, indexed):
     rng = np.random.default_rng(seed)
     classes = rng.choice([2, 3, 5, 6, 9, 11], (24, 30)).astype(np.uint8) if classified else None
-    index = rng.uniform(-1, 1, (24, 30)).astype(np.float32) if indexed else None
+    green, infrared = rng.uniform(0, 0.4, (2, 24, 30)).astype(np.float32)
     lake, land = rng.random((24, 30)) < 0.03, rng.random((24, 30)) < 0.8
-    found = find_hard(classes, index, lake, land)
+    found = find_hard(classes, (green, infrared) if indexed else None, lake, land)
     assert set(found) == ({"shadow", "snow margin", "cloud edge"} if classified else set()) | (
-        {"wet"} if indexed else set()
+        {"wet", "dark"} if indexed else set()
     )
     away = distance_transform_cdt(~lake, "chessboard") > 2 if lake.any() else np.ones_like(lake)
     for kind, mask in found.items():
@@ -29,7 +29,8 @@ def test_nothing_is_marked_on_or_beside_a_lake_or_where_not_wanted(seed, classif
         assert np.array_equal(found["shadow"], np.isin(classes, (2, 3)) & land & away)
         assert not found["cloud edge"][classes == 9].any()
     if indexed:
-        assert np.array_equal(found["wet"], (index > 0) & land & away)
+        assert np.array_equal(found["wet"], (green > infrared) & land & away)
+        assert np.array_equal(found["dark"], (infrared < 0.05) & land & away)
 
 
 def test_margins_lie_along_snow_and_clouds_only():
@@ -54,8 +55,9 @@ def test_points_lie_where_the_scene_shows_it(tmp_path, write_raster):
     lakes = gpd.GeoDataFrame(geometry=[box(LEFT + 600, TOP - 150, LEFT + 700, TOP - 50)], crs="EPSG:32645")
     region = box(LEFT, TOP - 800, LEFT + 650, TOP)
     found = hard_points(open_scene(path), region, lakes, seed=0)
-    assert set(found) == {"shadow", "wet"}
-    for kind, (rows, cols) in {"shadow": ((50, 60), (10, 30)), "wet": ((60, 65), (60, 65))}.items():
+    assert set(found) == {"shadow", "dark", "wet"}
+    slush = ((60, 65), (60, 65))
+    for kind, (rows, cols) in {"shadow": ((50, 60), (10, 30)), "dark": slush, "wet": slush}.items():
         col, row = (found[kind][:, 0] - LEFT) / 10, (TOP - found[kind][:, 1]) / 10
         assert len(row) == (rows[1] - rows[0]) * (cols[1] - cols[0])
         assert (row > rows[0]).all() and (row < rows[1]).all() and (col > cols[0]).all() and (col < cols[1]).all()
