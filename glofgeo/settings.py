@@ -62,7 +62,7 @@ class SettingError(GlofgeoError):
 
     def __init__(self, name: str, value: object, remedy: str) -> None:
         self.name = name
-        self.problem = f"{value if isinstance(value, str) and 0 < len(value) < 40 else reprlib.repr(value)}: {remedy}"
+        self.problem = f"{_short(value)}: {remedy}"
         super().__init__(f"{name} {self.problem}", argument=name)
 
 
@@ -190,8 +190,9 @@ def _plain(number: float) -> str:
     return f"{number:,.0f}" if number == int(number) else f"{number:g}"
 
 
-def _short(name: object) -> str:
-    return name if isinstance(name, str) and len(name) < 40 else reprlib.repr(name)
+def _short(value: object) -> str:
+    plain = isinstance(value, str) and 0 < len(value) < 40 and value.isprintable()
+    return str(value) if plain else reprlib.repr(value)
 
 
 def _near(kind: type, name: str, section: str) -> str:

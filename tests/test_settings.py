@@ -129,7 +129,8 @@ def test_a_huge_file_is_not_read(tmp_path):
 
 
 numbers = st.floats() | st.integers() | st.integers(10**300, 10**310)
-scalars = st.none() | st.booleans() | numbers | st.text(max_size=9) | st.sampled_from(["nan", "1e999", "0x10", "１"])
+words = st.sampled_from(["nan", "1e999", "0x10", "１", "\n", "a\u2028b"])
+scalars = st.none() | st.booleans() | numbers | st.text(max_size=9) | words
 anything = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(scalars, inner), max_leaves=6)
 
 
@@ -144,9 +145,16 @@ def test_nothing_but_a_configuration_or_one_line_comes_out(data):
     try:
         config = from_dict(TrainConfig, {section: values} if section else values, str(Path("mine.yaml")))
     except GlofgeoError as error:
-        assert "\n" not in str(error) and len(str(error)) < 700
+        assert str(error).isprintable() and len(str(error)) < 700
     else:
         assert from_dict(TrainConfig, dataclasses.asdict(config), "again") == config
+
+
+@pytest.mark.parametrize("values", [{"tune": "\n"}, {"model": {"bands": "a\u2028b"}}, {"tu\nne": "full"}, {"tune": ""}])
+def test_text_that_would_break_the_line_is_quoted(values):
+    with pytest.raises(GlofgeoError) as refusal:
+        from_dict(TrainConfig, values, "mine.yaml")
+    assert str(refusal.value).isprintable() and ("'" in str(refusal.value))
 
 
 @dataclasses.dataclass(frozen=True)
