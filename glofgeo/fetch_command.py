@@ -6,14 +6,14 @@ import shlex
 import sys
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from glofgeo.errors import GlofgeoError, NoScenesError
 from glofgeo.flags import UsageError, require_path
-from glofgeo.terminal import fail, say
+from glofgeo.terminal import fail, say, told
 
 if TYPE_CHECKING:
     from geopandas import GeoSeries
@@ -35,6 +35,7 @@ def fetch(  # noqa: PLR0913
     crop: bool = False,
     dem: bool = False,
     glaciers: bool = False,
+    inventory: Literal["hi-mag", "kumar-vijay"] | None = None,
     dry_run: bool = False,
     out: Path = Path("data/scenes"),
 ) -> None:
@@ -44,7 +45,8 @@ def fetch(  # noqa: PLR0913
 
     Args:
         aoi: area of interest: a polygon file, or the name of a ready-made area (himalaya, khumbu, …).
-        from_: the first day, as in 2023-09-15. Required unless only --dem or --glaciers is wanted.
+        from_: the first day, as in 2023-09-15. Required unless only --dem, --glaciers or --inventory is
+            wanted.
         to: the last day; by default today.
         months: only these months of each year, as in 9-11; 11-2 runs across New Year.
         max_cloud: percent of a tile that may be under cloud by the catalogue's figure.
@@ -56,11 +58,13 @@ def fetch(  # noqa: PLR0913
         crop: fetch only the area, as one GeoTIFF a scene, where the catalogue's files allow (not from cdse).
         dem: also fetch the elevation model Copernicus GLO-30 around the area, into the folder dem beside the scenes.
         glaciers: also fetch the glacier outlines of RGI 7 around the area, as glaciers.gpkg beside the scenes.
+        inventory: also fetch a public inventory of glacial lakes, as lakes.gpkg beside the scenes: hi-mag or
+            kumar-vijay, both of High Mountain Asia, of 2017 and of 2022 to 2024; the latter is downloaded by hand.
         dry_run: only print what would be downloaded.
         out: folder of scenes.
     """
-    if from_ is None and not (dem or glaciers):
-        raise UsageError("fetch needs --from DAY for scenes, or --dem or --glaciers.")
+    if from_ is None and not (dem or glaciers or inventory):
+        raise UsageError("fetch needs --from DAY for scenes, or --dem, --glaciers or --inventory.")
     require_path("--lakes", lakes)
     logging.getLogger("glofgeo.fetch").handlers = [_Shown(logging.WARNING)]
     from glofgeo.fetch.catalogs import find_catalogs
@@ -92,6 +96,7 @@ def fetch(  # noqa: PLR0913
     if not dry_run:
         failed |= _fetch_dem(area, out.parent / "dem") if dem else {}
         failed |= _fetch_glaciers(area, out.parent / "glaciers.gpkg") if glaciers else {}
+        failed |= _fetch_inventory(inventory, area, out.parent / "lakes.gpkg") if inventory else {}
     for name, error in failed.items():
         say(f"glofgeo: {name}: {error}", file=sys.stderr)
     if failed:
@@ -185,17 +190,36 @@ def _fetch_glaciers(area: "GeoSeries", path: Path) -> dict[str, GlofgeoError]:
     return {}
 
 
+def _fetch_inventory(name: str, area: "GeoSeries", path: Path) -> dict[str, GlofgeoError]:
+    from glofgeo.fetch.inventories import KNOWN, fetch_inventory
+
+    try:
+        lakes = fetch_inventory(KNOWN[name], area, path, shown=True)
+    except GlofgeoError as error:
+        return {name: error}
+    say(f"{path}: {lakes.count} lakes of {lakes.title} ({lakes.crs}), {lakes.inside} of them in the area")
+    for file, digest in lakes.digests.items():
+        say(f"made of {file}, SHA-256 {digest}")
+    return {}
+
+
 def _tell(path: Path) -> None:
     say(f"{path}: complete")
 
 
 def with_fetch_line(error: NoScenesError, aoi: str, lakes: Path | None, scenes: Path | None) -> GlofgeoError:
-    """Adds to an error the command that fetches scenes of an area: of the latest season with little snow and cloud."""
+    """Adds to an error the command that fetches what training on an area lacks.
+
+    It asks for scenes of the latest season with little snow and cloud, and for lakes if there are none either.
+    """
     today = date.today()
     # After the monsoon of Nepal and Bhutan.
     year = today.year if today.month == 12 else today.year - 1
     layer = lakes or Path("data/lakes.gpkg")
     words = ["glofgeo fetch --aoi", shlex.quote(aoi), f"--from {year}-09-15 --to {year}-11-30"]
-    words += ["--lakes", shlex.quote(str(layer))] if layer.exists() else []
+    if layer.exists():
+        words += ["--lakes", shlex.quote(str(layer))]
+    elif not (lakes or scenes):
+        words += ["--inventory hi-mag"]
     words += ["--out", shlex.quote(str(scenes))] if scenes else []
-    return GlofgeoError(f"{error}. Scenes come with: {' '.join(words)}")
+    return GlofgeoError(f"{told(error)}. Scenes come with: {' '.join(words)}")

@@ -13,9 +13,9 @@ from geopandas import GeoSeries
 from datasets_def.reproject import wrap
 from glofgeo.errors import GlofgeoError
 from glofgeo.fetch.download import download
-from glofgeo.fetch.opening import size_of
+from glofgeo.fetch.opening import size_for_progress
 from glofgeo.fetch.progress import progress
-from glofgeo.fetch.remote_file import Interrupted, NotThereError, RemoteFile
+from glofgeo.fetch.remote_file import NotThereError, RemoteFile
 
 # Cloud-Optimized GeoTIFFs of one degree, open to all. Source: registry.opendata.aws/copernicus-dem
 SOURCE = "https://copernicus-dem-30m.s3.eu-central-1.amazonaws.com"
@@ -79,7 +79,7 @@ def fetch_dem(area: GeoSeries, out: Path, *, source: str = SOURCE, shown: bool =
     missing = [tile for tile in files if not (out / f"{stems[tile]}.tif").exists()]
     pool = ThreadPoolExecutor(_CONNECTIONS)
     try:
-        total = sum(pool.map(lambda tile: _size(files[tile]), missing))
+        total = sum(pool.map(lambda tile: size_for_progress(files[tile].href), missing))
         with progress(total, "bytes", shown=shown and bool(missing)) as (name, advance):
             name("elevation model")
             running = {
@@ -97,10 +97,3 @@ def fetch_dem(area: GeoSeries, out: Path, *, source: str = SOURCE, shown: bool =
         stop.set()
         pool.shutdown(wait=False, cancel_futures=True)
     return fetched
-
-
-def _size(file: RemoteFile) -> int:
-    try:
-        return size_of(file.href) or 0
-    except (Interrupted, GlofgeoError):
-        return 0

@@ -3,8 +3,9 @@
 from contextlib import AbstractContextManager
 from urllib.parse import urlsplit
 
+from glofgeo.errors import GlofgeoError
 from glofgeo.fetch.http_file import open_http, size_over_http
-from glofgeo.fetch.remote_file import Body
+from glofgeo.fetch.remote_file import Body, Interrupted
 from glofgeo.fetch.s3_file import open_s3, size_in_s3
 
 
@@ -33,3 +34,11 @@ def size_of(href: str) -> int | None:
         GlofgeoError: If none will.
     """
     return size_in_s3(href) if urlsplit(href).scheme == "s3" else size_over_http(href)
+
+
+def size_for_progress(href: str) -> int:
+    """Asks how large a file is; 0 if that cannot be learned now, since the download will say why."""
+    try:
+        return size_of(href) or 0
+    except (Interrupted, GlofgeoError):
+        return 0

@@ -130,9 +130,20 @@ def test_wrong_input_is_told_in_one_line(refused, monkeypatch, tmp_path, words, 
     assert not list(tmp_path.iterdir())
 
 
-def test_training_on_an_empty_folder_names_the_line_that_fills_it(refused, tmp_path, monkeypatch):
+def test_training_without_scenes_names_the_flag_and_the_line_that_fetches_them(refused, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    line = r"glofgeo fetch --aoi khumbu --from \d{4}-09-15 --to \d{4}-11-30"
     message = refused("train", "--aoi", "khumbu")
-    assert re.search(r"glofgeo fetch --aoi khumbu --from \d{4}-09-15 --to \d{4}-11-30$", message)
+    assert re.search(rf"data/scenes: no such file or folder.*\(--scenes\)\..* {line} --inventory hi-mag$", message)
     message = refused("train", "--aoi", "khumbu", "--scenes", "my scenes")
-    assert message.endswith("--out 'my scenes'")
+    assert re.search(rf"my scenes: no such file or folder.*\(--scenes\)\..* {line} --out 'my scenes'$", message)
+
+
+def test_lakes_of_another_origin_are_kept(run, tmp_path):
+    layer = tmp_path / "lakes.gpkg"
+    gpd.GeoDataFrame(geometry=[box(86, 27, 87, 28)], crs=4326).to_file(layer)
+    before = layer.read_bytes()
+    status, _, told = run("fetch", "--aoi", "khumbu", "--inventory", "hi-mag", "--out", tmp_path / "scenes")
+    assert status == 1
+    assert f"hi-mag: {layer}: holds other lakes than Hi-MAG 2017" in told
+    assert layer.read_bytes() == before
