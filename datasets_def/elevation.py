@@ -5,12 +5,13 @@ The DEM is warped to the grid of the imagery, never the reverse.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import rasterio
+from affine import Affine
 from pyproj import Geod, Transformer
 from pyproj.exceptions import ProjError
 from rasterio.enums import Resampling
@@ -27,6 +28,9 @@ Mask = npt.NDArray[np.bool_]
 
 # Heights beyond these, in metres, are no ground but numbers for "no data", declared or not.
 _LOWEST, _HIGHEST = -500.0, 9000.0
+
+# Degrees; tiles that end at 180 may reach half a pixel beyond.
+_ANTIMERIDIAN = 180.01
 
 # Pixels read around what is wanted, so that interpolation has neighbours there.
 _MARGIN = 3
@@ -47,7 +51,7 @@ class Dem:
     @property
     def files(self) -> list[Path]:
         """The tiles' files."""
-        return [path for path, _ in self.tiles]
+        return list(dict.fromkeys(path for path, _ in self.tiles))
 
     @property
     def pixel_m(self) -> float:
@@ -101,7 +105,7 @@ def open_dem(paths: Sequence[str | Path]) -> Dem:
             files += found
         else:
             files.append(path)
-    return Dem(tuple((path, _tile_grid(path)) for path in files))
+    return Dem(tuple((path, grid) for path in files for grid in _turns(_tile_grid(path))))
 
 
 @dataclass(frozen=True)
@@ -229,12 +233,22 @@ def _tile_grid(path: Path) -> Grid:
         raise GlofgeoError(f"{path}: cannot be read as a DEM ({str(error).splitlines()[0]})") from None
 
 
+def _turns(grid: Grid) -> list[Grid]:
+    """A grid, and once more for what of it lies beyond 180 degrees: other CRS have that at western longitudes."""
+    if not grid.crs.is_geographic or grid.bounds[2] <= _ANTIMERIDIAN:
+        return [grid]
+    return [grid, replace(grid, transform=Affine.translation(-360, 0) * grid.transform)]
+
+
 def _part(tile: Grid, grid: Grid) -> Window | None:
     """The part of a tile that a grid needs; None where they do not meet."""
     try:
         bounds = transform_bounds(grid.crs, tile.crs, *grid.bounds, densify_pts=21)
     except RasterioError:
         return None
+    west, south, east, north = bounds
+    if west > east:  # across 180 degrees
+        bounds = west, south, east + 360, north
     if not np.isfinite(bounds).all() or not (near := tile.intersect(bounds)).width or not near.height:
         return None
     return tile.intersect(bounds, _MARGIN)

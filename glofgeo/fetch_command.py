@@ -56,7 +56,7 @@ def fetch(  # noqa: PLR0913
         catalog: where to search, in order, each for what those before it lack: earth-search, planetary-computer, cdse
             (JPEG 2000; wants S3 keys), or the address of a STAC API.
         crop: fetch only the area, as one GeoTIFF a scene, where the catalogue's files allow (not from cdse).
-        dem: also fetch the elevation model Copernicus GLO-30 around the area, into the folder dem beside the scenes.
+        dem: also fetch the elevation model Copernicus GLO-30 around the area, as dem.tif beside the scenes.
         glaciers: also fetch the glacier outlines of RGI 7 around the area, as glaciers.gpkg beside the scenes.
         inventory: also fetch a public inventory of glacial lakes, as lakes.gpkg beside the scenes: hi-mag or
             kumar-vijay, both of High Mountain Asia, of 2017 and of 2022 to 2024; the latter is downloaded by hand.
@@ -94,7 +94,7 @@ def fetch(  # noqa: PLR0913
             say(line)
         failed |= plan.save_search(chosen, Path(aoi).stem) if dry_run else plan.fetch(chosen)
     if not dry_run:
-        failed |= _fetch_dem(area, out.parent / "dem") if dem else {}
+        failed |= _fetch_dem(area, out.parent / "dem.tif") if dem else {}
         failed |= _fetch_glaciers(area, out.parent / "glaciers.gpkg") if glaciers else {}
         failed |= _fetch_inventory(inventory, area, out.parent / "lakes.gpkg") if inventory else {}
     for name, error in failed.items():
@@ -170,13 +170,18 @@ class _Downloads:
         return self.crop and can_crop(files.scene)
 
 
-def _fetch_dem(area: "GeoSeries", out: Path) -> dict[str, GlofgeoError]:
+def _fetch_dem(area: "GeoSeries", path: Path) -> dict[str, GlofgeoError]:
     from glofgeo.fetch.elevation import fetch_dem
 
-    fetched = fetch_dem(area, out, shown=True)
-    say(f"{out}: {len(fetched.files)} tiles of Copernicus GLO-30")
+    try:
+        fetched = fetch_dem(area, path, shown=True)
+    except GlofgeoError as error:
+        return {"elevation model": error}
     if fetched.voids:
         say(f"Copernicus GLO-30 has no tile {', '.join(fetched.voids)}: sea, or withheld")
+    if not fetched.failed:
+        made = "was there" if fetched.tiles is None else f"made of {fetched.tiles} tiles"
+        say(f"{path}: Copernicus GLO-30 around the area, {made}")
     return fetched.failed
 
 

@@ -52,7 +52,7 @@ def check_room(need: int, out: Path) -> None:
 
     Args:
         need: bytes.
-        out: folder of scenes.
+        out: folder to write to.
 
     Raises:
         GlofgeoError: If there is too little.
@@ -61,8 +61,8 @@ def check_room(need: int, out: Path) -> None:
     free = shutil.disk_usage(place).free
     if need + _RESERVE > free:
         raise GlofgeoError(
-            f"{out}: the scenes need {megabytes(need)}, and {megabytes(free)} are free",
-            "free some space, choose another folder, or fewer scenes",
+            f"{out}: {megabytes(need)} are needed, and {megabytes(free)} are free",
+            "free some space, choose another folder, or fetch less",
             argument="out",
         )
 

@@ -9,6 +9,7 @@ import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import rasterio
 import shapely
 from rasterio.env import Env
 from shapely.geometry.base import BaseGeometry
@@ -115,11 +116,18 @@ def assess_lakes(
 
 
 def dem_date(dem: Dem, given: str | None = None) -> str:
-    """Tells when a DEM was sensed, as given or by the names of its tiles."""
+    """Tells when a DEM was sensed, as given, by the names of its tiles, or by those that it was made of."""
     if given:
         return given
-    known = {years for path in dem.files for pattern, years in _DEM_YEARS if pattern.search(path.name)}
+    names = [name for path in dem.files for name in (path.name, _source(path))]
+    known = {years for name in names for pattern, years in _DEM_YEARS if pattern.search(name)}
     return ", ".join(sorted(known)) or "unknown"
+
+
+def _source(path: Path) -> str:
+    """What a DEM says of its tiles, as the one does that `glofgeo.fetch` writes."""
+    with rasterio.open(path) as opened:
+        return str(opened.tags().get("SOURCE", ""))
 
 
 def _outlines_then(now: gpd.GeoSeries, then: gpd.GeoSeries | None) -> list[BaseGeometry | None]:

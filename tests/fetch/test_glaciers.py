@@ -1,4 +1,4 @@
-"""Elevation and glaciers around an area."""
+"""Glaciers around an area."""
 
 import json
 import threading
@@ -7,52 +7,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import geopandas as gpd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from shapely.geometry import Point, box, mapping
 
 from glofgeo.errors import GlofgeoError
 from glofgeo.fetch import glaciers as outlines
-from glofgeo.fetch.elevation import dem_tiles, fetch_dem
 from glofgeo.fetch.glaciers import fetch_glaciers
 
-from .conftest import random_bytes
-
 KHUMBU = gpd.GeoSeries([box(86.52, 27.72, 87.05, 28.08)], crs=4326)
-
-
-def test_tiles_around_khumbu():
-    names = ["N27_00_E086_00", "N27_00_E087_00", "N28_00_E086_00", "N28_00_E087_00"]
-    assert dem_tiles(KHUMBU) == names
-    assert dem_tiles(gpd.GeoSeries([box(-0.8, -0.8, -0.2, -0.2)], crs=4326)) == ["S01_00_W001_00"]
-
-
-def test_tiles_across_the_antimeridian_are_few():
-    fiji = gpd.GeoSeries([box(179.5, -16.5, 180, -16.4), box(-180, -16.5, -179.5, -16.4)], crs=4326)
-    assert dem_tiles(fiji) == ["S17_00_E179_00", "S17_00_W180_00"]
-
-
-@given(st.floats(-179, 178), st.floats(-80, 79), st.floats(0.01, 2), st.floats(0.01, 2))
-def test_tiles_hold_the_area(west, south, width, height):
-    area = box(west, south, min(west + width, 180), south + height)
-    corners = [(int(name[1:3]) * (1 if name[0] == "N" else -1), int(name[8:11]) * (1 if name[7] == "E" else -1))
-               for name in dem_tiles(gpd.GeoSeries([area], crs=4326))]  # fmt: skip
-    together = gpd.GeoSeries([box(lon, lat, lon + 1, lat + 1) for lat, lon in corners]).union_all()
-    assert together.buffer(1e-9).covers(area)
-
-
-def test_tiles_come_once_and_voids_are_told(server, tmp_path):
-    contents = {}
-    for number, tile in enumerate(dem_tiles(KHUMBU)[1:]):
-        stem = f"Copernicus_DSM_COG_10_{tile}_DEM"
-        contents[f"{stem}.tif"] = server.files[f"/{stem}/{stem}.tif"] = random_bytes(200_000, number)
-    fetched = fetch_dem(KHUMBU, tmp_path / "dem", source=server.url)
-    assert fetched.voids == ["N27_00_E086_00"]
-    assert {path.name: path.read_bytes() for path in (tmp_path / "dem").iterdir()} == contents
-    assert sorted(path.name for path in fetched.files) == sorted(contents)
-    asked = len(server.log)
-    assert len(fetch_dem(KHUMBU, tmp_path / "dem", source=server.url).files) == 3
-    assert [one.status for one in server.log[asked:]] == [404]
 
 
 @pytest.fixture
