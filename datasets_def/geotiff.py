@@ -1,18 +1,16 @@
 """Raster files (GeoTIFF, COG, VRT) as scenes: bands, grid and radiometry from their own metadata."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import rasterio
 from rasterio.errors import RasterioError
 
-from datasets_def.acquired import acquired
-from datasets_def.bands import BANDS, QUANTIFICATION, band_names
+from datasets_def.bands import BANDS
 from datasets_def.dn_sample import pieces_of, sample_dn
 from datasets_def.errors import GlofgeoError
-from datasets_def.radiometry import Claim, baseline_in, choose_offset, claims, item_beside, level_in
-from datasets_def.raster_checks import band_numbers, check_raster, grid_of
-from datasets_def.raster_layers import Radiometry, bare_layers, declared_radiometry, with_radiometry
+from datasets_def.radiometry import choose_offset, claims, item_beside
+from datasets_def.raster_facts import raster_facts
 from datasets_def.scene_facts import SceneFacts
 
 
@@ -31,41 +29,19 @@ def read_raster(
         GlofgeoError: If it is no raster, its bands are unnamed, named twice or lack one asked for, its grid or pixels
             are unfit, or its radiometry is not known.
     """
+    item = item_beside(path)
+
+    def undeclared(optical: Sequence[str], tags: Mapping[str, str]) -> tuple[float, str]:
+        claimed = claims(path, tags, item)
+        sample = sample_dn(together, tuple(BANDS)) if together else sample_dn(pieces_of(path), optical)
+        return choose_offset(path, claimed, offset, sample)
+
     try:
         with rasterio.open(path) as source:
-            indexes = band_numbers(path, path.stem, band_names(path.stem, source.descriptions))
-            check_raster(path, source, indexes, bands)
-            tags = {name.upper(): value for name, value in source.tags().items()}
-            item = item_beside(path)
-            layers, missing = bare_layers(str(path), source, indexes)
-            optical = [band for band in bands if band in BANDS]
-            known: Radiometry = {}
-            radiometry = ""
-            if optical:
-                declared = declared_radiometry(path, source, layers, optical, offset)
-                known, radiometry = declared or _plain(path, together, optical, claims(path, tags, item), offset)
-            return SceneFacts(
-                id=tags.get("SCENE_ID", path.stem),
-                grid=grid_of(source),
-                layers={name: with_radiometry(layer, known.get(name)) for name, layer in layers.items()},
-                radiometry=radiometry,
-                missing=missing,
-                datetime=acquired(path, path.stem, tags, item),
-                baseline=tags.get("PROCESSING_BASELINE") or baseline_in(path.stem),
-                level=level_in(tags.get("PROCESSING_LEVEL", "")) or level_in(path.stem),
-            )
+            return raster_facts(source, str(path), path.stem, bands, item, offset, undeclared)
     # GDAL's messages quote a damaged VRT, whatever bytes it holds.
     except (RasterioError, OSError, UnicodeDecodeError) as error:
         raise GlofgeoError(
             f"{path}: cannot be opened as a scene ({str(error).splitlines()[0]})",
             "give a .SAFE folder, its zip, or a GeoTIFF, COG or VRT",
         ) from None
-
-
-def _plain(
-    path: Path, together: Sequence[Path], bands: Sequence[str], claimed: list[Claim], given: float | None
-) -> tuple[Radiometry, str]:
-    """(quantification, offset) of every optical band and how that is known, of DN that carry neither."""
-    sample = sample_dn(together, tuple(BANDS)) if together else sample_dn(pieces_of(path), bands)
-    offset, source = choose_offset(path, claimed, given, sample)
-    return dict.fromkeys(BANDS, (QUANTIFICATION, offset)), f"(DN {offset:+g}) / {QUANTIFICATION:g}, {source}"

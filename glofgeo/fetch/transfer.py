@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import rasterio
@@ -102,7 +103,7 @@ def fetch_scenes(
                     left[id(scene)] -= 1
                     _note(future, scene, fetched)
                     if not left[id(scene)] and scene.scene.name not in fetched.failed:
-                        _complete(scene, out, fetched, tell)
+                        _finish(scene.scene.name, partial(_complete, scene, out), fetched, tell)
         finally:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
@@ -137,14 +138,7 @@ def fetch_crops(
     with progress(total, "pieces", shown=shown) as (name, advance):
         for crop in crops:
             name(crop.scene.name)
-            try:
-                path = fetch_crop(crop, advance)
-            except GlofgeoError as error:
-                fetched.failed[crop.scene.name] = error
-                continue
-            fetched.folders.append(path)
-            if tell:
-                tell(path)
+            _finish(crop.scene.name, partial(fetch_crop, crop, advance), fetched, tell)
     return fetched
 
 
@@ -162,17 +156,23 @@ def _note(future: Future[None], scene: SceneFiles, fetched: Fetched) -> None:
         fetched.failed.setdefault(scene.scene.name, error)
 
 
-def _complete(scene: SceneFiles, out: Path, fetched: Fetched, tell: Callable[[Path], None] | None) -> None:
+def _complete(scene: SceneFiles, out: Path) -> Path:
+    check_scene(scene, scene.part(out))
+    folder = finish(scene, out)
+    remove_crop(scene, out)
+    return folder
+
+
+def _finish(name: str, make: Callable[[], Path], fetched: Fetched, tell: Callable[[Path], None] | None) -> None:
+    """Does the last step of a scene, and notes what came of it."""
     try:
-        check_scene(scene, scene.part(out))
-        folder = finish(scene, out)
-        remove_crop(scene, out)
+        path = make()
     except GlofgeoError as error:
-        fetched.failed[scene.scene.name] = error
+        fetched.failed[name] = error
         return
-    fetched.folders.append(folder)
+    fetched.folders.append(path)
     if tell:
-        tell(folder)
+        tell(path)
 
 
 def check_scene(files: SceneFiles, folder: Path) -> None:

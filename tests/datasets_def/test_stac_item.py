@@ -6,11 +6,10 @@ import pytest
 import shapely
 from hypothesis import given
 from hypothesis import strategies as st
+from stac_items import DIALECTS, URI, copernicus, earth_search, earth_search_c1, earth_search_v2, planetary_computer
 
 from datasets_def.errors import GlofgeoError
 from datasets_def.stac_item import read_item, read_items
-
-from .stac_items import DIALECTS, URI, copernicus, earth_search, earth_search_c1, earth_search_v2, planetary_computer
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
