@@ -98,7 +98,7 @@ def fetch(  # noqa: PLR0913
         failed |= _fetch_glaciers(area, out.parent / "glaciers.gpkg") if glaciers else {}
         failed |= _fetch_inventory(inventory, area, out.parent / "lakes.gpkg") if inventory else {}
     for name, error in failed.items():
-        say(f"glofgeo: {name}: {error}", file=sys.stderr)
+        say(f"glofgeo: {name}: {told(error)}", file=sys.stderr)
     if failed:
         fail(1, f"{len(failed)} could not be fetched; the same command goes on with what is missing")
 

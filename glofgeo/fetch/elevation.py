@@ -64,8 +64,9 @@ def dem_bounds(area: GeoSeries) -> Bounds:
     Args:
         area: WGS 84.
     """
-    west, south, east, north = _near(area).bounds
-    parts = shapely.bounds(shapely.get_parts(_near(area)))
+    near = _near(area)
+    west, south, east, north = near.bounds
+    parts = shapely.bounds(shapely.get_parts(near))
     turned = parts[:, [0, 2]] + 360 * (parts[:, [2]] <= 0)
     if turned.max() - turned.min() < east - west:
         west, east = turned.min(), turned.max()

@@ -192,3 +192,16 @@ def test_an_area_across_the_antimeridian_is_one_file_for_both_sides(server, serv
 def test_an_area_without_any_tile_is_told(server, tmp_path):
     with pytest.raises(GlofgeoError, match="no tile around the area: N27_00_E086_00"):
         fetch_dem(KHUMBU, tmp_path / "dem.tif", source=server.url)
+
+
+def test_the_command_says_what_there_is(server, serve, run, tmp_path):
+    words = ("fetch", "--aoi", tmp_path / "aoi.geojson", "--dem", "--out", tmp_path / "scenes")
+    KHUMBU.to_file(words[2])
+    serve(*dem_tiles(KHUMBU))
+    fetch_dem(KHUMBU, tmp_path / "dem.tif", source=server.url)
+    status, told, _ = run(*words)
+    assert (status, told) == (0, f"{tmp_path / 'dem.tif'}: Copernicus GLO-30 around the area, was there\n")
+    (tmp_path / "dem.tif").write_bytes(b"drawn by hand")
+    status, _, told = run(*words)
+    assert status == 1
+    assert "is of another origin" in told and "(--out)" in told
