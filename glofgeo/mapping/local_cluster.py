@@ -29,9 +29,10 @@ def local_cluster(device: str, scenes: int, worker_bytes: int) -> SpecCluster:
         fit = int(psutil.virtual_memory().available // worker_bytes)
         count = max(1, min(cores, fit, scenes))
         own = [{"OMP_NUM_THREADS": str(cores // count)} for _ in range(count)]
+    quiet = {"silence_logs": logging.CRITICAL}  # one bar is enough
     workers = {
         # Dask's own limit on memory would end a worker that needs more for a moment.
-        number: {"cls": Nanny, "options": {"nthreads": 1, "memory_limit": 0, "env": environment}}
+        number: {"cls": Nanny, "options": {"nthreads": 1, "memory_limit": 0, "env": environment, **quiet}}
         for number, environment in enumerate(own)
     }
     # A killed worker starts anew; Dask gives it up after 15 s, which a busy machine needs for the imports alone.

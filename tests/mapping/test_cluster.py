@@ -170,6 +170,7 @@ def test_a_cluster_of_this_machine_maps_with_relative_paths(scenes, checkpoint, 
     words += ["--out", tmp_path / "maps", "--dask", "auto"]
     result = subprocess.run(words, capture_output=True, text=True, timeout=900, cwd=scenes[0].parent)
     assert result.returncode == 0, result.stderr
+    assert "Dask: http" in result.stderr and "distributed." not in result.stderr
     for scene in scenes[:2]:
         assert files(tmp_path / "maps", scene.stem) == files(alone, scene.stem)
 
