@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import rasterio
-from affine import Affine
 from pyproj import Geod, Transformer
 from pyproj.exceptions import ProjError
 from rasterio.enums import Resampling
@@ -29,11 +28,11 @@ Mask = npt.NDArray[np.bool_]
 # Heights beyond these, in metres, are no ground but numbers for "no data", declared or not.
 _LOWEST, _HIGHEST = -500.0, 9000.0
 
-# Degrees; tiles that end at 180 may reach half a pixel beyond.
-_ANTIMERIDIAN = 180.01
-
 # Pixels read around what is wanted, so that interpolation has neighbours there.
 _MARGIN = 3
+
+# Degrees; tiles that end at 180 may reach half a pixel beyond.
+_ANTIMERIDIAN = 180.01
 
 _ELLIPSOID = Geod(ellps="WGS84")
 
@@ -237,7 +236,7 @@ def _turns(grid: Grid) -> list[Grid]:
     """A grid, and once more for what of it lies beyond 180 degrees: other CRS have that at western longitudes."""
     if not grid.crs.is_geographic or grid.bounds[2] <= _ANTIMERIDIAN:
         return [grid]
-    return [grid, replace(grid, transform=Affine.translation(-360, 0) * grid.transform)]
+    return [grid, replace(grid, transform=rasterio.Affine.translation(-360, 0) * grid.transform)]
 
 
 def _part(tile: Grid, grid: Grid) -> Window | None:
