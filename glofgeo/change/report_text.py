@@ -43,8 +43,9 @@ are left out of every statistic of change.</li>
 outline is cut by the edge of a scene or by cloud.</li>
 <li><b>Rates</b> need two dates in order: km² a year, and percent a year compounded, 100 [(A₂/A₁)<sup>1/Δt</sup> −
 1].</li>
-<li><b>Trends</b>: Theil-Sen slope; its 95 % interval (Sen 1968) and the Mann-Kendall test from five dates on, since
-an exact test cannot reach p &lt; 0.05 below. Season and observed share stand beside each point: change within a year
+<li><b>Trends</b>: Theil-Sen slope; its 95 % interval (Sen 1968, exact; between two slopes where none bounds just 95 %:
+Hettmansperger &amp; Sheather 1986) and the Mann-Kendall test from five dates on, since an exact test cannot reach
+p &lt; 0.05 below. Season and observed share stand beside each point: change within a year
 may look like a trend over years.</li>
 <li><b>Alerts</b>: lakes of 0.02 km² or more. No threshold is generally accepted. Tier 1 is made to catch South Lhonak
 2023, which lost 11 % of its area in days; tier 2 losses above 30 %. An alert is a lake to look at, not a
