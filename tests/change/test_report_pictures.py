@@ -1,0 +1,69 @@
+"""Pictures of lakes before and after in the report, cut out of the scenes that the maps name."""
+
+import base64
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import glofgeo
+
+from .lakes import EAST, NORTH, disc, frame, mask
+
+
+@pytest.fixture
+def map_of(tmp_path, write_raster):
+    """Makes a map's folder beside its scene: a dark lake on bright ground, and hidden ground."""
+
+    def make(day, km2, place=(2, 2), hidden=None, scene=True):
+        folder = tmp_path / "maps" / day
+        folder.mkdir(parents=True)
+        lake = disc(*place, km2)
+        frame([lake], day).to_file(folder / "lakes.gpkg")
+        mask(folder / "mask.tif", hidden)
+        if scene:
+            dn = np.full((3, 500, 500), 3000, np.uint16)
+            east, north = 100 * place[0], 500 - 100 * place[1]
+            rows, cols = np.ogrid[:500, :500]
+            dn[:, np.hypot(cols + 0.5 - east, rows + 0.5 - north) * 10 < lake.length / 2 / np.pi] = 300
+            write_raster(tmp_path / f"{day} (1).tif", dn, bands=("B02", "B03", "B04"), origin=(EAST, NORTH + 5000))
+        link = {"rel": "derived_from", "href": f"../../{day}%20%281%29.tif"}
+        (folder / "item.json").write_text(json.dumps({"links": [link]}))
+        return folder
+
+    return make
+
+
+def pictures(page):
+    found = re.findall(r'class="seen".*?image/jpeg;base64,([^"]+)', page)
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(text)))) for text in found]
+
+
+def page_of(folder, *maps):
+    glofgeo.compare(*maps).write(folder)
+    return (folder / "report.html").read_text()
+
+
+def test_a_lake_that_drained_is_shown_before_and_after(tmp_path, map_of):
+    page = page_of(tmp_path / "out", map_of("2020-10-15", 0.3), map_of("2021-10-15", 0.1))
+    assert "Seen before" in page and "Seen after" in page
+    before, after, *again = pictures(page)  # once among the largest changes, once among the alerts
+    assert len(again) == 2 and before.shape == after.shape
+    dark = [(picture.mean(axis=2) < 100).mean() for picture in (before, after)]
+    assert dark[0] / dark[1] == pytest.approx(3, rel=0.1)
+    side = 1.5 * 2 * np.sqrt(0.3e6 / np.pi)  # metres across the frame
+    assert dark[0] == pytest.approx(0.3e6 / side**2, rel=0.1)
+    assert max(map(len, re.findall(r"base64,([^\"]+)", page))) < 12_000
+
+
+def test_without_scenes_there_are_no_pictures(tmp_path, map_of):
+    page = page_of(tmp_path / "out", map_of("2020-10-15", 0.3, scene=False), map_of("2021-10-15", 0.1, scene=False))
+    assert "Seen" not in page and not pictures(page) and page.count('class="shape"') == 2
+
+
+def test_a_lake_at_the_edge_of_its_scene_has_none(tmp_path, map_of):
+    maps = [map_of(day, km2, place=(0.2, 3)) for day, km2 in (("2020-10-15", 0.3), ("2021-10-15", 0.1))]
+    assert not pictures(page_of(tmp_path / "out", *maps))
