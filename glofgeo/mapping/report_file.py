@@ -8,13 +8,14 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import shapely
+from affine import Affine
 from PIL import Image
+from shapely.affinity import affine_transform
 
 from glofgeo.inventory.attributes import SIZE_BOUNDS_KM2, SIZE_CLASSES
 from glofgeo.mapping.overview import Backdrop
 from glofgeo.mapping.record import summary
-from glofgeo.report.figures import draw_outlines
+from glofgeo.report.figures import draw_outlines, path_of
 from glofgeo.report.page import BANDS_M, DISTANCES_KM, Html, band_of, folded, km2, page, table
 from glofgeo.report.pictures import data_uri
 
@@ -23,6 +24,8 @@ REPORT = "report.html"
 _LARGEST = 20
 # Of the picture of the scene, in pixels.
 _LONG_SIDE = 1000
+# A lake that is smaller than this in it, in pixels, is drawn as a disc.
+_SMALL = 8.0
 # As in overview.png, for lakes of no type, and types told apart by any two kinds of cones.
 _COLOURS = {
     "lake": "#19f0ff", "supraglacial": "#f2e85c", "ice-contact": "#e69f00", "unconnected": "#19f0ff",
@@ -72,23 +75,24 @@ def _facts(record: dict[str, Any]) -> str:
 
 
 def _scene_map(lakes: gpd.GeoDataFrame, picture: Backdrop) -> str:
-    """The scene with a disc for each lake, which tells of it where it is touched."""
+    """The scene with its lakes, which tell of themselves where they are touched; small ones are discs."""
     high, wide = picture.not_observed.shape
     scale = min(1.0, _LONG_SIDE / max(high, wide))
     size = (max(round(wide * scale), 1), max(round(high * scale), 1))
     rgb = np.where(picture.not_observed[..., None], 168, picture.rgb).astype(np.uint8)
     shown = Image.fromarray(rgb).resize(size, Image.Resampling.BILINEAR)
     drawn = f'<image href="{data_uri(shown)}" width="{size[0]}" height="{size[1]}"/>'
-    points = shapely.get_coordinates(shapely.point_on_surface(lakes.geometry.to_numpy()))
+    to_picture = (Affine.scale(scale) * ~picture.grid.transform).to_shapely()
     kinds = lakes["lake_type"] if "lake_type" in lakes else ["lake"] * len(lakes)
-    for (x, y), kind, row in zip(points, kinds, lakes.itertuples(), strict=True):
-        col, line = ~picture.grid.transform * (x, y)
+    for kind, row in zip(kinds, lakes.itertuples(), strict=True):
         told = f"{row.lake_id}: {km2(row.area_m2)} ± {km2(row.area_unc_m2)} km², probability {row.prob_mean:.0%}"
-        radius = min(max(math.sqrt(row.area_m2 / 1e6) * 6, 2.5), 14)
-        drawn += (
-            f'<circle cx="{col * scale:.1f}" cy="{line * scale:.1f}" r="{radius:.1f}" class="{kind}" '
-            f'fill-opacity=".5" data-t="{escape(told)}"/>'
-        )
+        shape = affine_transform(row.geometry, to_picture)
+        west, south, east, north = shape.bounds
+        if max(east - west, north - south) < _SMALL:
+            place = f'circle cx="{(west + east) / 2:.1f}" cy="{(south + north) / 2:.1f}" r="{_SMALL / 2}"'
+        else:
+            place = f'path d="{path_of(shape)}" stroke="{_COLOURS[kind]}"'
+        drawn += f'<{place} fill="{_COLOURS[kind]}" fill-opacity=".4" data-t="{escape(told)}"/>'
     legend = ", ".join(f"<i class={kind}></i>{kind}" for kind in dict.fromkeys(kinds))
     return f'<svg class="map" viewBox="0 0 {size[0]} {size[1]}" role="img">{drawn}</svg><p>{legend}</p>'
 
@@ -96,7 +100,9 @@ def _scene_map(lakes: gpd.GeoDataFrame, picture: Backdrop) -> str:
 def _groups(lakes: gpd.GeoDataFrame) -> str:
     """Lakes and their area by size, and by what else is known of them."""
     number = np.digitize(lakes["area_m2"] / 1e6, SIZE_BOUNDS_KM2)
-    keys = {"Size class, km²": pd.Series(pd.Categorical.from_codes(number, SIZE_CLASSES), lakes.index)}
+    keys = {
+        "Size class, km²": pd.Series(pd.Categorical(np.array(SIZE_CLASSES)[number], list(SIZE_CLASSES)), lakes.index)
+    }
     for title, name, bounds, unit, per in (
         ("Elevation", "elev_m", BANDS_M, "m", 1), ("Distance to the nearest glacier", "dist_glacier_m", DISTANCES_KM,
          "km", 1000),

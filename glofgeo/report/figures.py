@@ -58,15 +58,16 @@ def _graticule(extent: Any, corner: Any, scale: Any, height: float) -> str:
     west, south, wide, high = extent
     drawn = ""
     step = next(step for step in (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60) if wide / step <= 8)
+    digits = max(-int(np.floor(np.log10(step))), 0)
     for value in np.arange(np.ceil(west / step), (west + wide) / step) * step:
         x = corner[0] + (value - west) * scale[0]
         drawn += f'<line x1="{x:.0f}" x2="{x:.0f}" y1="0" y2="{height:.0f}"/>'
-        drawn += f'<text x="{x + 3:.0f}" y="{height - 6:.0f}">{(value + 180) % 360 - 180:.4g}°</text>'
+        drawn += f'<text x="{x + 3:.0f}" y="{height - 6:.0f}">{(value + 180) % 360 - 180:.{digits}f}°</text>'
     for value in np.arange(np.ceil(south / step), (south + high) / step) * step:
         y = corner[1] - (value - south) * scale[1]
         if y > 0:
             drawn += f'<line x1="0" x2="{_MAP_WIDTH}" y1="{y:.0f}" y2="{y:.0f}"/>'
-            drawn += f'<text x="3" y="{y - 3:.0f}">{value:.4g}°</text>'
+            drawn += f'<text x="3" y="{y - 3:.0f}">{value:.{digits}f}°</text>'
     return f'<g class="grid">{drawn}</g>'
 
 

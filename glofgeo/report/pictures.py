@@ -9,6 +9,7 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import shapely
+from affine import Affine
 from numpy.typing import NDArray
 from PIL import Image
 from rasterio.windows import Window
@@ -54,40 +55,60 @@ def frame_around(outlines: Sequence[Any]) -> Frame:
 
 
 def draw_picture(scenes: Sequence[Scene], frame: Frame, outline: Any) -> str:
-    """Draws the ground as the first of some scenes shows it that shows all of it, with an outline on top, as SVG.
+    """Draws the ground as that of some scenes shows it that shows most of it, with an outline on top, as SVG.
 
     Args:
         scenes: opened with the bands of `RGB`.
-        frame: the ground.
+        frame: the ground; black where the scene ends.
         outline: in EPSG:4326; None where there is none.
 
     Returns:
-        "" where no scene shows it.
+        "" where no scene shows half of it, or it cannot be read.
     """
-    for scene in scenes:
-        (place,) = to_crs(gpd.GeoSeries([shapely.Point(frame.lon, frame.lat)], crs="EPSG:4326"), scene.crs)
-        side = max(round(frame.side_m / scene.grid.pixel_side), 1)
-        col, row = ~scene.transform * (place.x, place.y)
-        window = Window(round(col - side / 2), round(row - side / 2), side, side)
-        if scene.grid.clip(window) != window:
-            continue
-        try:
-            seen = scene.valid(window)
-            if seen.mean() < _LEAST_SEEN:
-                continue
-            picture = Image.fromarray(true_colour(scene.read(window, RGB)))
-        except GlofgeoError:
-            continue
-        if side > _SIDE:
-            picture = picture.resize((_SIDE, _SIDE), Image.Resampling.BOX)
-        drawn = f'<image href="{data_uri(picture)}" width="{_SIDE}" height="{_SIDE}"/>'
-        if outline is not None:
-            (shape,) = to_crs(gpd.GeoSeries([outline], crs="EPSG:4326"), scene.crs)
-            to_pixels = (~scene.grid.window(window).transform).to_shapely()
-            inner = affine_transform(affine_transform(shape, to_pixels), [_SIDE / side, 0, 0, _SIDE / side, 0, 0])
-            drawn += f'<path class="lake" d="{path_of(inner)}"/>'
-        return f'<svg class="seen" viewBox="0 0 {_SIDE} {_SIDE}">{drawn}</svg>'
-    return ""
+    windows = [_window(scene, frame) for scene in scenes]
+    try:
+        seen = [_seen(scene, window) for scene, window in zip(scenes, windows, strict=True)]
+        if max(seen, default=0.0) < _LEAST_SEEN:
+            return ""
+        scene, window = scenes[best := int(np.argmax(seen))], windows[best]
+        picture = Image.fromarray(_read(scene, window))
+    except GlofgeoError:
+        return ""
+    side = window.width
+    if side > _SIDE:
+        picture = picture.resize((_SIDE, _SIDE), Image.Resampling.BOX)
+    drawn = f'<image href="{data_uri(picture)}" width="{_SIDE}" height="{_SIDE}"/>'
+    if outline is not None:
+        (shape,) = to_crs(gpd.GeoSeries([outline], crs="EPSG:4326"), scene.crs)
+        to_picture = Affine.scale(_SIDE / side) * ~scene.grid.window(window).transform
+        drawn += f'<path class="lake" d="{path_of(affine_transform(shape, to_picture.to_shapely()))}"/>'
+    return f'<svg class="seen" viewBox="0 0 {_SIDE} {_SIDE}">{drawn}</svg>'
+
+
+def _window(scene: Scene, frame: Frame) -> Window:
+    """The frame in pixels of a scene; it may reach beyond."""
+    (place,) = to_crs(gpd.GeoSeries([shapely.Point(frame.lon, frame.lat)], crs="EPSG:4326"), scene.crs)
+    if place.is_empty:
+        return Window(0, 0, 0, 0)
+    side = max(round(frame.side_m / scene.grid.pixel_side), 1)
+    col, row = ~scene.transform * (place.x, place.y)
+    return Window(round(col - side / 2), round(row - side / 2), side, side)
+
+
+def _seen(scene: Scene, window: Window) -> float:
+    """The share of a window that was observed, 0-1."""
+    part = scene.grid.clip(window)
+    inside = part.width * part.height
+    return float(scene.valid(part).sum() / (window.width * window.height)) if inside else 0.0
+
+
+def _read(scene: Scene, window: Window) -> NDArray[np.uint8]:
+    """The true colour of a window, `(H, W, 3)`."""
+    part = scene.grid.clip(window)
+    picture = np.zeros((window.height, window.width, 3), np.uint8)
+    top, left = part.row_off - window.row_off, part.col_off - window.col_off
+    picture[top : top + part.height, left : left + part.width] = true_colour(scene.read(part, RGB))
+    return picture
 
 
 def data_uri(picture: Image.Image) -> str:

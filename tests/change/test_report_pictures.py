@@ -64,6 +64,17 @@ def test_without_scenes_there_are_no_pictures(tmp_path, map_of):
     assert "Seen" not in page and not pictures(page) and page.count('class="shape"') == 2
 
 
-def test_a_lake_at_the_edge_of_its_scene_has_none(tmp_path, map_of):
-    maps = [map_of(day, km2, place=(0.2, 3)) for day, km2 in (("2020-10-15", 0.3), ("2021-10-15", 0.1))]
-    assert not pictures(page_of(tmp_path / "out", *maps))
+def test_beyond_the_scene_a_picture_is_black_and_mostly_beyond_there_is_none(tmp_path, map_of):
+    days = (("2020-10-15", 0.3), ("2021-10-15", 0.1))
+    page = page_of(tmp_path / "edge", *(map_of(day, km2, (0.2, 3)) for day, km2 in days))
+    before = pictures(page)[0].mean(axis=2)
+    assert (before[:, :15] < 20).all() and before[5, 60] > 100
+    away = [map_of(day, km2, (-0.2, 3)) for day, km2 in (("2022-10-15", 0.3), ("2023-10-15", 0.1))]
+    assert not pictures(page_of(tmp_path / "away", *away))
+
+
+def test_a_scene_that_is_gone_or_broken_is_left_out(tmp_path, map_of):
+    before, after = map_of("2020-10-15", 0.3), map_of("2021-10-15", 0.1)
+    (tmp_path / "2020-10-15 (1).tif").unlink()
+    (tmp_path / "2021-10-15 (1).tif").write_bytes(b"no raster")
+    assert not pictures(page_of(tmp_path / "out", before, after))
