@@ -1,5 +1,6 @@
 """The parts of the report that show lakes one by one: outlines and pictures before and after, and series."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -47,7 +48,7 @@ class LakeRows:
         rows = self.changes.interval(number)
         rows = rows[~rows["class"].isin(UNCOUNTED)]
         rows = rows.loc[rows["change_m2"].abs().sort_values(ascending=False, kind="stable").index[:LARGEST]]
-        return f"<h3>The {len(rows)} largest changes</h3>{self._table(rows)}"
+        return f"<h3>The largest changes</h3>{self._table(rows)}"
 
     def alerts(self) -> str:
         """All alerts."""
@@ -114,10 +115,14 @@ def _scenes_at_hand(layer: LakeLayer) -> list[Scene]:
         links = stac.read_document(mask.with_name("item.json")).get("links", [])
         origin = next((str(link["href"]) for link in links if link.get("rel") == "derived_from"), "")
         path = Path(mask.parent, unquote(origin))
-        if origin and "://" not in origin and path.exists():
-            try:
-                # Where the scene does not tell its offset, a picture that is a little pale will do.
-                found.append(open_scene(path, RGB, offset=0))
-            except GlofgeoError:
-                continue
+        if origin and "://" not in origin and (scene := _opened(path)):
+            found.append(scene)
     return found
+
+
+def _opened(path: Path) -> Scene | None:
+    """A scene that can be shown: where it does not tell its offset, a picture that is a little pale will do."""
+    for offset in (None, 0.0):
+        with suppress(GlofgeoError):
+            return open_scene(path, RGB, offset=offset)
+    return None

@@ -137,4 +137,4 @@ def _largest(lakes: gpd.GeoDataFrame) -> str:
         for row, flag, outline in zip(rows.itertuples(), flags, metres, strict=True)
     ]  # fmt: skip
     head = ("Lake", "Area, km²", "Mean probability", "To be checked for", "Outline")
-    return f"<h2>The {len(told)} largest lakes</h2>{table(head, told, 'each')}"
+    return f"<h2>The largest lakes</h2>{table(head, told, 'each')}"

@@ -147,7 +147,7 @@ def figure_styles(colours: dict[str, str]) -> str:
         "svg.map{width:100%;background:#eef1f4;border-radius:6px}.grid line{stroke:#cfd6dd}"
         ".grid text,svg text{font:11px sans-serif;fill:#556}"
         "circle{stroke:#334;stroke-width:.5}circle.sel{stroke:#000;stroke-width:3}"
-        f"{discs}svg.shape,svg.seen{{width:150px}}svg.series{{width:300px}}svg.seen image{{image-rendering:pixelated}}"
+        f"{discs}svg.shape,svg.seen{{width:150px;max-width:none}}svg.series{{width:300px}}svg.seen image{{image-rendering:pixelated}}"
         "path.lake{fill:none;stroke:#19f0ff;stroke-width:1}"
         f"path.was{{fill:none;stroke:{_WAS};stroke-width:2;stroke-dasharray:5 3}}"
         f"path.is{{fill:#40aaff44;stroke:{_IS};stroke-width:1.5}}"

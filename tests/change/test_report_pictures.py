@@ -7,9 +7,11 @@ import re
 
 import numpy as np
 import pytest
+import rasterio
 from PIL import Image
 
 import glofgeo
+from datasets_def.scene import open_scene
 
 from .lakes import EAST, NORTH, disc, frame, mask
 
@@ -57,6 +59,21 @@ def test_a_lake_that_drained_is_shown_before_and_after(tmp_path, map_of):
     side = 1.5 * 2 * np.sqrt(0.3e6 / np.pi)  # metres across the frame
     assert dark[0] == pytest.approx(0.3e6 / side**2, rel=0.1)
     assert max(map(len, re.findall(r"base64,([^\"]+)", page))) < 12_000
+
+
+def test_products_and_files_that_tell_no_offset_are_shown(tmp_path, product, write_raster, map_of):
+    scene = open_scene(product[0])
+    x, y = scene.outline.centroid.coords[0]
+    maps = [map_of(day, km2, ((x - EAST) / 1000, (y - NORTH) / 1000), scene=False)
+            for day, km2 in (("2020-10-15", 0.3), ("2021-10-15", 0.1))]  # fmt: skip
+    silent = write_raster(tmp_path / "silent.tif", np.full((3, 300, 300), 2000, np.uint16), tells=False,
+                          bands=("B02", "B03", "B04"), origin=scene.outline.bounds[::3])  # fmt: skip
+    for folder, path in zip(maps, (product[0], silent), strict=True):
+        with rasterio.open(folder / "mask.tif", "w", "GTiff", *scene.shape, 1, scene.crs, scene.transform, "uint8"):
+            pass  # all land
+        (folder / "item.json").write_text(json.dumps({"links": [{"rel": "derived_from", "href": str(path)}]}))
+    before, after, *_ = pictures(page_of(tmp_path / "out", *maps))
+    assert before.std() > 10 and after.std() < 60
 
 
 def test_without_scenes_there_are_no_pictures(tmp_path, map_of):
