@@ -9,13 +9,16 @@ from glofgeo.flags import UsageError, require_path
 from glofgeo.terminal import say
 
 
-def change(
+def change(  # noqa: PLR0913
     layers: Annotated[list[Path], Parameter(consume_multiple=True)] = [],  # noqa: B006 (not changed)
     /,
     *,
     maps: Path | None = None,
     dates: Annotated[list[str], Parameter(consume_multiple=True)] = [],  # noqa: B006 (not changed)
     aoi: str | None = None,
+    dem: Annotated[list[Path], Parameter(consume_multiple=True)] = [],  # noqa: B006 (not changed)
+    glaciers: Path | None = None,
+    regions: Annotated[list[Path], Parameter(consume_multiple=True)] = [],  # noqa: B006 (not changed)
     out: Path = Path("change"),
 ) -> None:
     """Compares lake layers of two or more dates: what grew, shrank, appeared or vanished, and how sure that is.
@@ -25,20 +28,27 @@ def change(
         maps: folder of maps instead, as map fills it; the maps of one day are one layer.
         dates: year or day of each layer in the same order (2010 or 2010-10-15), for lakes without a date of their own.
         aoi: compare only lakes that meet this area of interest: a polygon file, or the name of a ready-made area.
+        dem: elevation model, one or several tiles or their folder: elevations of lakes that have none.
+        glaciers: glacier outlines, such as RGI: distance to the nearest glacier, and types where a layer tells none.
+        regions: polygons of basins or countries (column basin or country): their names where a layer tells none.
         out: output folder: report.html, changes.gpkg for QGIS, and CSV tables.
     """
     if bool(layers) == (maps is not None):
         raise UsageError("change needs two lake layers or more, or --maps FOLDER.")
     for path in layers:
         require_path("layer", path)
-    require_path("--maps", maps)
+    for flag, file in (("--maps", maps), ("--glaciers", glaciers), *(("--regions", region) for region in regions)):
+        require_path(flag, file)
     from glofgeo.change.compare import compare
     from glofgeo.change.map_layers import layers_of_maps
     from glofgeo.change.outputs import require_place
 
     require_place(out)
-    found = compare(*(layers_of_maps(maps) if maps else layers), dates=dates, aoi=aoi, progress=True)
-    found.write(out)
+    found = compare(
+        *(layers_of_maps(maps) if maps else layers),
+        dates=dates, aoi=aoi, dem=dem, glaciers=glaciers, regions=regions, progress=True,
+    )  # fmt: skip
+    found.write(out, progress=True)
     say(f"{out / 'report.html'}: {found.told()}")
     if len(found.issues):
         say(f"{out / 'issues.csv'}: {len(found.issues)} oddities of the layers, by row")

@@ -24,6 +24,7 @@ def map_(  # noqa: PLR0913
     overwrite: bool = False,
     dem: Annotated[list[Path], Parameter(consume_multiple=True)] = [],  # noqa: B006 (not changed)
     glaciers: Path | None = None,
+    regions: Annotated[list[Path], Parameter(consume_multiple=True)] = [],  # noqa: B006 (not changed)
     dask: Annotated[str | None, Parameter(group=HARDWARE)] = None,
     settings: Annotated[MapConfig, Parameter(name="*", group=HARDWARE)] = MapConfig(),  # noqa: B008 (frozen)
 ) -> None:
@@ -41,6 +42,7 @@ def map_(  # noqa: PLR0913
         inventory: GeoPackage of all lakes so far, made if need be: lakes keep their names in it, and maps are added.
         dem: elevation model, one or several tiles or their folder: adds elevation, slope and cast shadow of each lake.
         glaciers: glacier outlines, such as RGI: adds the nearest glacier, the distance to it and the type of each lake.
+        regions: polygons of basins or countries (column basin or country): adds their names to each lake.
         dask: map on a Dask cluster: auto (this machine), the address of a scheduler (tcp://…), or its scheduler file.
         offset: DN offset of scenes that do not state theirs: -1000 from processing baseline 04.00 on, otherwise 0.
         settings: all other settings.
@@ -58,7 +60,7 @@ def map_(  # noqa: PLR0913
     model = load_model(checkpoint)
     report = map_scenes(
         paths, model, out=out, aoi=area, settings=settings, device=device, overwrite=overwrite, offset=offset,
-        surroundings=read_surroundings(dem, glaciers), dask=dask, inventory=inventory,
+        surroundings=read_surroundings(dem, glaciers, regions), dask=dask, inventory=inventory,
         progress=True, tell=print_outcome if len(paths) > 1 else print_success,
     )  # fmt: skip
     print_maps(report, model)

@@ -40,8 +40,8 @@ def compare_layers(before: LakeLayer, after: LakeLayer) -> tuple[pd.DataFrame, L
         split, complex: the links alone), `n_before`, `n_after`, `area_before_m2`, `area_after_m2`, `change_m2`,
         `sigma_before_m2`, `sigma_after_m2`, `z`, `significant`, `date_before`, `date_after`, `years`,
         `rate_m2_per_year`, `rate_percent_per_year` (compound), `observed_before` and `observed_after` (0-1, NaN where
-        nobody tells), `lake_type`, `elev_m`, `basin`. The sum of `change_m2` is the difference of the layers' areas,
-        exactly.
+        nobody tells), `lake_type`, `elev_m`, `dist_glacier_m`, `basin`, `country`. The sum of `change_m2` is the
+        difference of the layers' areas, exactly.
     """
     links = link_layers(before, after)
     rows = pd.DataFrame({"cluster_id": np.arange(links.clusters)})
@@ -60,9 +60,10 @@ def compare_layers(before: LakeLayer, after: LakeLayer) -> tuple[pd.DataFrame, L
     compared = ~rows["class"].isin(["carried_over", "not_observed", "weak_link"])
     rows["significant"] = compared & (rows["z"].abs() > SIGNIFICANT_Z)
     _add_rates(rows)
-    for name in ("lake_id", "lake_type", "basin"):
+    for name in ("lake_id", "lake_type", "basin", "country"):
         rows[name] = _of_largest(name, before, after, links).fillna("")
-    rows["elev_m"] = _of_largest("elev_m", before, after, links)
+    for name in ("elev_m", "dist_glacier_m"):
+        rows[name] = _of_largest(name, before, after, links)
     return rows, links
 
 

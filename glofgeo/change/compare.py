@@ -14,6 +14,7 @@ import shapely
 from datasets_def.reproject import to_crs
 from glofgeo.change.alerts import find_alerts, without_omissions
 from glofgeo.change.classes import compare_layers
+from glofgeo.change.ground import fill_in, read_ground
 from glofgeo.change.layer_dates import given_day
 from glofgeo.change.links import Links
 from glofgeo.change.read_layer import PLANE, LakeLayer, layer_of, read_layer
@@ -61,15 +62,19 @@ class Changes:
         found = (self.changes["layer_before"] == before) & (self.changes["layer_after"] == after)
         return self.changes[found]
 
-    def write(self, folder: str | Path) -> Path:
+    def write(self, folder: str | Path, *, progress: bool = False) -> Path:
         """Writes `changes.gpkg`, CSV tables and `report.html` into a folder, which it returns.
+
+        Args:
+            folder: made if need be.
+            progress: show a bar on the standard error.
 
         Raises:
             GlofgeoError: If something there is not glofgeo's own, or cannot be written.
         """
         from glofgeo.change.outputs import write_outputs
 
-        return write_outputs(self, Path(folder))
+        return write_outputs(self, Path(folder), progress=progress)
 
     def __repr__(self) -> str:
         return f"<Changes: {self.told()}>"
@@ -99,6 +104,9 @@ def compare(
     *layers: Any,
     dates: Sequence[str] = (),
     aoi: gpd.GeoDataFrame | str | Path | None = None,
+    dem: Sequence[str | Path] = (),
+    glaciers: str | Path | None = None,
+    regions: Sequence[str | Path] = (),
     progress: bool = False,
 ) -> Changes:
     """Compares lake layers of two or more dates.
@@ -107,10 +115,13 @@ def compare(
         *layers: paths, GeoDataFrames, LakeMaps or LakeLayers, of glofgeo or of any inventory, in any order.
         dates: year or day of each layer, in the same order, for lakes that have none of their own.
         aoi: compare only lakes that meet these polygons (a file, the name of a ready-made area, or a frame).
+        dem: tiles of an elevation model, or folders of them: elevations of lakes that have none.
+        glaciers: a layer of glacier outlines: distance to the nearest glacier and, for layers that tell none, types.
+        regions: layers of basins or countries: their names, for layers that tell none.
         progress: show a bar on the standard error.
 
     Raises:
-        GlofgeoError: If there are fewer than two layers, one cannot be read, or the dates do not fit.
+        GlofgeoError: If there are fewer than two layers, one cannot be read, or the dates or the ground do not fit.
     """
     if len(layers) < 2:
         raise GlofgeoError(f"{len(layers)} layer of lakes", "give two or more, of different dates")
@@ -123,8 +134,9 @@ def compare(
         _layer(layer, date, number)
         for number, (layer, date) in enumerate(steps(list(zip(layers, given, strict=True)), "Reading", progress), 1)
     ]
-    area = _read_area(aoi)
-    ordered = _in_order([layer if area is None else _within(layer, area) for layer in _named_apart(read)])
+    ground, area = read_ground(dem, glaciers, regions), _read_area(aoi)
+    within = [layer if area is None else _within(layer, area) for layer in _named_apart(read)]
+    ordered = _in_order(fill_in(within, ground, progress=progress))
     tables, graphs = [], []
     for before, after in steps(list(pairwise(ordered)), "Comparing", progress):
         rows, graph = compare_layers(before, after)

@@ -43,7 +43,7 @@ def require_place(folder: Path) -> None:
             )
 
 
-def write_outputs(changes: "Changes", folder: Path) -> Path:
+def write_outputs(changes: "Changes", folder: Path, *, progress: bool = False) -> Path:
     """Writes everything; each file is there whole or not at all. The report comes first: it tells whose the rest is.
 
     Raises:
@@ -56,7 +56,7 @@ def write_outputs(changes: "Changes", folder: Path) -> Path:
     ).to_crs("EPSG:4326")
     try:
         with written_beside(folder / REPORT) as part:
-            write_report(part, changes, summary, outlines)
+            write_report(part, changes, summary, outlines, progress=progress)
         with written_beside(folder / LAYERS) as part:
             write_styled(part, _layers(changes, outlines), stamp_of(changes.changes["date_after"].max()))
         tables = {"summary": summary} | {name: getattr(changes, name) for name in TABLES[1:]}
@@ -162,7 +162,8 @@ def _layers(changes: "Changes", outlines: gpd.GeoSeries) -> list[StyledLayer]:
 
 def _observations(changes: "Changes") -> gpd.GeoDataFrame:
     lakes = pd.concat([layer.lakes.assign(layer=layer.name) for layer in changes.layers], ignore_index=True)
-    names = ["layer", "row", "lake_id", "acq_datetime", "area_m2", "perim_m", "sigma_m2", "lake_type", "basin"]
+    names = ["layer", "row", "lake_id", "acq_datetime", "area_m2", "perim_m", "sigma_m2", "lake_type", "elev_m",
+             "dist_glacier_m", "basin", "country"]  # fmt: skip
     table = gpd.GeoDataFrame(lakes.rename(columns={"date": "acq_datetime"}), crs=PLANE).to_crs("EPSG:4326")
     return table[[*names, "geometry"]]
 

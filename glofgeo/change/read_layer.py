@@ -28,6 +28,8 @@ _GLOBE = Geod(ellps="WGS84")
 _ID_COLUMNS = ("lake_id", "glims_id", "gl_id", "glake_id", "glakeid", "gl_code", "lake_code", "code", "id")
 _TYPE_COLUMNS = ("lake_type", "type", "gl_type", "lake_types", "class")
 _ELEVATION_COLUMNS = ("elev_m", "altitude", "elevation", "elev", "gl_elev")
+_DISTANCE_COLUMNS = ("dist_glacier_m",)
+_COUNTRY_COLUMNS = ("country", "country_name")
 _BASIN_COLUMNS = ("basin", "m_basin", "sub_basin", "subbasin", "subregion", "region")
 
 # Side of the pixels in which a foreign layer was drawn, where nothing tells: Landsat's, as of all regional inventories
@@ -48,7 +50,7 @@ class LakeLayer:
         lakes: a row a lake, the geometry on `PLANE`; `row` (number of the feature in its file, from 1), `lake_id`,
             `date` (UTC, NaT where unknown), `pixel_m`, `area_m2`, `perim_m` (geodesic), `sigma_m2` (one standard
             deviation of the area), `cut` (its outline is that of the scene or of a cloud in part), `lake_type`,
-            `elev_m`, `basin`.
+            `elev_m`, `dist_glacier_m`, `basin`, `country`.
         issues: what is odd about it.
         masks: rasters that tell what was observed (255: not); none where nobody tells.
     """
@@ -95,7 +97,7 @@ def layer_of(frame: gpd.GeoDataFrame, name: str, date: str | None = None, *, mas
         frame = frame.assign(file_row=np.arange(1, len(frame) + 1), mended=False, flattened=False)
     known = {str(column).lower(): str(column) for column in reversed(frame.columns)}
     degrees = to_degrees(frame.geometry)
-    plane = to_crs(degrees, PLANE)
+    plane = gpd.GeoSeries(in_chunks(_on_plane, degrees.to_numpy()), degrees.index, PLANE)
     area, perimeter = measure(degrees, plane)
     scenes, dates = _dates(frame, known)
     pixel = _pixels(frame, known, scenes)
@@ -111,7 +113,9 @@ def layer_of(frame: gpd.GeoDataFrame, name: str, date: str | None = None, *, mas
             "cut": frame[known["touches_edge"]].fillna(False).astype(bool) if "touches_edge" in known else False,
             "lake_type": _texts(_column(frame, known, _TYPE_COLUMNS)),
             "elev_m": _elevations(frame, known),
+            "dist_glacier_m": _numbers(_column(frame, known, _DISTANCE_COLUMNS)),
             "basin": _texts(_column(frame, known, _BASIN_COLUMNS)).str.replace(r"_(19|20)\d\d$", "", regex=True),
+            "country": _texts(_column(frame, known, _COUNTRY_COLUMNS)),
         },
         geometry=plane.array,
         crs=PLANE,
@@ -121,6 +125,10 @@ def layer_of(frame: gpd.GeoDataFrame, name: str, date: str | None = None, *, mas
     twins = find_duplicates(plane.to_numpy())
     issues = find_oddities(frame, lakes, degrees, name, scenes=scenes, nominal=nominal, twins=twins)
     return LakeLayer(name, lakes[twins < 0].reset_index(drop=True), tuple(issues), tuple(masks))
+
+
+def _on_plane(degrees: Any) -> Any:
+    return to_crs(gpd.GeoSeries(degrees, crs="EPSG:4326"), PLANE).to_numpy()
 
 
 def measure(degrees: gpd.GeoSeries, plane: gpd.GeoSeries) -> tuple[Any, Any]:
@@ -159,6 +167,10 @@ def _texts(values: "pd.Series[Any]") -> "pd.Series[Any]":
     return values.map(lambda value: "" if pd.isna(value) else str(value).strip()).astype(str)
 
 
+def _numbers(values: "pd.Series[Any]") -> "pd.Series[float]":
+    return pd.to_numeric(values, errors="coerce").astype(float)
+
+
 def _dates(frame: gpd.GeoDataFrame, known: dict[str, str]) -> tuple["pd.Series[Any]", "pd.Series[Any]"]:
     """The names of scenes, and the dates: those of a column of dates, else those in the names."""
     scenes = _column(frame, known, SCENE_COLUMNS)
@@ -180,7 +192,7 @@ def _pixels(frame: gpd.GeoDataFrame, known: dict[str, str], scenes: "pd.Series[A
 
 def _elevations(frame: gpd.GeoDataFrame, known: dict[str, str]) -> "pd.Series[float]":
     """Elevations in metres; 0 stands for unknown in inventories of mountains."""
-    metres = pd.to_numeric(_column(frame, known, _ELEVATION_COLUMNS), errors="coerce").astype(float)
+    metres = _numbers(_column(frame, known, _ELEVATION_COLUMNS))
     return metres.where(metres != 0)
 
 

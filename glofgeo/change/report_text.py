@@ -1,27 +1,4 @@
-"""The fixed parts of the report: its look, its script, and its methods with formulas and sources."""
-
-STYLE = (
-    "body{margin:0;font:16px/1.45 system-ui,sans-serif;color:#1a2530;background:#fff}"
-    "main{max-width:1100px;margin:auto;padding:0 14px 60px}h1{margin:.6em 0 .2em}"
-    "h2{margin-top:2em;overflow-wrap:anywhere}"
-    ".lead{font-size:1.1em}.wide{overflow-x:auto;margin:.8em 0}table{border-collapse:collapse;font-size:.9em}"
-    "th,td{text-align:left;padding:4px 10px;border-bottom:1px solid #dde3e9;vertical-align:top}"
-    "td{white-space:nowrap}td:last-child{white-space:normal;min-width:12em}"
-    "th{background:#f4f6f8;white-space:nowrap}td{font-variant-numeric:tabular-nums}"
-    "details{margin:.6em 0}summary{cursor:pointer;font-weight:600}"
-    "i{display:inline-block;width:12px;height:12px;margin-right:6px;border-radius:6px;border:1px solid #334}"
-    "#tip{position:fixed;left:8px;right:8px;bottom:8px;max-width:560px;margin:auto;padding:8px 12px;"
-    "background:#1a2530;color:#fff;border-radius:6px;font-size:.9em}"
-    "@media print{details>*{display:block}#tip{display:none}}"
-)
-
-# A disc tells about itself where the pointer is over it, or where it is touched.
-SCRIPT = (
-    'const tip=document.getElementById("tip");let old;'
-    "function show(e){const t=e.target.dataset&&e.target.dataset.t;if(!t)return;"
-    'if(old)old.classList.remove("sel");old=e.target;old.classList.add("sel");tip.textContent=t;tip.hidden=false}'
-    'document.addEventListener("pointerover",show);document.addEventListener("click",show);'
-)
+"""The fixed part of the report: its methods, with formulas and sources."""
 
 METHODS = """<h2>Methods</h2><ul>
 <li><b>Areas</b> are measured from the outlines on the WGS 84 ellipsoid, whatever the layer says; islands are no lake.
@@ -41,10 +18,15 @@ outline, or a gap of at most a pixel, is a weak link and neither new nor vanishe
 are left out of every statistic of change.</li>
 <li><b>Not observed</b>: less than 95 % of the ground of a lake was seen at one of the dates, where masks tell, or its
 outline is cut by the edge of a scene or by cloud.</li>
+<li><b>Elevation, distance to a glacier, type, basin, country</b>: as the layers tell. Where they do not: the median of
+the elevation model within the outline; the nearest of the given glacier outlines within 10 km, and by it the type
+(supraglacial: wholly on ice; ice-contact: within two pixels; unconnected: within 10 km, Wang et al. 2020; fronts have
+moved since the outlines were drawn); the given region that holds a point of the lake.</li>
 <li><b>Rates</b> need two dates in order: km² a year, and percent a year compounded, 100 [(A₂/A₁)<sup>1/Δt</sup> −
 1].</li>
-<li><b>Trends</b>: Theil-Sen slope; its 95 % interval (Sen 1968) and the Mann-Kendall test from five dates on, since
-an exact test cannot reach p &lt; 0.05 below. Season and observed share stand beside each point: change within a year
+<li><b>Trends</b>: Theil-Sen slope; its 95 % interval (Sen 1968, exact; between two slopes where none bounds just 95 %:
+Hettmansperger &amp; Sheather 1986) and the Mann-Kendall test from five dates on, since an exact test cannot reach
+p &lt; 0.05 below. Season and observed share stand beside each point: change within a year
 may look like a trend over years.</li>
 <li><b>Alerts</b>: lakes of 0.02 km² or more. No threshold is generally accepted. Tier 1 is made to catch South Lhonak
 2023, which lost 11 % of its area in days; tier 2 losses above 30 %. An alert is a lake to look at, not a

@@ -27,7 +27,7 @@ COLUMNS = {
     "touches_edge": "bool",
 }
 
-# Columns that a layer has only where a DEM or glacier outlines were given, in their order after `COLUMNS`.
+# Columns that a layer has only where a DEM, glacier outlines or regions were given, in their order after `COLUMNS`.
 FURTHER_COLUMNS = {
     "elev_m": "float64",
     "elev_iqr": "float64",
@@ -38,6 +38,8 @@ FURTHER_COLUMNS = {
     "ice_contact": "float64",
     "lake_type": "str",
     "lake_type_conf": "str",
+    "basin": "str",
+    "country": "str",
     "area_lo_m2": "float64",
     "area_hi_m2": "float64",
     "qa_flag": "str",

@@ -42,6 +42,8 @@ _ALIASES = {
     "ice_contact": "Shore on ice (share)",
     "lake_type": "Lake type",
     "lake_type_conf": "Confidence of the type",
+    "basin": "Basin",
+    "country": "Country",
     "area_lo_m2": "Area at probability 0.7 (m²)",
     "area_hi_m2": "Area at probability 0.3 (m²)",
     "qa_flag": "To be checked for",

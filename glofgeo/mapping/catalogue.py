@@ -33,6 +33,7 @@ _ASSETS = {
     "probability.tif": ("probability", "Lake probability in percent", _COG, "data"),
     "mask.tif": ("mask", "Lakes", _COG, "data"),
     "overview.png": ("overview", "Map with lake outlines", "image/png", "overview"),
+    "report.html": ("report", "Report to read", "text/html", "overview"),
     "layers.qlr": ("layers", "All layers as a group for QGIS", _XML, "metadata"),
     "probability.qml": ("probability_style", "QGIS style of the probability", _XML, "metadata"),
     "mask.qml": ("mask_style", "QGIS style of the mask", _XML, "metadata"),

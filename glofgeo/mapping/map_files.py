@@ -14,12 +14,13 @@ from glofgeo.inventory.attributes import columns_of
 from glofgeo.inventory.layer_definition import layer_definition
 from glofgeo.mapping.components import LakeRuns
 from glofgeo.mapping.job import Job
-from glofgeo.mapping.overview import Backdrop, caption, true_colour, write_overview
+from glofgeo.mapping.overview import Backdrop, caption, write_overview
 from glofgeo.mapping.polygons import lake_polygons
 from glofgeo.mapping.rasters import WorkingRaster, write_mask, write_probability
 from glofgeo.mapping.scene_folder import CLOUDS_NOT_MASKED
 from glofgeo.mapping.surroundings import add_surroundings
 from glofgeo.mapping.thumbnail import Thumbnail
+from glofgeo.report.pictures import true_colour
 from glofgeo.version import __version__
 
 

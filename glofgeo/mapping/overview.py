@@ -58,25 +58,6 @@ class Backdrop:
     grid: Grid
 
 
-def true_colour(reflectance: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Stretches red, green and blue to a picture that shows dark valleys beside sunlit snow.
-
-    All three share one stretch, which keeps hues. White is the 98th percentile, but no less than 0.25 and no more
-    than 0.9, so that neither a scene without snow nor one full of it is bleached; a gamma of 0.6 lifts the shadow.
-
-    Args:
-        reflectance: `(3, H, W)` red, green, blue surface reflectance (1.0 = 100 %); not-a-number where unknown.
-
-    Returns:
-        `(H, W, 3)` uint8; black where any band is not a number.
-    """
-    known = np.isfinite(reflectance).all(axis=0)
-    low, high = np.percentile(reflectance[:, known], (1, 98)) if known.any() else (0.0, 1.0)
-    low, high = float(np.clip(low, 0, 0.05)), float(np.clip(high, 0.25, 0.9))
-    scaled = np.clip((np.where(known, reflectance, low) - low) / (high - low), 0, 1) ** 0.6
-    return np.rint(np.moveaxis(scaled, 0, -1) * 255).astype(np.uint8)
-
-
 def caption(scene: Scene) -> str:
     """Tells what took a scene and when, such as "Sentinel-2A L2A, 15 October 2024, 04:57 UTC"."""
     unit = re.match(r"S2([A-Z])_", scene.id)

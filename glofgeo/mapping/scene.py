@@ -43,13 +43,14 @@ def map_scene(  # noqa: PLR0913
     offset: float | None = None,
     dem: Sequence[str | Path] = (),
     glaciers: str | Path | None = None,
+    regions: Sequence[str | Path] = (),
     progress: bool = False,
 ) -> LakeMap:
     """Maps the lakes of one scene.
 
-    With `out`, `probability.tif`, `mask.tif`, `lakes.gpkg`, `overview.png`, `run.json` and `item.json` are written into
-    `OUT/<scene id>/`, which appears when all of it is done and replaces an earlier map, and `OUT/collection.json` lists
-    all maps. Without, the map is held in memory, compressed, and nothing stays on disk.
+    With `out`, `probability.tif`, `mask.tif`, `lakes.gpkg`, `overview.png`, `report.html`, `run.json` and `item.json`
+    are written into `OUT/<scene id>/`, which appears when all of it is done and replaces an earlier map, and
+    `OUT/collection.json` lists all maps. Without, the map is held in memory, compressed, and nothing stays on disk.
 
     Args:
         scene: what `open_scene` takes (a product, a GeoTIFF with named bands, the address of a STAC item or COG); or
@@ -64,6 +65,7 @@ def map_scene(  # noqa: PLR0913
         offset: DN to add in a scene that does not tell; see `open_scene`.
         dem: tiles of an elevation model, or folders of them: adds what it tells of each lake to the layer.
         glaciers: a layer of glacier outlines: adds the nearest glacier and the type of each lake.
+        regions: layers of basins or countries: adds the names of those that each lake lies in.
         progress: show a bar on the standard error.
 
     Returns:
@@ -75,7 +77,7 @@ def map_scene(  # noqa: PLR0913
     """
     predictor = load_model(model)
     opened = scene if isinstance(scene, Scene) else open_scene(scene, predictor.bands, offset=offset)
-    job = plan_scene(opened, predictor, settings, _read_area(aoi), read_surroundings(dem, glaciers))
+    job = plan_scene(opened, predictor, settings, _read_area(aoi), read_surroundings(dem, glaciers, regions))
 
     from glofgeo.inference.batches import make_batcher
 
@@ -108,6 +110,7 @@ def run_job(job: Job, batcher: "Batcher", out: Path, advance: Callable[[int], No
     from glofgeo.mapping.components import LakeRuns
     from glofgeo.mapping.map_files import PictureSink, tags, write_outputs
     from glofgeo.mapping.record import Pace, make_record, summary
+    from glofgeo.mapping.report_file import REPORT, write_report
 
     scene, area, settings = job.scene, job.area, job.settings
     worth = partial(may_hold_water, bands=scene.bands) if settings.skip_dry else None
@@ -121,9 +124,11 @@ def run_job(job: Job, batcher: "Batcher", out: Path, advance: Callable[[int], No
             describe_probability(writer, statistics, tags(job))
             probability = writer.finish()
         streamed = time.perf_counter()
-        lakes = write_outputs(folder, job, probability, runs, picture.finish(area.grid))
+        backdrop = picture.finish(area.grid)
+        lakes = write_outputs(folder, job, probability, runs, backdrop)
         pace = Pace(batcher.size, streamed - started, time.perf_counter() - streamed)
         record = make_record(job, lakes, statistics.observed, pace)
+        write_report(folder / REPORT, lakes, record, backdrop)
         (folder / "run.json").write_text(json.dumps(record, indent=2) + "\n")
         write_item(folder, out / scene.id, job, record)
     logger.info("%s: %s", scene.id, summary(record))

@@ -32,7 +32,7 @@ CLOUDS_NOT_MASKED = "clouds are not masked (no scene classification), they count
 
 FILES = (
     "probability.tif", "probability.qml", "mask.tif", "mask.qml", "lakes.gpkg", "layers.qlr", "overview.png",
-    "run.json", "item.json",
+    "report.html", "run.json", "item.json",
 )  # fmt: skip
 
 # With what other programs put beside these files: it describes them and goes with them.

@@ -1,4 +1,4 @@
-"""What is known of a scene's ground besides its pixels: a DEM and glacier outlines fill further columns."""
+"""What is known of a scene's ground besides its pixels: a DEM, glaciers and regions fill further columns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from datasets_def.elevation import Dem, open_dem
 from datasets_def.sun import scene_sun
 from glofgeo.inventory.glaciers import add_glaciers, read_glaciers
 from glofgeo.inventory.quality import qa_flags
+from glofgeo.inventory.regions import add_regions, read_regions
 from glofgeo.inventory.terrain import add_terrain
 
 if TYPE_CHECKING:
@@ -20,22 +21,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """A DEM, glacier outlines, or both.
+    """A DEM, glacier outlines, basins or countries, or several of these.
 
     Only names are kept, so that jobs travel lightly to the workers of a cluster.
 
     Attributes:
         dem: the DEM, if there is one.
         glaciers: file of the outlines, if there is one.
+        regions: files of basins or countries.
     """
 
     dem: Dem | None
     glaciers: Path | None
+    regions: tuple[Path, ...] = ()
 
     @property
     def facts(self) -> list[Any]:
         """What tells these files from others: names, sizes, times of change."""
-        files = [*(self.dem.files if self.dem else ()), *([self.glaciers] if self.glaciers else ())]
+        files = [*(self.dem.files if self.dem else ()), *([self.glaciers] if self.glaciers else ()), *self.regions]
         return [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
 
 
@@ -45,26 +48,38 @@ def _outlines(path: Path) -> gpd.GeoDataFrame:
     return read_glaciers(path)
 
 
-def read_surroundings(dem: Sequence[str | Path], glaciers: str | Path | None) -> Surroundings | None:
+@lru_cache(maxsize=1)
+def _regions(paths: tuple[Path, ...]) -> gpd.GeoDataFrame:
+    """Reads basins and countries once for all scenes."""
+    return read_regions(paths)
+
+
+def read_surroundings(
+    dem: Sequence[str | Path], glaciers: str | Path | None, regions: Sequence[str | Path] = ()
+) -> Surroundings | None:
     """Opens the files, once for all scenes.
 
     Args:
         dem: its tiles, or folders of them; none if there is no DEM.
         glaciers: the layer of outlines, if there is one.
+        regions: layers of basins or countries.
 
     Returns:
-        None if there is neither.
+        None if there is nothing.
 
     Raises:
         GlofgeoError: If one cannot be read.
     """
-    if not dem and glaciers is None:
+    if not dem and glaciers is None and not regions:
         return None
     opened = open_dem([Path(path).absolute() for path in dem]) if dem else None
     outlines = None if glaciers is None else Path(glaciers).absolute()
     if outlines is not None:
         _outlines(outlines)
-    return Surroundings(opened, outlines)
+    named = tuple(Path(path).absolute() for path in regions)
+    if named:
+        _regions(named)
+    return Surroundings(opened, outlines, named)
 
 
 def add_surroundings(lakes: gpd.GeoDataFrame, outlines: gpd.GeoDataFrame, job: "Job") -> gpd.GeoDataFrame:
@@ -85,6 +100,8 @@ def add_surroundings(lakes: gpd.GeoDataFrame, outlines: gpd.GeoDataFrame, job: "
         lakes = add_terrain(lakes, ground.dem, job.area.grid, scene_sun(scene))
     if ground.glaciers is not None:
         lakes = add_glaciers(lakes, _outlines(ground.glaciers), job.pixel_m, scene.datetime)
+    if ground.regions:
+        lakes = add_regions(lakes, _regions(ground.regions))
     each = lakes["area_m2"] / outlines["n_px"]
     lakes = lakes.assign(area_lo_m2=each * outlines["n_px_70"], area_hi_m2=each * outlines["n_px_30"])
     return lakes.assign(qa_flag=qa_flags(lakes))

@@ -4,8 +4,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import shapely
 
 from glofgeo.change.classes import compare_layers
+from glofgeo.change.links import clusters_of
 from glofgeo.change.read_layer import read_layer
 from glofgeo.change.significance import READINGS, Total
 
@@ -43,6 +45,31 @@ def test_areas_and_what_stands_out(layers):
     total = Total.of(rows["change_m2"].to_numpy(), np.hypot(linked["sigma_before_m2"], linked["sigma_after_m2"]))
     assert total.value / 1e6 == pytest.approx(42.75, abs=0.01)
     assert 1 < total.independent / 1e6 < 2 and 40 < total.correlated / 1e6 < 50
+
+
+def test_with_the_link_rule_of_the_first_counts_as_many_stand_out(layers):
+    """Outlines grown by 10 m that share more than a tenth of the smaller one: two lakes that moved are linked too."""
+
+    def clusters(before, after):
+        ours, theirs = (shapely.buffer(layers[year].lakes.geometry.to_numpy(), 10) for year in (before, after))
+        i, j = shapely.STRtree(theirs).query(ours, predicate="intersects")
+        smaller = np.minimum(shapely.area(ours[i]), shapely.area(theirs[j]))
+        linked = shapely.area(shapely.intersection(ours[i], theirs[j])) > 0.1 * smaller
+        count, label = clusters_of(i[linked], len(ours) + j[linked], len(ours) + len(theirs))
+        lakes = [layers[year].lakes for year in (before, after)]
+        sides = list(zip(lakes, (label[: len(ours)], label[len(ours) :]), strict=True))
+        area = [np.bincount(which, frame["area_m2"], count) for frame, which in sides]
+        sigma = [np.sqrt(np.bincount(which, frame["sigma_m2"] ** 2, count)) for frame, which in sides]
+        return *area, *sigma
+
+    first, last, *sigmas = clusters(2000, 2020)
+    anew = (first > 0) & (last > 0) & (np.abs(last / np.maximum(first, 1) - 1) > 1e-5)
+    counts = [reading(*(part[anew] for part in (last - first, *sigmas))).sum() for reading in READINGS.values()]
+    assert counts == [126, 246, 195]
+    narrow = list(READINGS.values())[2]
+    for years, alerts in (((2000, 2010), 34), ((2010, 2020), 25)):
+        first, last, *sigmas = clusters(*years)
+        assert (narrow(last - first, *sigmas) & (first >= 20_000) & (last < 0.7 * first)).sum() == alerts
 
 
 def test_oddities_are_named_by_row(layers):

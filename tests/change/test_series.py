@@ -74,3 +74,31 @@ def test_below_five_points_there_is_no_interval_and_no_p_value():
     four, five = (sen_trend(np.arange(float(n)), np.arange(float(n)) ** 2) for n in (4, 5))
     assert np.isnan([four["p_value"], four["slope_low"], four["slope_high"]]).all() and four["slope_m2_per_year"] == 3
     assert five["p_value"] == pytest.approx(2 / 120)
+
+
+@pytest.mark.parametrize("points", [5, 6, 7, 9, 12, 20])
+def test_the_interval_of_few_points_holds_as_often_as_it_says(points):
+    from glofgeo.change.series import _bounding_slopes
+
+    random = np.random.default_rng(points)
+    years = np.sort(random.uniform(0, 10, (2000, points)), axis=1)
+    values = random.normal(0, 3, (2000, points))
+    one, other = np.triu_indices(points, 1)
+    slopes = np.sort((values[:, other] - values[:, one]) / (years[:, other] - years[:, one]), axis=1)
+    rank, inward = _bounding_slopes(points)
+    low, high = (ends[:, rank] + inward * (ends[:, rank + 1] - ends[:, rank]) for ends in (slopes, slopes[:, ::-1]))
+    assert 0.93 < ((low <= 0) & (high >= 0)).mean() < 0.97
+    trend = sen_trend(years[0], values[0])
+    assert (trend["slope_low"], trend["slope_high"]) == pytest.approx((low[0], high[0]))
+
+
+def test_the_interval_turns_with_the_values_and_grows_with_them():
+    years, values = np.array([0, 1, 2.5, 4, 5, 7]), np.array([1, 3, 2, 6, 5, 9.0])
+    trend, turned, wide = (sen_trend(years, k * values) for k in (1, -1, 10))
+    assert (turned["slope_low"], turned["slope_high"]) == pytest.approx((-trend["slope_high"], -trend["slope_low"]))
+    assert wide["slope_low"] == pytest.approx(10 * trend["slope_low"])
+
+
+def test_two_points_of_one_day_have_an_interval_too():
+    trend = sen_trend(np.array([0, 1, 1, 2, 3, 4.0]), np.array([0, 1, 1.1, 2, 3, 4]))
+    assert trend["slope_low"] <= 1 <= trend["slope_high"]

@@ -11,7 +11,8 @@ from rasterio.crs import CRS
 from datasets_def import open_scene
 from datasets_def.grid import Grid
 from glofgeo.mapping import overview
-from glofgeo.mapping.overview import Backdrop, _pixel_size, caption, true_colour, write_overview
+from glofgeo.mapping.overview import Backdrop, _pixel_size, caption, write_overview
+from glofgeo.report.pictures import true_colour
 
 UTM = (Affine(100, 0, 480_000, 0, -100, 3_100_000), CRS.from_epsg(32645))
 DEGREES = (Affine(1e-3, 0, 86.9, 0, -1e-3, 60.0), CRS.from_epsg(4326))

@@ -27,6 +27,7 @@ FILES = {
     "lakes.gpkg",
     "layers.qlr",
     "overview.png",
+    "report.html",
     "run.json",
     "item.json",
 }

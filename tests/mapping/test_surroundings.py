@@ -78,11 +78,15 @@ def test_columns_are_there_only_with_what_fills_them(product, dem, glaciers):
     assert (icy.area_lo_m2 <= icy.area_m2 * 1.001).all() and (icy.area_hi_m2 >= icy.area_m2 * 0.999).all()
 
 
-def test_map_with_both_from_the_command_line(product, dem, glaciers, checkpoint, tmp_path):
+def test_map_with_all_from_the_command_line(product, dem, glaciers, checkpoint, tmp_path):
+    world = gpd.GeoDataFrame({"Basin": ["Kosi"], "NAME_0": ["Nepal"]}, geometry=[box(80, 20, 95, 35)], crs="EPSG:4326")
+    world.to_file(tmp_path / "world.gpkg")
     words = ["map", "--scene", product[0], "--checkpoint", checkpoint, "--out", tmp_path, "--dem", dem.parent]
-    subprocess.run([COMMAND, *map(str, words), "--glaciers", str(glaciers)], check=True, capture_output=True)
+    words += ["--glaciers", glaciers, "--regions", tmp_path / "world.gpkg"]
+    subprocess.run([COMMAND, *map(str, words)], check=True, capture_output=True)
     lakes = gpd.read_file(next(tmp_path.glob("*/lakes.gpkg")), layer="lakes")
     assert [*lakes.columns] == [*COLUMNS, *FURTHER_COLUMNS, "geometry"]
+    assert set(zip(lakes["basin"], lakes["country"], strict=True)) <= {("Kosi", "Nepal")}
 
 
 def test_a_dem_from_elsewhere_stops_the_map(product, checkpoint, tmp_path, refused, write_raster):

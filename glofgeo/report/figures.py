@@ -1,14 +1,16 @@
-"""Drawings of the report, as SVG that stands in the page: the map, outlines before and after, areas over time."""
+"""Drawings, as SVG that stands in the page: the map, outlines before and after, areas over time."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import shapely
+from shapely.affinity import affine_transform
 
-from glofgeo.change.styles import COLOURS, GAIN_AND_LOSS
+# Orange under blue: told apart by any two kinds of cones.
+_WAS, _IS = "#e69f00", "#0b6fa4"
 
 _MAP_WIDTH = 1000
 _BOX = 150
@@ -19,14 +21,17 @@ _DIGITS = 1
 _MOST_POINTS = 200
 
 
-def draw_map(points: Any, classes: Sequence[str], areas_m2: Any, told: Sequence[str]) -> str:
+def draw_map(
+    points: Any, classes: Sequence[str], areas_m2: Any, told: Sequence[str], below: Collection[str] = ()
+) -> str:
     """Draws lakes as discs where they are, coloured by class; what a disc tells is in its `data-t`.
 
     Args:
         points: longitude and latitude, `(N, 2)`.
-        classes: of each lake, a key of `COLOURS`.
+        classes: of each lake, as `figure_styles` has colours for.
         areas_m2: of each lake.
         told: a line about each lake.
+        below: classes that are drawn before all others.
     """
     if not len(points):
         return "<p>No lakes.</p>"
@@ -40,7 +45,7 @@ def draw_map(points: Any, classes: Sequence[str], areas_m2: Any, told: Sequence[
     y = height - 30 - (points[:, 1] - south) * scale
     radius = np.clip(np.sqrt(areas_m2 / 1e6) * 6, 2.5, 14)
     lines = _graticule((west, south, width / aspect, width), (30, height - 30), (aspect * scale, scale), height)
-    order = np.lexsort((-radius, np.isin(classes, ["carried_over", "persisted", "not_observed"]) * -1))
+    order = np.lexsort((-radius, np.isin(classes, list(below)) * -1))
     discs = "".join(
         f'<circle cx="{x[i]:.1f}" cy="{y[i]:.1f}" r="{radius[i]:.1f}" class="{classes[i]}" data-t="{escape(told[i])}"/>'
         for i in order
@@ -53,15 +58,16 @@ def _graticule(extent: Any, corner: Any, scale: Any, height: float) -> str:
     west, south, wide, high = extent
     drawn = ""
     step = next(step for step in (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60) if wide / step <= 8)
+    digits = max(-int(np.floor(np.log10(step))), 0)
     for value in np.arange(np.ceil(west / step), (west + wide) / step) * step:
         x = corner[0] + (value - west) * scale[0]
         drawn += f'<line x1="{x:.0f}" x2="{x:.0f}" y1="0" y2="{height:.0f}"/>'
-        drawn += f'<text x="{x + 3:.0f}" y="{height - 6:.0f}">{(value + 180) % 360 - 180:.4g}°</text>'
+        drawn += f'<text x="{x + 3:.0f}" y="{height - 6:.0f}">{(value + 180) % 360 - 180:.{digits}f}°</text>'
     for value in np.arange(np.ceil(south / step), (south + high) / step) * step:
         y = corner[1] - (value - south) * scale[1]
         if y > 0:
             drawn += f'<line x1="0" x2="{_MAP_WIDTH}" y1="{y:.0f}" y2="{y:.0f}"/>'
-            drawn += f'<text x="3" y="{y - 3:.0f}">{value:.4g}°</text>'
+            drawn += f'<text x="3" y="{y - 3:.0f}">{value:.{digits}f}°</text>'
     return f'<g class="grid">{drawn}</g>'
 
 
@@ -84,15 +90,15 @@ def draw_outlines(before: Any, after: Any) -> str:
 
 
 def _path(shape: Any, left: float, top: float, scale: float) -> str:
-    points = shapely.get_num_coordinates(shape)
-    shape = shapely.simplify(shape, 0.3 / scale) if points > _MOST_POINTS else shape
-    rings = shapely.get_rings(shapely.get_parts(shape))
-    texts = []
-    for ring in rings:
-        xy = shapely.get_coordinates(ring)
-        x, y = 5 + (xy[:, 0] - left) * scale, 5 + (top - xy[:, 1]) * scale
-        texts.append("M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True)) + "Z")
-    return "".join(texts)
+    return path_of(affine_transform(shape, [scale, 0, 0, -scale, 5 - left * scale, 5 + top * scale]))
+
+
+def path_of(shape: Any) -> str:
+    """Words an outline in units of its drawing, x to the right and y downwards, as the path of an SVG."""
+    if shapely.get_num_coordinates(shape) > _MOST_POINTS:
+        shape = shapely.simplify(shape, 0.3)
+    rings = (shapely.get_coordinates(ring) for ring in shapely.get_rings(shapely.get_parts(shape)))
+    return "".join("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in ring) + "Z" for ring in rings)
 
 
 def _round_length(metres: float) -> float:
@@ -133,16 +139,17 @@ def draw_series(rows: pd.DataFrame) -> str:
     return f'<svg class="series" viewBox="0 0 {wide} {high}">{drawn}</svg>'
 
 
-def figure_styles() -> str:
-    """The CSS of all drawings."""
-    discs = "".join(f"circle.{name},i.{name}{{fill:{colour};background:{colour}}}" for name, colour in COLOURS.items())
+def figure_styles(colours: dict[str, str]) -> str:
+    """The CSS of all drawings; colours are those of a map's discs, by their class."""
+    discs = "".join(f"circle.{name},i.{name}{{fill:{colour};background:{colour}}}" for name, colour in colours.items())
     return (
         "svg{display:block;max-width:100%;height:auto;overflow:visible}"
         "svg.map{width:100%;background:#eef1f4;border-radius:6px}.grid line{stroke:#cfd6dd}"
         ".grid text,svg text{font:11px sans-serif;fill:#556}"
         "circle{stroke:#334;stroke-width:.5}circle.sel{stroke:#000;stroke-width:3}"
-        f"{discs}svg.shape{{width:150px}}svg.series{{width:300px}}"
-        "path.was{fill:none;stroke:#e69f00;stroke-width:2;stroke-dasharray:5 3}"
-        f"path.is{{fill:#40aaff44;stroke:{GAIN_AND_LOSS['gain']};stroke-width:1.5}}"
+        f"{discs}svg.shape,svg.seen{{width:150px;max-width:none}}svg.series{{width:300px}}"
+        "svg.seen image{image-rendering:pixelated}path.lake{fill:none;stroke:#19f0ff;stroke-width:1}"
+        f"path.was{{fill:none;stroke:{_WAS};stroke-width:2;stroke-dasharray:5 3}}"
+        f"path.is{{fill:#40aaff44;stroke:{_IS};stroke-width:1.5}}"
         ".bar,svg.series line{stroke:#556;stroke-width:1.5}circle.used{fill:#0b6fa4}circle.unused{fill:#fff}"
     )

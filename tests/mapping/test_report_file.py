@@ -1,0 +1,76 @@
+"""The report of one scene: stands alone, and tells what the layer tells."""
+
+import re
+from datetime import UTC, datetime
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from rasterio.crs import CRS
+
+from datasets_def.grid import Grid
+from glofgeo.inventory import describe_lakes
+from glofgeo.mapping.overview import Backdrop
+from glofgeo.mapping.report_file import write_report
+
+RECORD = {
+    "scene": "S2A <b>", "acquired": "2024-10-15T04:57:01", "observed_share": 0.875, "cloud_mask": True, "lakes": 2,
+    "lake_area_m2": 0.5e6, "lake_area_unc_m2": 1e4, "lake_area_unc_alike_m2": 2e4, "model": "bundled", "note": None,
+    "checkpoint_sha256": "0123456789abcdef", "made": "2024-10-16T00:00:00", "versions": {"glofgeo": "1"},
+    "settings": {"threshold": 0.5, "min_area": 500},
+}  # fmt: skip
+GRID = Grid((50, 80), Affine(100, 0, 480000, 0, -100, 3090000), CRS.from_epsg(32645))
+
+
+@pytest.fixture
+def page_of(tmp_path):
+    def write(sides, **columns):
+        outlines = [
+            shapely.MultiPolygon([shapely.box(481000 + 2000 * i, 3088000, 481000 + 2000 * i + side, 3088000 + side)])
+            for i, side in enumerate(sides)
+        ]
+        pixels = {"n_px": 100, "prob_mean": 0.9, "prob_p10": 0.8, "valid_frac": 1.0, "touches_edge": False}
+        names = gpd.GeoDataFrame(index=range(len(sides)), geometry=outlines, crs=GRID.crs).assign(**pixels)
+        lakes = describe_lakes(
+            names, Affine.scale(10, -10), scene_id="S2A", acquired=datetime(2024, 10, 15, tzinfo=UTC), baseline=None
+        ).assign(**columns)
+        hidden = np.zeros(GRID.shape, bool)
+        hidden[:10] = True
+        backdrop = Backdrop(np.full((*GRID.shape, 3), 90, np.uint8), hidden, GRID)
+        write_report(tmp_path / "report.html", lakes, RECORD, backdrop)
+        return (tmp_path / "report.html").read_text(encoding="utf-8")
+
+    return write
+
+
+def test_the_page_stands_alone_and_names_the_scene(page_of):
+    page = page_of([900, 300])
+    assert not re.search(r'(src|href)="?(http|//)|url\(|@import|fetch\(|XMLHttp', page)
+    assert "S2A &lt;b&gt;" in page and "<b>:" not in page and "87.5%" in page
+    # The larger one is wide enough to be drawn as it is.
+    assert page.count("<circle") == 1 and page.count("<path d=") == 1 and page.count("data:image/jpeg") == 1
+
+
+def test_lakes_are_added_up_by_size(page_of):
+    page = page_of([600, 300, 100])
+    assert "<td>0.1-1</td><td>1</td><td>0.3" in page and "<td>0.02-0.1</td><td>1</td><td>0.0" in page
+    assert "<td>0.005-0.02</td><td>1</td><td>0.01" in page and "<td>all</td><td>3</td><td>0.46" in page
+    assert "Elevation" not in page and "Lake type" not in page
+
+
+def test_what_else_is_known_is_told(page_of):
+    columns = {
+        "elev_m": [5010.0, np.nan], "dist_glacier_m": [0.0, 3000.0], "lake_type": ["ice-contact", "unconnected"],
+        "basin": ["Kosi", ""], "country": "Nepal", "qa_flag": ["steep", ""],
+    }  # fmt: skip
+    page = page_of([600, 300], **columns)
+    for told in ("5000–5500 m", "unknown", "0–0.1 km", "2–5 km", "ice-contact", "Kosi", "Nepal"):
+        assert f"<td>{told}</td>" in page, told
+    assert "<td>steep</td>" in page and "<i class=ice-contact>" in page
+
+
+def test_a_scene_without_lakes_has_a_page_too(page_of):
+    page = page_of([])
+    assert "<td>all</td><td>0</td><td>0.0000" in page and "<circle" not in page
