@@ -64,7 +64,7 @@ def full_product(folder: Path) -> Path:
     order = _mirrored(SMALL)
 
     def write(band: str) -> None:
-        digits = scene.read_dn(None, [band])[0][order][:, order]
+        digits = scene.load_dn(None, [band]).dn[0][order][:, order]
         write_jp2(part / f"{PRODUCT.image(band, 10)}.jp2", digits, PRODUCT.epsg, PRODUCT.transform(10))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -94,7 +94,7 @@ def full_tif(folder: Path) -> Path:
     tif = folder / f"{PRODUCT.stem}.tif"
     if tif.exists():
         return tif
-    small = _small_scene(folder).read_dn(None, DEFAULT_BANDS)
+    small = _small_scene(folder).load_dn(None, DEFAULT_BANDS).dn
     part = tif.with_name(f".{tif.name}.part")
     order = _mirrored(SMALL)
     with rasterio.open(

@@ -115,7 +115,7 @@ def decode_seconds(product: Path) -> float:
     started = time.perf_counter()
     with rasterio.Env(GDAL_CACHEMAX=256 * 2**20):
         for top in range(0, rows, 1024):
-            scene.read_dn(Window(0, top, cols, min(1024, rows - top)), scene.bands)
+            scene.load_dn(Window(0, top, cols, min(1024, rows - top)), scene.bands)
     return time.perf_counter() - started
 
 

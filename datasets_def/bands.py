@@ -49,12 +49,71 @@ _TABLE = (
 
 BANDS: dict[str, Band] = {band.name: band for band in _TABLE}
 
+
+@dataclass(frozen=True)
+class TerrainBand:
+    """What a DEM tells of every pixel, to be read beside the bands.
+
+    Attributes:
+        name: as it is asked for.
+        meaning: in words, with its unit.
+        quantification: DN per 1.0.
+        mean: typical mean in high mountains.
+        std: typical standard deviation of the same.
+    """
+
+    name: str
+    meaning: str
+    quantification: float
+    mean: float
+    std: float
+
+
+# In units in which they are as large as reflectance. Means and deviations are rounded choices for ground of 25 degrees
+# on average, a tenth of it in shadow.
+TERRAIN: dict[str, TerrainBand] = {
+    "slope": TerrainBand("slope", "slope of the ground, 1.0 = 90 degrees", 9000.0, 0.28, 0.17),
+    "shadow": TerrainBand("shadow", "1.0 where terrain keeps the sun away, else 0", 1.0, 0.1, 0.3),
+}
+
+# All that a scene can be read for.
+CHANNELS: dict[str, Band | TerrainBand] = BANDS | TERRAIN
+
 DEFAULT_BANDS: tuple[str, ...] = ("B02", "B03", "B04", "B08")
 
 # Reflectance is (DN + offset) / 10000, with this offset from processing baseline 04.00 on and none before
 # (Sentinel-2 processing-baseline notice 04.00).
 QUANTIFICATION = 10000.0
 OFFSET = -1000.0
+
+
+def stored_bands(bands: Sequence[str]) -> tuple[str, ...]:
+    """Gives those of the bands that a scene stores: all but `TERRAIN`.
+
+    Raises:
+        GlofgeoError: If there is none, or a band is unknown.
+    """
+    stored = tuple(band for band in bands if band not in TERRAIN)
+    unknown = [band for band in stored if band not in BANDS]
+    if unknown or not stored:
+        raise GlofgeoError(
+            f"unknown band {', '.join(unknown) or '(none)'}: Sentinel-2 has {', '.join(BANDS)}, "
+            f"and a DEM gives {' and '.join(TERRAIN)}"
+        )
+    return stored
+
+
+def require_dem(bands: Sequence[str], dem: object) -> None:
+    """Refuses terrain bands where there is no DEM.
+
+    Raises:
+        GlofgeoError: If there is none, and one is needed.
+    """
+    wanted = [band for band in bands if band in TERRAIN]
+    if wanted and not dem:
+        raise GlofgeoError(
+            f"{' and '.join(wanted)} must be computed from a DEM, and there is none", "give one", argument="dem"
+        )
 
 
 def band_name(text: str) -> str:

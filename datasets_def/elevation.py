@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import rasterio
+import shapely
 from pyproj import Geod, Transformer
 from pyproj.exceptions import ProjError
 from rasterio.enums import Resampling
@@ -27,6 +28,9 @@ Mask = npt.NDArray[np.bool_]
 
 # Heights beyond these, in metres, are no ground but numbers for "no data", declared or not.
 _LOWEST, _HIGHEST = -500.0, 9000.0
+
+# Mountains this far away still throw their shadow; with the sun 30 degrees high, those that stand 3500 m above.
+SHADOW_REACH_M = 6000.0
 
 # Pixels read around what is wanted, so that interpolation has neighbours there.
 _MARGIN = 3
@@ -60,6 +64,13 @@ class Dem:
     def meets(self, grid: Grid) -> bool:
         """Whether a tile reaches onto a grid."""
         return any(_part(tile, grid) is not None for _, tile in self.tiles)
+
+    def covers(self, grid: Grid) -> float:
+        """Tells what share of a grid lies on its tiles, 0-1."""
+        wanted = grid.footprint
+        return float(
+            shapely.union_all([tile.footprint for _, tile in self.tiles]).intersection(wanted).area / wanted.area
+        )
 
     def on(self, grid: Grid) -> Floats:
         """Warps it to a grid, bilinearly; a DEM of finer pixels is averaged first.
@@ -162,7 +173,7 @@ def slope(height: Floats, pixel: Spacing) -> Floats:
     return degrees
 
 
-def cast_shadow(height: Floats, pixel: Spacing, zenith: float, azimuth: float) -> Mask:
+def cast_shadow(height: Floats, pixel: Spacing, zenith: float, azimuth: float, reach_m: float = math.inf) -> Mask:
     """Finds the ground that higher ground keeps from the sun, slopes that face away from it included.
 
     From every pixel the line to the sun is followed from one row (or column, whichever it crosses more often) to the
@@ -173,6 +184,7 @@ def cast_shadow(height: Floats, pixel: Spacing, zenith: float, azimuth: float) -
         pixel: size and turn of the pixels.
         zenith: of the sun, degrees, below 90.
         azimuth: of the sun, degrees clockwise from north.
+        reach_m: how far to look towards the sun.
 
     Returns:
         `(H, W)` bool; False in voids.
@@ -189,10 +201,10 @@ def cast_shadow(height: Floats, pixel: Spacing, zenith: float, azimuth: float) -
     lines = ground if by_rows else np.ascontiguousarray(ground.T)
     shaded = np.zeros(lines.shape, dtype=bool)
     rise = 1 / abs(ahead) / math.tan(math.radians(zenith))
-    reach = math.ceil(float(np.ptp(ground)) / rise)
+    reach = min(math.ceil(float(np.ptp(ground)) / rise), reach_m * abs(ahead))
     # One place for what is seen at each step: a new one would cost more than what is computed in it.
     room = np.empty(lines.shape, np.float32)
-    for step in range(1, min(reach, len(lines) - 1) + 1):
+    for step in range(1, int(min(reach, len(lines) - 1)) + 1):
         offset = round(step * aside / abs(ahead), 6)
         line, left = (step if ahead > 0 else -step), math.floor(offset)
         here = (_kept(line, lines.shape[0]), _kept(left, lines.shape[1], offset > left))
@@ -272,8 +284,11 @@ def _tile_on(path: Path, tile: Grid, grid: Grid, side: float) -> Floats | None:
     window_grid = tile.window(window)
     scale = window_grid.transform.scale(window.width / shape[1], window.height / shape[0])
     warped = np.full(grid.shape, np.nan, np.float32)
+    # To look for voids takes GDAL half as long again.
+    void = np.nan if np.isnan(height).any() else None
     reproject(
-        height, warped, src_transform=window_grid.transform * scale, src_crs=tile.crs, src_nodata=np.nan,
-        dst_transform=grid.transform, dst_crs=grid.crs, dst_nodata=np.nan, resampling=Resampling.bilinear,
+        height, warped, src_transform=window_grid.transform * scale, src_crs=tile.crs, src_nodata=void,
+        dst_transform=grid.transform, dst_crs=grid.crs, dst_nodata=void, resampling=Resampling.bilinear,
+        init_dest_nodata=void is not None,
     )  # fmt: skip
     return warped

@@ -1,7 +1,7 @@
 """Scene: one acquisition on its own grid, in any container."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from rasterio.windows import Window
 from shapely import Polygon
 
 from datasets_def.band_files import is_band_folder, read_band_files
-from datasets_def.bands import BANDS, DEFAULT_BANDS, QUANTIFICATION
+from datasets_def.bands import BANDS, CHANNELS, DEFAULT_BANDS, QUANTIFICATION, TERRAIN, require_dem, stored_bands
+from datasets_def.elevation import Dem
 from datasets_def.errors import GlofgeoError
 from datasets_def.files import Layer, Planes, read_layers
 from datasets_def.geotiff import read_raster
@@ -31,6 +32,7 @@ from datasets_def.scene_facts import SceneFacts
 from datasets_def.stac_files import holds_item, read_only_item
 from datasets_def.stac_item import Item
 from datasets_def.stac_scene import read_stac_scene
+from datasets_def.terrain import TERRAIN_LAYERS, Terrain, scene_terrain
 from datasets_def.web_address import shown, web_address
 
 
@@ -51,6 +53,7 @@ class Scene:
         layers: band name -> where its pixels lie.
         classification: the scene classification (SCL), if there is one.
         missing: how pixels without data are recognised, in words.
+        terrain: gives slope and cast shadow, if it was opened for these.
     """
 
     path: Path | str
@@ -64,6 +67,7 @@ class Scene:
     layers: dict[str, Layer] = field(repr=False)
     classification: Layer | None = field(repr=False)
     missing: str
+    terrain: Terrain | None = field(default=None, repr=False)
 
     def read(self, window: Window | None = None, bands: Sequence[str] | None = None) -> Image:
         """Reads reflectance.
@@ -75,7 +79,8 @@ class Scene:
             bands: names; by default the scene's.
 
         Returns:
-            float32 `(C, H, W)`, 1.0 = 100 %; pixels without data in any of the bands have the band table's mean in all.
+            float32 `(C, H, W)`, 1.0 = 100 % (of terrain, see `TERRAIN`); pixels without data in any of the bands have
+            the band table's mean in all.
 
         Raises:
             GlofgeoError: If a band is missing or its file cannot be read.
@@ -115,7 +120,10 @@ class Scene:
         """As `load`, but DN as stored, which take half the memory; see `reflectance`."""
         bands = self.bands if bands is None else bands
         self.require(bands)
-        layers = [self.layers[band] for band in bands]
+        pixels = self._load_stored([self.layers[band] for band in bands if band in self.layers], window)
+        return self.terrain.add(pixels, window, bands) if self.terrain else pixels
+
+    def _load_stored(self, layers: list[Layer], window: Window | None) -> Pixels:
         if self.classification is None:
             planes = self._read_layers(layers, window)
             present = measured(planes, layers)
@@ -154,9 +162,19 @@ class Scene:
         bands = self.bands if bands is None else bands
         image: Image = np.empty(dn.shape, np.float32) if out is None else out
         holes = None if present is None or present.all() else ~present
-        layers, means = [self.layers[band] for band in bands], [BANDS[band].mean for band in bands]
-        to_reflectance(dn, layers, image, holes, means)
+        layers = [self.layers.get(band) or TERRAIN_LAYERS[band] for band in bands]
+        to_reflectance(dn, layers, image, holes, [CHANNELS[band].mean for band in bands])
         return image
+
+    @property
+    def readable(self) -> tuple[str, ...]:
+        """Names of all bands that can be asked for."""
+        return (*self.layers, *(TERRAIN if self.terrain else ()))
+
+    @property
+    def stored(self) -> "Scene":
+        """The same scene without its terrain."""
+        return replace(self, bands=tuple(band for band in self.bands if band in self.layers), terrain=None)
 
     @property
     def crs(self) -> CRS:
@@ -191,9 +209,9 @@ class Scene:
         """
         missing = []
         for band in bands:
-            if band not in self.layers:
-                raise GlofgeoError(f"{self.path}: has no band {band}; it has {', '.join(self.layers)}")
-            if self.layers[band].path.startswith("!"):
+            if band not in self.readable:
+                raise GlofgeoError(f"{self.path}: has no band {band}; it has {', '.join(self.readable)}")
+            if band in self.layers and self.layers[band].path.startswith("!"):
                 missing.append(self.layers[band].path[1:])
         if missing:
             listed = ", ".join(dict.fromkeys(missing))
@@ -207,11 +225,6 @@ class Scene:
         """
         self.load_dn(Window(self.shape[1] - 1, self.shape[0] - 1, 1, 1))
 
-    def read_dn(self, window: Window | None, bands: Sequence[str]) -> npt.NDArray[Any]:
-        """Reads DN as stored, `(C, H, W)`, on the scene's grid."""
-        self.require(bands)
-        return self._read_layers([self.layers[band] for band in bands], window).dn
-
     def _read_layers(self, layers: list[Layer], window: Window | None) -> Planes:
         rows, cols = self.shape
         return read_layers(layers, self.shape, window or Window(0, 0, cols, rows), self.path)
@@ -223,6 +236,7 @@ def open_scene(
     resolution: int = 10,
     *,
     offset: float | None = None,
+    dem: Dem | None = None,
 ) -> Scene:
     """Opens a product (`.SAFE`, zipped or not), a GeoTIFF, COG or VRT with named bands, a folder of single-band files.
 
@@ -236,18 +250,19 @@ def open_scene(
             its native file where that is coarser. Other files have one grid of their own.
         offset: DN to add before dividing, for raster files and products that do not tell: -1000 for baseline 04.00 and
             later, else 0.
+        dem: needed for the bands `slope` and `shadow`.
 
     Raises:
-        GlofgeoError: If there is no such scene, it is no product, a band is unknown, or it has no usable grid. Band
-            files that an incomplete product lacks are reported when they are read.
+        GlofgeoError: If there is no such scene, it is no product, a band is unknown, it has no usable grid, or terrain
+            is wanted that cannot be computed. Band files that an incomplete product lacks are reported when they are
+            read.
     """
-    unknown = [band for band in bands if band not in BANDS]
-    if unknown or not bands:
-        raise GlofgeoError(f"unknown band {', '.join(unknown) or '(none)'}: Sentinel-2 has {', '.join(BANDS)}")
+    stored = stored_bands(bands)
+    require_dem(bands, dem)
     if offset is not None and not abs(offset) <= QUANTIFICATION:
         raise GlofgeoError(f"offset {offset:g}: give DN from -{QUANTIFICATION:g} to {QUANTIFICATION:g}, such as -1000")
-    name, facts = _read(path, tuple(bands), resolution, offset)
-    return Scene(
+    name, facts = _read(path, stored, resolution, offset)
+    scene = Scene(
         path=name,
         id=safe_name(facts.id),
         grid=facts.grid,
@@ -260,6 +275,7 @@ def open_scene(
         classification=facts.layers.get(CLASSES),
         missing=facts.missing,
     )
+    return scene if dem is None or stored == tuple(bands) else replace(scene, terrain=scene_terrain(scene, dem, bands))
 
 
 def _read(

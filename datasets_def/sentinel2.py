@@ -13,7 +13,7 @@ from torch import Tensor
 from torchgeo.datasets import RasterDataset
 from torchgeo.datasets.utils import GeoSlice
 
-from datasets_def.bands import BANDS, DEFAULT_BANDS
+from datasets_def.bands import CHANNELS, DEFAULT_BANDS
 from datasets_def.errors import GlofgeoError
 from datasets_def.scene import Scene, open_scene
 from datasets_def.scene_search import find_scenes
@@ -168,7 +168,7 @@ def blank(bands: Sequence[str], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     Returns:
         float32 `(C, H, W)` reflectance, the band table's mean as in `Scene.read`, and bool `(H, W)`, all False.
     """
-    means = torch.tensor([BANDS[band].mean for band in bands])
+    means = torch.tensor([CHANNELS[band].mean for band in bands])
     return means.view(-1, 1, 1).repeat(1, *size), torch.zeros(size, dtype=torch.bool)
 
 

@@ -3,16 +3,19 @@
 import math
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from datasets_def.metadata_xml import find_text, number, parse, read_xml
 from datasets_def.product_path import holds_product, is_safe, open_product
-from datasets_def.scene import Scene
+
+if TYPE_CHECKING:
+    from datasets_def.scene import Scene
 
 # Sentinel-2 takes no images of the night; below this, terrain of any height would be all shadow.
 _LOWEST_ZENITH = 88.0
 
 
-def scene_sun(scene: Scene) -> tuple[float, float] | None:
+def scene_sun(scene: "Scene") -> tuple[float, float] | None:
     """Tells where the sun stood when a scene was sensed.
 
     Args:

@@ -37,7 +37,7 @@ app = App(
     help_format="markdown",
     group_parameters=MAIN,
     suppress_keyboard_interrupt=False,
-    default_parameter=Parameter(negative=(), show_default=shown_default),
+    default_parameter=Parameter(negative=(), show_default=shown_default, consume_multiple=True),
 )
 app.command(change)
 app.command(fetch)
@@ -54,6 +54,7 @@ def train(  # noqa: PLR0913
     out: Path | None = None,
     config: str | None = None,
     offset: Offset = None,
+    dem: Annotated[list[Path], Parameter(consume_multiple=True)] = [],  # noqa: B006 (not changed)
     resume: Path | None = None,
     compare: Literal["unet"] | None = None,
     device: Device = "auto",
@@ -72,7 +73,8 @@ def train(  # noqa: PLR0913
         out: folder for this run; by default runs/DATE-TIME.
         config: settings to start from: large (default), small, chips, bundled, demo, finetune (default with
             --weights bundled), or a YAML file; flags override them.
-        resume: folder of an interrupted run, to be continued with its own settings, area, scenes and lakes.
+        dem: elevation model, one or several tiles or their folder, for a model that reads slope or shadow.
+        resume: folder of an interrupted run, to be continued with its own settings, area, scenes, lakes and DEM.
         compare: also train a U-Net from scratch on the same crops for the same time, and score it alongside.
         device: where to compute.
         offset: DN offset of scenes that do not state theirs: -1000 from processing baseline 04.00 on, otherwise 0.
@@ -89,8 +91,8 @@ def train(  # noqa: PLR0913
 
     try:
         trained = run(
-            aoi, scenes=scenes, lakes=lakes, out=out, config=settings, offset=offset, resume=resume, compare=compare,
-            device=device, devices=devices, strategy=strategy, wandb=wandb, progress=True,
+            aoi, scenes=scenes, lakes=lakes, out=out, config=settings, offset=offset, dem=dem, resume=resume,
+            compare=compare, device=device, devices=devices, strategy=strategy, wandb=wandb, progress=True,
         )  # fmt: skip
     except NoScenesError as error:
         if aoi is None:  # a resumed run has had its scenes
@@ -114,6 +116,7 @@ def evaluate(  # noqa: PLR0913
     checkpoint: Path | None = None,
     scene: Path | None = None,
     aoi: str | None = None,
+    dem: Annotated[list[Path], Parameter(consume_multiple=True)] = [],  # noqa: B006 (not changed)
     ndwi_threshold: float | None = None,
     json: Path | None = None,
     out: Path | None = None,
@@ -128,6 +131,7 @@ def evaluate(  # noqa: PLR0913
         scene: scene that the map was made from.
         checkpoint: model to map the scene with, as for map.
         aoi: compare only within this area of interest.
+        dem: elevation model, for a model that reads slope or shadow.
         ndwi_threshold: also compare NDWI above this threshold (-1 to 1); needs the scene.
         out: folder for scorecard.json, scorecard.md and scorecard.png.
         json: JSON file for the figures.
@@ -153,7 +157,9 @@ def evaluate(  # noqa: PLR0913
         if prediction is None:
             from glofgeo.mapping.scene import map_scene
 
-            map_scene(str(scene), model, out=folder, aoi=area, device=device, offset=offset, progress=True)
+            map_scene(
+                str(scene), model, out=folder, aoi=area, device=device, offset=offset, dem=dem, progress=True
+            )  # fmt: skip
             (prediction,) = Path(folder).glob("*/mask.tif")
         opened = open_scene(scene, ("B03", "B08"), offset=offset) if scene else None
         card = compare(prediction, lakes, scene=opened, aoi=area, ndwi_threshold=ndwi_threshold)

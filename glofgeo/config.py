@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from datasets_def.bands import BANDS, DEFAULT_BANDS
+from datasets_def.bands import CHANNELS, DEFAULT_BANDS, stored_bands
 from glofgeo.errors import GlofgeoError
 from glofgeo.help_groups import CROPS, HARDWARE, LOSS, MAIN, MODEL, RESULT, SCENES, SPLIT
 from glofgeo.settings import NotNegative, Positive, Range, SettingError, Share, check
@@ -29,7 +29,8 @@ class ModelConfig:
         registers: register tokens of the DINOv2 weights, 0 or 4.
         image_size: side in pixels of the image that the stored position embedding covers; other sizes are
             interpolated.
-        bands: input bands, in order.
+        bands: input bands, in order; beside bands of Sentinel-2 also slope and shadow (cast by terrain), for which
+            training and mapping need a DEM.
         mean: mean reflectance of each band, subtracted from the input (1.0 = 100 %); by default built-in values.
         std: standard deviation of each band's reflectance, by which the input is divided; by default built-in values.
         decoder_channels: channels of the five stages of the U-Net decoder.
@@ -52,21 +53,17 @@ class ModelConfig:
     log_input: bool = False
 
     def __post_init__(self) -> None:
-        """Fills in the band statistics and refuses a band that is not Sentinel-2's."""
+        """Fills in the band statistics and refuses unknown bands."""
         check(self, "model.")
         if not 2 <= len(self.stem_channels) <= 6:
             raise SettingError("model.stem_channels", list(self.stem_channels), "give two to six numbers, as in 16 32")
-        unknown = [band for band in self.bands if band not in BANDS]
-        if unknown:
-            raise GlofgeoError(f"unknown band {', '.join(unknown)}: Sentinel-2 has {', '.join(BANDS)}")
-        if len(set(self.bands)) != len(self.bands) or not self.bands:
-            raise GlofgeoError(
-                f"bands {', '.join(self.bands) or '(none)'}: name each band once", argument="model.bands"
-            )
+        stored_bands(self.bands)
+        if len(set(self.bands)) != len(self.bands):
+            raise GlofgeoError(f"bands {', '.join(self.bands)}: name each band once", argument="model.bands")
         for name in ("mean", "std"):
             given = getattr(self, name)
             if not given:
-                object.__setattr__(self, name, tuple(getattr(BANDS[band], name) for band in self.bands))
+                object.__setattr__(self, name, tuple(getattr(CHANNELS[band], name) for band in self.bands))
             elif len(given) != len(self.bands):
                 raise GlofgeoError(f"model.{name} has {len(given)} values for {len(self.bands)} bands")
 

@@ -36,6 +36,7 @@ def export_model(
         path = folder / f"{place.stem}.json"
         write_model_item(source, path)
         return path, None
+    from datasets_def.bands import TERRAIN
     from datasets_def.scene import open_scene
     from glofgeo.mapping.deepness_layer import write_stack
     from glofgeo.models import export_onnx, load_checkpoint
@@ -45,6 +46,12 @@ def export_model(
     bands = loaded.config.model.bands
     path = folder / f"{place.stem}.onnx"
     require_replaceable(path)
+    if scene and (terrain := [band for band in bands if band in TERRAIN]):
+        raise GlofgeoError(
+            f"{source}: reads {' and '.join(terrain)}, which the layer for Deepness does not hold",
+            "leave the scene out, and map with the exported model here",
+            argument="scene",
+        )
     stack = write_stack(open_scene(scene, bands, offset=offset), folder, bands) if scene else None
     export_onnx(loaded, path)
     return path, stack

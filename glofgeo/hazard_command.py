@@ -43,6 +43,7 @@ def hazard(
     from datasets_def.polygons import read_polygons
     from datasets_def.reproject import to_degrees
     from glofgeo.hazard.files import FILES, write_sheets
+    from glofgeo.hazard.kept import KeptSheets
     from glofgeo.hazard.lakes import assess_lakes, read_lakes
     from glofgeo.hazard.lakes import dem_date as date_of
     from glofgeo.inventory.glaciers import read_glaciers
@@ -50,8 +51,13 @@ def hazard(
     ground = open_dem(dem)
     layer, outlines = read_lakes(lakes), read_glaciers(glaciers)
     then = to_degrees(read_polygons(dem_lakes, "lakes").geometry) if dem_lakes else None
-    with _progress(len(layer.names)) as advance:
-        sheets = assess_lakes(layer, ground, outlines, then, advance)
+    inputs = [lakes, *ground.files, glaciers, *([dem_lakes] if dem_lakes else [])]
+    kept = KeptSheets(out, inputs, layer.names)
+    before = len(kept.read())
+    if before:
+        say(f"{before} of {len(layer.names)} lakes were assessed before; going on with the others")
+    with _progress(len(layer.names) - before) as advance:
+        sheets = assess_lakes(layer, ground, outlines, then, advance, kept)
     facts = {
         "lakes": str(lakes),
         "DEM": ", ".join(path.name for path in ground.files),
@@ -61,6 +67,7 @@ def hazard(
         "glaciers": str(glaciers),
     }
     write_sheets(out, layer, sheets, facts)
+    kept.remove()
     say(f"{out / FILES[-1]}: the sheets of {len(sheets)} lakes, to read; the same as {', '.join(FILES[:-1])}")
 
 

@@ -41,6 +41,7 @@ def map_(  # noqa: PLR0913
         overwrite: map scenes again that this model has already mapped with these settings.
         inventory: GeoPackage of all lakes so far, made if need be: lakes keep their names in it, and maps are added.
         dem: elevation model, one or several tiles or their folder: adds elevation, slope and cast shadow of each lake.
+            A model that reads slope or shadow needs it.
         glaciers: glacier outlines, such as RGI: adds the nearest glacier, the distance to it and the type of each lake.
         regions: polygons of basins or countries (column basin or country): adds their names to each lake.
         dask: map on a Dask cluster: auto (this machine), the address of a scheduler (tcp://…), or its scheduler file.

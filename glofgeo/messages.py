@@ -22,6 +22,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 # What to do after Ctrl-C; `train` says it itself, with its folder.
 _GO_ON = {
     "map": "; finished scenes are kept, run the same command again to map the others",
+    "hazard": "; finished lakes are kept, run the same command again to assess the others",
     "fetch": "; what has come is kept, run the same command again to fetch the rest",
 }
 

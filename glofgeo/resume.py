@@ -27,6 +27,7 @@ class Inputs:
         scenes: absolute path of the scenes.
         lakes: absolute path of the lakes.
         offset: DN to add in scenes that do not state theirs, see `open_scene`.
+        dem: absolute paths of the DEM's tiles; none where the model reads no terrain.
     """
 
     aoi: str
@@ -34,6 +35,7 @@ class Inputs:
     scenes: str
     lakes: str
     offset: Number | None = None
+    dem: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuses values that cannot be meant."""

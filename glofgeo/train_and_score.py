@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from datasets_def.bands import TERRAIN, require_dem
 from glofgeo.config import MapConfig, TrainConfig
 from glofgeo.errors import GlofgeoError, NoScenesError
 from glofgeo.models.bundled import is_bundled, require_network
 from glofgeo.presets import load_preset
-from glofgeo.resume import Inputs, inputs_of, require_same, run_folder
+from glofgeo.resume import Inputs, config_of, inputs_of, require_same, run_folder
 from glofgeo.settings import from_dict
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
     from datasets_def import Scene
+    from datasets_def.elevation import Dem
     from glofgeo.evaluation import Scorecard
     from glofgeo.models import ComparisonUnet, Header, Predictor
     from glofgeo.training import RunOptions, Sources, Trained
@@ -56,6 +58,7 @@ def train(  # noqa: PLR0913
     out: str | Path | None = None,
     config: TrainConfig | str | None = None,
     offset: float | None = None,
+    dem: Sequence[str | Path] = (),
     resume: str | Path | None = None,
     compare: Literal["unet"] | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
@@ -77,8 +80,9 @@ def train(  # noqa: PLR0913
         config: settings, the name of a preset (`large`, the default, `small`, `chips`, `bundled`, `demo`, `finetune`),
             or a YAML file.
         offset: DN to add in scenes that do not state theirs: -1000 for processing baseline 04.00 and later, else 0.
-        resume: folder of a run, or its `last.ckpt`, to continue with its own settings, area, scenes and lakes; area,
-            scenes and lakes are given only if they have moved or if the area was no file.
+        dem: tiles of an elevation model, or folders of them, for a model that reads slope or shadow.
+        resume: folder of a run, or its `last.ckpt`, to continue with its own settings, area, scenes, lakes and DEM;
+            these four are given only if they have moved or if the area was no file.
         compare: `unet` also trains a U-Net from scratch on the same windows for the same time, and scores it, too.
         device: where to compute.
         devices: how many GPUs or processes, as Lightning has it.
@@ -98,7 +102,9 @@ def train(  # noqa: PLR0913
     if resume is not None:
         require_same(Path(resume), settings, folder, offset)
         inputs = inputs_of(run_folder(Path(resume)))
-    sources = _sources(aoi, scenes, lakes, offset, inputs)
+    bands = (config_of(run_folder(Path(resume))) if resume else settings or TrainConfig()).model.bands
+    relief = _dem(bands, dem or (inputs.dem if inputs else ()))
+    sources = _sources(aoi, scenes, lakes, offset, inputs, relief)
 
     from glofgeo.training import RunOptions, train_model
 
@@ -128,6 +134,7 @@ def _sources(
     lakes: str | Path | None,
     offset: float | None,
     inputs: Inputs | None,
+    dem: "Dem | None",
 ) -> "Sources":
     """Finds what to learn from: what is given, else what the run remembers, else the default."""
     if aoi is None and inputs is None:
@@ -147,7 +154,27 @@ def _sources(
 
     name = inputs.aoi_name if inputs else str(aoi) if is_file else "area of interest"
     offset = inputs.offset if inputs else offset
-    return Sources(area, name, scenes, lakes, offset, find_aoi(str(place)) if is_file else None)
+    return Sources(area, name, scenes, lakes, offset, dem, find_aoi(str(place)) if is_file else None)
+
+
+def _dem(bands: Sequence[str], paths: Sequence[str | Path]) -> "Dem | None":
+    """Opens the DEM that a model's bands need.
+
+    Raises:
+        GlofgeoError: If there is none, it cannot be read, or none of the bands needs it.
+    """
+    require_dem(bands, paths)
+    if not paths:
+        return None
+    if TERRAIN.keys().isdisjoint(bands):
+        raise GlofgeoError(
+            f"the model reads {', '.join(bands)}, which need no DEM",
+            f"leave it out, or add {' and '.join(TERRAIN)} to the bands",
+            argument="model.bands",
+        )
+    from datasets_def.elevation import open_dem
+
+    return open_dem(paths)
 
 
 def score(trained: "Trained", options: "RunOptions") -> "Scorecard":

@@ -98,7 +98,7 @@ def assess_ground(ground: Ground, glaciers: gpd.GeoDataFrame, area_km2: float, g
         )  # fmt: skip
         return Sheet(values, notes, path)
     # Most catchments end within a few kilometres, and a small piece of ground is drained much faster.
-    for reach_m in (CATCHMENT_M, PATH_M):
+    for reach_m in (CATCHMENT_M, 2 * CATCHMENT_M, PATH_M):
         basin = ground.within(reach_m)
         drainage = drain(basin.height, basin.lake, basin.level_m, PIXEL_M)
         if drainage.complete:

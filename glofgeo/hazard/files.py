@@ -1,11 +1,9 @@
 """Writes the sheets of lakes: tables, a GeoPackage, and a report to read."""
 
 from pathlib import Path
-from typing import Any
 
 import geopandas as gpd
 import pandas as pd
-import pyogrio
 import shapely
 
 from datasets_def.atomic import written_beside
@@ -14,6 +12,8 @@ from glofgeo.hazard.criteria import AREA_AUC, CRITERIA
 from glofgeo.hazard.lakes import LakeLayer
 from glofgeo.hazard.report import report_html
 from glofgeo.hazard.sheet import INDICATORS
+from glofgeo.hazard.styles import flow_paths_qml, sheets_qml
+from glofgeo.inventory.styled_geopackage import StyledLayer, stamp_of, write_styled
 
 FILES = ("hazard.csv", "criteria.csv", "hazard.gpkg", "hazard.html")
 
@@ -93,23 +93,21 @@ def _write_layers(path: Path, lakes: LakeLayer, sheets: list[Sheet], facts: dict
     notes = pd.DataFrame({"dem_date": facts["DEM date"], "notes": ["; ".join(sheet.notes) for sheet in sheets]})
     outlines = [shapely.multipolygons(shapely.get_parts(shape)) for shape in lakes.outlines]
     table = pd.concat([names, values, fired, notes], axis=1).astype({"rgi_id": "str", "dam_type": "str"})
-    _write(path, gpd.GeoDataFrame(table, geometry=outlines, crs="EPSG:4326"), "lakes", "MultiPolygon")
     has = [sheet.path is not None for sheet in sheets]
     columns = ["area_km2", "path_km", "path_drop_m", "downstream_deg"]
     paths = pd.concat([names, values[columns]], axis=1)[has].reset_index(drop=True)
     lines = [sheet.path for sheet in sheets if sheet.path is not None]
-    _write(path, gpd.GeoDataFrame(paths, geometry=lines, crs="EPSG:4326"), "flow_paths", "LineString")
     rows = [
         {"column": i.key, "indicator": i.name, "unit": i.unit, "method": i.method, "range": i.takes, "source": i.source,
          "evidence": i.evidence}
         for i in INDICATORS
     ]  # fmt: skip
-    pyogrio.write_dataframe(pd.DataFrame(rows), path, layer="indicators", driver="GPKG", append=True)
-
-
-def _write(path: Path, frame: gpd.GeoDataFrame, layer: str, kind: str) -> None:
-    options: dict[str, Any] = {"GEOMETRY_NAME": "geom", "SPATIAL_INDEX": "YES"}
-    pyogrio.write_dataframe(
-        frame, path, layer=layer, driver="GPKG", geometry_type=kind, append=path.exists(), layer_options=options,
-        dataset_options={} if path.exists() else {"VERSION": "1.2"},
-    )  # fmt: skip
+    layers = [
+        StyledLayer("lakes", gpd.GeoDataFrame(table, geometry=outlines, crs="EPSG:4326"), "MultiPolygon",
+                    "Indicators and criteria of each lake", sheets_qml()),
+        StyledLayer("flow_paths", gpd.GeoDataFrame(paths, geometry=lines, crs="EPSG:4326"), "LineString",
+                    "Paths of floods down to 15 km", flow_paths_qml()),
+        StyledLayer("indicators", pd.DataFrame(rows), None, "What the columns of the lakes are"),
+    ]  # fmt: skip
+    newest = pd.to_datetime(pd.Series(lakes.dates, dtype="str"), errors="coerce", utc=True).max()
+    write_styled(path, layers, stamp_of(newest))

@@ -21,6 +21,7 @@ from datasets_def.polygons import read_polygons
 from datasets_def.reproject import to_degrees
 from glofgeo.errors import GlofgeoError
 from glofgeo.hazard.assess import Sheet, assess_lake
+from glofgeo.hazard.kept import KeptSheets
 from glofgeo.inventory import lake_ids
 from glofgeo.inventory.attributes import name_suffix
 
@@ -86,8 +87,9 @@ def assess_lakes(
     glaciers: gpd.GeoDataFrame,
     then: gpd.GeoSeries | None = None,
     advance: Callable[[int], None] | None = None,
+    kept: KeptSheets | None = None,
 ) -> list[Sheet]:
-    """Assesses lakes one after the other.
+    """Assesses lakes one after the other, but for those of which a sheet is kept.
 
     Args:
         lakes: the layer.
@@ -95,24 +97,30 @@ def assess_lakes(
         glaciers: as `read_glaciers` gives them.
         then: outlines at the time of the DEM, in EPSG:4326; a lake's own is that which it shares most area with.
         advance: receives the number of lakes done since the last call.
+        kept: sheets of the same inputs from a run that was interrupted; each new one is added.
 
     Raises:
         GlofgeoError: If no lake lies on the DEM, or it cannot be read.
     """
     before = _outlines_then(lakes.outlines, then)
-    sheets = []
+    sheets = kept.read() if kept else {}
     with Env(GDAL_CACHEMAX=256):
-        for outline, old, dam in zip(lakes.outlines, before, lakes.dams, strict=True):
-            sheets.append(assess_lake(outline, dem, glaciers, old, dam))
+        for number, (outline, old, dam) in enumerate(zip(lakes.outlines, before, lakes.dams, strict=True)):
+            if number in sheets:
+                continue
+            sheet = sheets[number] = assess_lake(outline, dem, glaciers, old, dam)
             if then is not None and old is None:
-                sheets[-1].notes.append(
-                    "no outline of the DEM's time meets it: its level is taken from the one of today"
-                )
+                sheet.notes.append("no outline of the DEM's time meets it: its level is taken from the one of today")
+            if kept:
+                kept.add(number, sheet)
             if advance:
                 advance(1)
-    if all(np.isnan(sheet.values["level_m"]) for sheet in sheets):  # type: ignore[arg-type]
+    ordered = [sheets[number] for number in range(len(lakes.names))]
+    if all(np.isnan(sheet.values["level_m"]) for sheet in ordered):  # type: ignore[arg-type]
+        if kept:
+            kept.remove()
         raise GlofgeoError(f"{dem.files[0]}: the DEM covers none of the lakes", "check both in QGIS", argument="dem")
-    return sheets
+    return ordered
 
 
 def dem_date(dem: Dem, given: str | None = None) -> str:

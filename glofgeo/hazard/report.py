@@ -10,7 +10,7 @@ from glofgeo.hazard.lakes import LakeLayer
 from glofgeo.hazard.sheet import INDICATORS, Indicator
 
 _STYLE = """
-body { font: 15px/1.45 sans-serif; max-width: 60em; margin: 1em auto; padding: 0 1em; color: #123 }
+body { font: 15px/1.45 sans-serif; max-width: 70em; margin: 1em auto; padding: 0 1em; color: #123 }
 table { border-collapse: collapse; margin: .5em 0 1em; display: block; overflow-x: auto }
 td, th { border-bottom: 1px solid #cdd; padding: .2em .6em; text-align: left; vertical-align: top }
 td.n { text-align: right; white-space: nowrap }
@@ -80,8 +80,9 @@ def _sheet(number: int, lakes: LakeLayer, sheet: Sheet) -> str:
     )  # fmt: skip
     area = shown(sheet.values["area_km2"], 3)
     return (
-        f'<details id="l{number}"><summary>{escape(lakes.names[number])}{date}: {area} km2</summary>'
-        f"{notes}{near}{values}{criteria}</details>"
+        f"<details><summary>{escape(lakes.names[number])}{date}: {area} km2</summary>"
+        # Inside, so that a browser that follows a link to it opens the sheet.
+        f'<div id="l{number}">{notes}{near}{values}{criteria}</div></details>'
     )
 
 

@@ -13,7 +13,7 @@ import shapely
 from datasets_def.atomic import written_beside
 from datasets_def.reproject import to_degrees
 from glofgeo.errors import GlofgeoError
-from glofgeo.inventory.attributes import COLUMNS
+from glofgeo.inventory.attributes import COLUMNS, columns_of
 from glofgeo.inventory.geopackage import SIDECARS
 from glofgeo.inventory.identity import name_lakes
 from glofgeo.inventory.styled_geopackage import StyledLayer, stamp_of, write_styled
@@ -23,6 +23,9 @@ from glofgeo.inventory.styles import lake_points_qml, lakes_qml, observations_qm
 REVIEW = ("review", "note", "analyst")
 # The analyst has drawn the lake anew: the outline in `lakes` stays.
 REDRAWN = "redraw"
+
+# What the latest map with a DEM or glacier outlines says of the place also holds for a later outline of the lake.
+_LASTING = ("elev_m", "elev_iqr", "mean_slope", "rgi_id", "dist_glacier_m", "lake_type", "lake_type_conf")
 
 _TABLES = ("lakes", "lakes_points", "lake_observations", "run_metadata")
 
@@ -45,11 +48,12 @@ def update_inventory(path: Path, layers: Sequence[gpd.GeoDataFrame], runs: pd.Da
     Layers: `lakes` (the latest outline of every lake, `first_seen`, `last_seen`, `observations`, and the review of an
     analyst), `lakes_points`, `lake_observations` (a row a lake and date) and `run_metadata`. A scene that is there
     already is replaced. `review` (accept, reject, redraw), `note` and `analyst` stay as they were found; the outline
-    of a lake marked `redraw` does, too.
+    of a lake marked `redraw` does, too. What a DEM or glacier outlines tell is kept of maps that had them; a lake whose
+    latest outline is of a map without has in `lakes` what an earlier one told of its place.
 
     Args:
         path: the GeoPackage.
-        layers: one for each date, with the columns of `COLUMNS`.
+        layers: one for each date, with the columns of `COLUMNS`, and any of `FURTHER_COLUMNS`.
         runs: a row a scene: `scene_id` and how it was mapped.
 
     Returns:
@@ -67,10 +71,9 @@ def update_inventory(path: Path, layers: Sequence[gpd.GeoDataFrame], runs: pd.Da
         before = before[~before["scene_id"].map(lambda name: bool(set(name.split(" + ")) & scenes))]
     else:
         named = name_lakes(layers)
-    columns = [*COLUMNS, "geometry"]
-    empty = gpd.GeoDataFrame(columns=columns, geometry="geometry", crs="EPSG:4326").astype(COLUMNS)
-    added = gpd.GeoDataFrame(pd.concat([empty, *named], ignore_index=True), crs="EPSG:4326")[columns].astype(COLUMNS)
-    everything = added if before is None else pd.concat([before[columns], added], ignore_index=True)
+    empty = gpd.GeoDataFrame(columns=[*COLUMNS, "geometry"], geometry="geometry", crs="EPSG:4326").astype(COLUMNS)
+    added = _ordered(gpd.GeoDataFrame(pd.concat([empty, *named], ignore_index=True), crs="EPSG:4326"))
+    everything = added if before is None else _ordered(pd.concat([before, added], ignore_index=True))
     everything = everything.sort_values(["lake_id", "acq_datetime", "scene_id"], ignore_index=True)
     reviewed = _read(path, "lakes") if before is not None else None
     old_runs = pyogrio.read_dataframe(path, layer="run_metadata") if before is not None else runs.iloc[:0]
@@ -79,10 +82,18 @@ def update_inventory(path: Path, layers: Sequence[gpd.GeoDataFrame], runs: pd.Da
     return added
 
 
+def _ordered(observations: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """The columns of a lake layer in their order, with their types."""
+    kinds = columns_of(observations)
+    return observations[[*kinds, "geometry"]].astype(kinds)
+
+
 def _current(observations: gpd.GeoDataFrame, reviewed: gpd.GeoDataFrame | None) -> gpd.GeoDataFrame:
     """The latest observation of each lake, with what the analyst said of it."""
     by_lake = observations.groupby("lake_id")
     current = by_lake.tail(1).set_index("lake_id")
+    for name in columns_of(observations).keys() & _LASTING:
+        current[name] = by_lake[name].last()  # the last that is known
     current["first_seen"] = by_lake["acq_datetime"].min()
     current["last_seen"] = by_lake["acq_datetime"].max()
     current["observations"] = by_lake.size().astype("int32")
@@ -96,17 +107,17 @@ def _current(observations: gpd.GeoDataFrame, reviewed: gpd.GeoDataFrame | None) 
         current.loc[redrawn, "geometry"] = known.loc[redrawn].geometry
         # Drawn by an analyst and not by any map: they belong to the inventory all the same.
         own = reviewed[~reviewed["lake_id"].isin(current.index) & (reviewed["review"] == REDRAWN)]
-        current = pd.concat([current, own.set_index("lake_id")[current.columns]])
+        current = pd.concat([current, own.set_index("lake_id").reindex(columns=current.columns)])
     return gpd.GeoDataFrame(current.reset_index(), geometry="geometry", crs="EPSG:4326")
 
 
 def _write(path: Path, observations: gpd.GeoDataFrame, current: gpd.GeoDataFrame, runs: pd.DataFrame) -> None:
-    names = ["lake_id", *(name for name in COLUMNS if name != "lake_id")]
+    names = columns_of(current)
     lakes = current[[*names, "first_seen", "last_seen", "observations", *REVIEW, "geometry"]]
     inside = shapely.point_on_surface(lakes.geometry.to_numpy())
     points = gpd.GeoDataFrame(lakes[["lake_id", "acq_datetime", "area_m2"]], geometry=inside, crs=lakes.crs)
     layers = [
-        StyledLayer("lakes", lakes, "MultiPolygon", "glacial lakes, latest outline", lakes_qml(review=True)),
+        StyledLayer("lakes", lakes, "MultiPolygon", "glacial lakes, latest outline", lakes_qml(names, review=True)),
         StyledLayer("lakes_points", points, "Point", "a point inside each glacial lake", lake_points_qml()),
         StyledLayer("lake_observations", observations, "MultiPolygon", "every outline", observations_qml()),
         StyledLayer("run_metadata", runs, None, "how each scene was mapped"),
@@ -120,8 +131,9 @@ def _write(path: Path, observations: gpd.GeoDataFrame, current: gpd.GeoDataFrame
 def _in_degrees(layer: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """The same lakes in EPSG:4326: an inventory may reach over several UTM zones."""
     outlines = to_degrees(layer.geometry).map(lambda lake: shapely.multipolygons(shapely.get_parts(lake)))
+    kinds = columns_of(layer)
     instant = pd.to_datetime(layer["acq_datetime"], utc=True)
-    columns = pd.DataFrame(layer[[*COLUMNS]].assign(acq_datetime=instant).astype(COLUMNS))
+    columns = pd.DataFrame(layer[[*kinds]].assign(acq_datetime=instant).astype(kinds))
     return gpd.GeoDataFrame(columns, geometry=outlines.array, crs="EPSG:4326")
 
 

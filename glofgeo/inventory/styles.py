@@ -88,9 +88,10 @@ _MAP_TIP = (
     "<br>[% format_date(acq_datetime, 'yyyy-MM-dd HH:mm') %] UTC"
 )
 
-# A feature appears at the time in one field, or from that in one field to that in another.
-INSTANT = 'mode="1" startField="acq_datetime" endField=""'
-SPAN = 'mode="2" startField="date_before" endField="date_after"'
+# A feature appears at the time in one field, from that in one field to that in another, or always.
+INSTANT = 'enabled="1" mode="1" startField="acq_datetime" endField=""'
+SPAN = 'enabled="1" mode="2" startField="date_before" endField="date_after"'
+TIMELESS = 'enabled="0" mode="0" startField="" endField=""'
 
 # Marks a style that may be replaced: QGIS drops it from those that a user saves.
 STYLE_MARK = "<!-- written by glofgeo -->"
@@ -270,7 +271,7 @@ def vector_document(body: str, attributes: str = "", temporal: str = INSTANT, la
     return f"""<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
 {STYLE_MARK}
 <qgis version="3.22" styleCategories="AllStyleCategories" {attributes}>
-  <temporal enabled="1" {temporal} durationField=""
+  <temporal {temporal} durationField=""
       fixedDuration="0" durationUnit="min" limitMode="0" accumulate="0"/>{body}
   <previewExpression>"{label}"</previewExpression>
 </qgis>

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import geopandas as gpd
 
+from datasets_def.bands import require_dem
 from datasets_def.scene import open_scene
 from glofgeo.config import MapConfig
 from glofgeo.errors import GlofgeoError
@@ -139,16 +140,19 @@ def map_scenes(  # noqa: PLR0913
         tell: receives what became of each scene as soon as it is known.
 
     Raises:
-        GlofgeoError: If two scenes would share a folder, a folder or layer to be written is not glofgeo's own, the
-            device is not there, the cluster cannot be used, or the output cannot be written.
+        GlofgeoError: If the model reads terrain and there is no DEM, two scenes would share a folder, a folder or layer
+            to be written is not glofgeo's own, the device is not there, the cluster cannot be used, or the output
+            cannot be written.
     """
     report = Report(tell)
     require_inventory(inventory)
+    dem = surroundings.dem if surroundings else None
+    require_dem(predictor.bands, dem)
     if dask:
         paths, out = [absolute(path) for path in paths], out.absolute()
 
     def plan(path: SceneSource) -> Job:
-        scene = open_scene(path, predictor.bands, offset=offset)
+        scene = open_scene(path, predictor.bands, offset=offset, dem=dem)
         return plan_scene(scene, predictor, settings, aoi, surroundings)
 
     # Opening a scene over a network takes a second or more.

@@ -25,6 +25,10 @@ from glofgeo.models.predictor import Predictor
 _OTHER_PIXEL = 0.25
 
 
+# A DEM that leaves less than a hundredth of a scene uncovered covers it: edges of tiles are not those of scenes.
+_WHOLE = 0.99
+
+
 class OffSceneError(GlofgeoError):
     """The area of interest does not meet the scene."""
 
@@ -98,7 +102,7 @@ def plan_scene(
         GlofgeoError: If the scene lacks a band that the model or a setting needs, has pixels of another size than those
             the model was trained on, or lies off the DEM.
     """
-    require_bands(predictor.bands, tuple(scene.layers), str(scene.path))
+    require_bands(predictor.bands, scene.readable, str(scene.path))
     scene.require(scene.bands)
     if scene.bands != predictor.bands:
         raise GlofgeoError(
@@ -114,11 +118,12 @@ def plan_scene(
             f"{surroundings.dem.files[0]}: the DEM does not cover {scene.id}", "check both in QGIS", argument="dem"
         )
     pixel_m = scene.grid.pixel_side
-    note = _other_pixel(pixel_m, predictor.card.pixel_m)
-    if note and not settings.any_resolution:
+    other = _other_pixel(pixel_m, predictor.card.pixel_m)
+    if other and not settings.any_resolution:
         raise GlofgeoError(
-            f"{scene.path}: {note}", "take a model for these pixels, or map it all the same", argument="any_resolution"
+            f"{scene.path}: {other}", "take a model for these pixels, or map it all the same", argument="any_resolution"
         )
+    note = "; ".join(filter(None, (other, _partly_covered(scene)))) or None
     area = _area(scene, aoi, predictor.window, settings.overlap)
     name = f"{predictor.runtime} {predictor.sha256}"
     made_of = fingerprint(
@@ -131,6 +136,11 @@ def _other_pixel(pixel_m: float, trained_m: float | None) -> str | None:
     if trained_m is None or abs(pixel_m / trained_m - 1) <= _OTHER_PIXEL:
         return None
     return f"its pixels are {pixel_m:.3g} m wide, and the model was trained on {trained_m:.3g} m"
+
+
+def _partly_covered(scene: Scene) -> str | None:
+    share = 1.0 if scene.terrain is None else scene.terrain.dem.covers(scene.grid)
+    return None if share > _WHOLE else f"the DEM covers {share:.0%} of it, and only that is mapped"
 
 
 def _area(scene: Scene, aoi: gpd.GeoDataFrame | None, window: int, overlap: int) -> Area:

@@ -63,7 +63,8 @@ def map_scene(  # noqa: PLR0913
         settings: threshold, smallest lake, overlap, batch size.
         device: `auto`, `cpu`, `cuda` or `mps`.
         offset: DN to add in a scene that does not tell; see `open_scene`.
-        dem: tiles of an elevation model, or folders of them: adds what it tells of each lake to the layer.
+        dem: tiles of an elevation model, or folders of them: adds what it tells of each lake to the layer; a model that
+            reads slope or shadow needs one.
         glaciers: a layer of glacier outlines: adds the nearest glacier and the type of each lake.
         regions: layers of basins or countries: adds the names of those that each lake lies in.
         progress: show a bar on the standard error.
@@ -76,8 +77,13 @@ def map_scene(  # noqa: PLR0913
             off the scene, or the folder cannot be written.
     """
     predictor = load_model(model)
-    opened = scene if isinstance(scene, Scene) else open_scene(scene, predictor.bands, offset=offset)
-    job = plan_scene(opened, predictor, settings, _read_area(aoi), read_surroundings(dem, glaciers, regions))
+    surroundings = read_surroundings(dem, glaciers, regions)
+    if isinstance(scene, Scene):
+        opened = scene
+    else:
+        ground = surroundings.dem if surroundings else None
+        opened = open_scene(scene, predictor.bands, offset=offset, dem=ground)
+    job = plan_scene(opened, predictor, settings, _read_area(aoi), surroundings)
 
     from glofgeo.inference.batches import make_batcher
 

@@ -165,7 +165,9 @@ def fingerprint(
         settings: how.
         surroundings: what tells the files of DEM and glaciers from others.
     """
-    layers = [scene.layers[band] for band in scene.bands] + ([scene.classification] if scene.classification else [])
+    layers = [scene.layers[band] for band in scene.stored.bands] + (
+        [scene.classification] if scene.classification else []
+    )
     several = isinstance(scene.path, str) or scene.path.is_dir()
     files = [layer.path for layer in layers] if several else [str(scene.path)]
     facts = {
@@ -177,6 +179,8 @@ def fingerprint(
         "settings": {name: value for name, value in asdict(settings).items() if name not in _PACE},
         "glofgeo": __version__,
     }
+    if scene.terrain is not None:
+        facts["terrain"] = [versions_of([str(path) for path in scene.terrain.dem.files]), scene.terrain.sun]
     if surroundings is not None:  # maps without these keep the fingerprint that they had
         facts["surroundings"] = surroundings
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

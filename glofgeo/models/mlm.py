@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from datasets_def.bands import BANDS
+from datasets_def.bands import BANDS, TERRAIN
 from glofgeo import stac
 from glofgeo.models.header import Header, read_header
 
@@ -100,6 +100,8 @@ def model_item(card: Header, asset: dict[str, Any], *, onnx: bool) -> dict[str, 
 
 
 def _band(name: str) -> dict[str, Any]:
+    if name in TERRAIN:
+        return {"name": name, "description": f"{TERRAIN[name].meaning}; computed from a DEM"}
     band = BANDS[name]
     return {"name": name, "description": f"Sentinel-2 MSI, {band.wavelength:g} nm", "gsd": band.resolution}
 

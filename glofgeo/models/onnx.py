@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from datasets_def.atomic import written_beside
-from datasets_def.bands import BANDS
+from datasets_def.bands import CHANNELS
 from glofgeo.config import MapConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.models.checkpoint import LoadedCheckpoint
@@ -43,7 +43,7 @@ class _Probability(nn.Module):
         super().__init__()
         self.model = model
         self.temperature = temperature
-        means = torch.tensor([BANDS[band].mean for band in model.config.bands])
+        means = torch.tensor([CHANNELS[band].mean for band in model.config.bands])
         self.means: Tensor
         self.register_buffer("means", means.view(1, -1, 1, 1))
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from datasets_def.atomic import written_beside
-from datasets_def.bands import BANDS, DEFAULT_BANDS
+from datasets_def.bands import CHANNELS, DEFAULT_BANDS, TERRAIN
 from glofgeo.errors import GlofgeoError
 from glofgeo.models.checkpoint import read_safetensors
 from glofgeo.models.encoder import PATCH, SIZES, DinoV2Encoder
@@ -88,7 +88,7 @@ def load_pretrained(
         GlofgeoError: If the weights cannot be had, the file is no weight file, or it does not hold all of the
             pretrained part in this encoder's size.
     """
-    if len(bands) != encoder.vit.in_chans or any(band not in BANDS for band in bands):
+    if len(bands) != encoder.vit.in_chans or any(band not in CHANNELS for band in bands):
         raise GlofgeoError(f"bands {', '.join(bands)}: name the encoder's {encoder.vit.in_chans} input bands")
     path = _published(encoder, progress) if source == "dinov2" else Path(source)
     raw, file_bands = _read(path)
@@ -146,7 +146,7 @@ def band_filters(weight: Tensor, file_bands: tuple[str, ...], bands: tuple[str, 
     """Arranges pretrained patch filters for other bands.
 
     A band the file knows keeps its filter; any other starts from the mean of the file's. All are scaled so that the
-    response to a scene that is grey over all bands stays what it was.
+    response to a scene that is grey over all bands stays what it was. Terrain, which is no light, starts from zero.
 
     Args:
         weight: ``(D, len(file_bands), 14, 14)``.
@@ -159,12 +159,14 @@ def band_filters(weight: Tensor, file_bands: tuple[str, ...], bands: tuple[str, 
     weight = weight.float()
     if bands == file_bands:
         return weight
-    mean = weight.mean(dim=1)
-    filters = [weight[:, file_bands.index(band)] if band in file_bands else mean for band in bands]
-    arranged = torch.stack(filters, dim=1) * (len(file_bands) / len(bands))
+    known = dict(zip(file_bands, weight.unbind(dim=1), strict=True))
+    light = torch.stack([filters for band, filters in known.items() if band not in TERRAIN], dim=1)
+    lit = [band for band in bands if band not in TERRAIN]
+    arranged = torch.stack([known.get(band, light.mean(dim=1)) for band in lit], dim=1) * (light.shape[1] / len(lit))
     # Where a band of the file is not used, scaling alone leaves a remainder; every band takes its share of it.
-    remainder = weight.sum(dim=1) - arranged.sum(dim=1)
-    return arranged + remainder.unsqueeze(1) / len(bands)
+    arranged += (light.sum(dim=1) - arranged.sum(dim=1)).unsqueeze(1) / len(lit)
+    found = known | dict(zip(lit, arranged.unbind(dim=1), strict=True))
+    return torch.stack([found.get(band, torch.zeros_like(weight[:, 0])) for band in bands], dim=1)
 
 
 def _published(encoder: DinoV2Encoder, progress: bool) -> Path:

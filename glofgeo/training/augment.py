@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from datasets_def.bands import BANDS
+from datasets_def.bands import BANDS, TERRAIN
 from glofgeo.config import AugmentConfig
 
 # Haze scatters blue more than infrared: optical depth goes with wavelength to the power -1.3, the Ångström exponent
@@ -29,9 +29,11 @@ class Augment(nn.Module):
         """
         super().__init__()
         self.config = config
-        wavelengths = torch.tensor([BANDS[name].wavelength for name in bands])
+        # Terrain has no light of its own: no haze lies over it, and it grows neither brighter nor darker.
+        haze = [0.0 if name in TERRAIN else (BANDS[name].wavelength / _REFERENCE_NM) ** -_ANGSTROM for name in bands]
         self.spectrum: Tensor
-        self.register_buffer("spectrum", (wavelengths / _REFERENCE_NM) ** -_ANGSTROM, persistent=False)
+        self.register_buffer("spectrum", torch.tensor(haze), persistent=False)
+        self.terrain = [number for number, name in enumerate(bands) if name in TERRAIN]
 
     def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Changes a batch.
@@ -50,8 +52,10 @@ class Augment(nn.Module):
         batch, bands = image.shape[:2]
         light = _gains((batch, 1, 1, 1), self.config.light)
         band = _gains((batch, bands, 1, 1), self.config.band)
+        gains = light * band
+        gains[:, self.terrain] = 1
         air = self.config.haze * torch.rand(batch, 1, 1, 1)
-        return image * (light * band).to(image.device) + air.to(image.device) * self.spectrum.view(1, -1, 1, 1)
+        return image * gains.to(image.device) + air.to(image.device) * self.spectrum.view(1, -1, 1, 1)
 
 
 def symmetry(crop: Tensor, number: int) -> Tensor:

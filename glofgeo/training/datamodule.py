@@ -1,5 +1,6 @@
 """A survey -> batches of crops for training, and of the mapper's windows for validation."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,7 +48,7 @@ class LakeData(lightning.LightningDataModule):
         self.progress = progress
         # A raster file is read where it lies; a random crop of JPEG 2000 decodes whole blocks.
         self.copies = [
-            TiledCopy(view.scene, self._window_in_use(view), cache) if _is_jpeg2000(view.scene) else None
+            TiledCopy(view.scene.stored, self._window_in_use(view), cache) if _is_jpeg2000(view.scene) else None
             for view in survey.used
         ]
         self.train_sampler: LakeSampler | None = None
@@ -84,11 +85,11 @@ class LakeData(lightning.LightningDataModule):
         """Opens scenes and lakes for reading and plans the windows."""
         if self.train_sampler is not None:
             return
-        data, bands, sources = self.config.data, self.config.model.bands, self.survey.sources
+        data, sources = self.config.data, self.survey.sources
         scenes = [view.scene for view in self.survey.used]
         # A copy states its radiometry, whatever its original does.
         self.opened = [
-            open_scene(scene.path, bands, offset=sources.offset) if copy is None else open_scene(copy.path, bands)
+            scene if copy is None else _same_terrain(open_scene(copy.path, scene.stored.bands), scene)
             for scene, copy in zip(scenes, self.copies, strict=True)
         ]
         layers = {crs: GlacialLakes(sources.lakes, crs=crs) for crs in {scene.crs.to_string() for scene in scenes}}
@@ -137,4 +138,10 @@ class LakeData(lightning.LightningDataModule):
 
 
 def _is_jpeg2000(scene: Scene) -> bool:
-    return any(scene.layers[band].path.lower().endswith(".jp2") for band in scene.bands)
+    return any(scene.layers[band].path.lower().endswith(".jp2") for band in scene.stored.bands)
+
+
+def _same_terrain(copy: Scene, scene: Scene) -> Scene:
+    """Gives a copy of part of a scene the terrain of the whole, under the same sun."""
+    terrain = None if scene.terrain is None else replace(scene.terrain, grid=copy.grid)
+    return replace(copy, bands=scene.bands, terrain=terrain)

@@ -180,7 +180,13 @@ def _wandb(project: str | None, folder: Path) -> list[Logger]:
 def _described(surveyed: Survey) -> dict[str, Any]:
     """Gives the content of `split.json`."""
     sources = surveyed.sources
-    names = {"aoi": Path(sources.aoi_name).name, "lakes": sources.lakes.name, "scenes": surveyed.scene_ids}
+    names: dict[str, Any] = {
+        "aoi": Path(sources.aoi_name).name,
+        "lakes": sources.lakes.name,
+        "scenes": surveyed.scene_ids,
+    }
+    if sources.dem is not None:  # runs without keep the description that they had
+        names["dem"] = [path.name for path in sources.dem.files]
     return surveyed.audit.to_dict() | names
 
 
@@ -197,6 +203,7 @@ def _provenance(described: dict[str, Any]) -> dict[str, Any]:
         "aoi": described["aoi"],
         "lakes": described["lakes"],
         "scenes": described["scenes"],
+        **({"dem": described["dem"]} if "dem" in described else {}),
         "split": {key: described[key] for key in kept},
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {

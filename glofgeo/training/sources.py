@@ -5,6 +5,7 @@ from pathlib import Path
 
 from geopandas import GeoDataFrame
 
+from datasets_def.elevation import Dem
 from glofgeo.resume import Inputs
 
 
@@ -18,6 +19,7 @@ class Sources:
         scenes: folder of scenes, or one scene.
         lakes: layer of reference lakes, complete within the area of interest.
         offset: DN to add in scenes that do not state theirs, see `open_scene`.
+        dem: for slope and shadow, if the model reads them.
         aoi_path: file of the area of interest; None if it has none.
     """
 
@@ -26,6 +28,7 @@ class Sources:
     scenes: Path
     lakes: Path
     offset: float | None = None
+    dem: Dem | None = None
     aoi_path: Path | None = None
 
     @property
@@ -34,4 +37,5 @@ class Sources:
         if self.aoi_path is None:
             return None
         paths = [str(path.absolute()) for path in (self.aoi_path, self.scenes, self.lakes)]
-        return Inputs(paths[0], self.aoi_name, paths[1], paths[2], self.offset)
+        tiles = tuple(str(path.absolute()) for path in (self.dem.files if self.dem else ()))
+        return Inputs(paths[0], self.aoi_name, paths[1], paths[2], self.offset, tiles)

@@ -166,7 +166,7 @@ def _open_whole(sources: Sources, config: TrainConfig) -> tuple[list[Scene], dic
     whole, damaged = [], {}
     for path in find_scenes(sources.scenes):
         try:
-            scene = open_scene(path, config.model.bands, offset=sources.offset)
+            scene = open_scene(path, config.model.bands, offset=sources.offset, dem=sources.dem)
             if scene.grid.footprint.intersects(area):
                 _refuse_beyond_180(scene)
                 scene.check()

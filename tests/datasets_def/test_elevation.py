@@ -123,6 +123,30 @@ def test_slope_is_horns():
     assert np.isnan(slope(ground, SQUARE)[1, 1])
 
 
+def test_slope_is_that_of_xdem():
+    """Of xdem 0.2.3, `slope(..., surface_fit="Horn")`; it needs an older pandas than glofgeo."""
+    ground = np.array(
+        [[5020, 5054, 4978, 5090, 5068, 5091], [5004, 4981, 5082, 4989, 5034, 5065],
+         [4986, 4985, 4969, 4977, 4990, 5013], [4924, 5044, 4965, 5039, 5069, 5025],
+         [4929, 4966, 4963, 5066, 4989, 5093]], np.float32,
+    )  # fmt: skip
+    known = {
+        30.0: [[40.552, 40.473, 52.552, 58.726], [24.772, 26.888, 22.546, 33.035], [30.51, 22.709, 51.986, 35.411]],
+        20.0: [[52.076, 51.999, 62.951, 67.956], [34.691, 37.257, 31.912, 44.287], [41.474, 32.118, 62.475, 46.841]],
+    }
+    for side, degrees in known.items():
+        np.testing.assert_allclose(slope(ground, Spacing(side, side))[1:-1, 1:-1], degrees, atol=2e-3)
+
+
+def test_a_shadow_reaches_no_farther_than_one_looks():
+    ground = np.zeros((100, 60), np.float32)
+    ground[50] = 200.0
+    whole = cast_shadow(ground, SQUARE, 45.0, 180.0)
+    near = cast_shadow(ground, SQUARE, 45.0, 180.0, 100.0)
+    assert near[40:50].all() and not near[:40].any() and whole[31:50].all()
+    assert (cast_shadow(ground, SQUARE, 45.0, 180.0, 1000.0) == whole).all()
+
+
 def test_a_wall_throws_a_shadow_of_its_height():
     ground = np.zeros((100, 60), np.float32)
     ground[50] = 200.0

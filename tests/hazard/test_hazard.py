@@ -1,8 +1,12 @@
 """`glofgeo hazard` on a valley whose answers can be worked out by hand."""
 
 import math
+import re
+import sqlite3
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
+from contextlib import closing
 from pathlib import Path
 
 import geopandas as gpd
@@ -15,8 +19,14 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 from shapely.geometry import box
 
+from datasets_def.elevation import open_dem
+from glofgeo.hazard.assess import Sheet
 from glofgeo.hazard.criteria import AREA_AUC, CRITERIA, RANKINGS
 from glofgeo.hazard.indicators import VOLUMES
+from glofgeo.hazard.kept import KeptSheets
+from glofgeo.hazard.lakes import assess_lakes, read_lakes
+from glofgeo.hazard.sheet import INDICATORS
+from glofgeo.inventory.glaciers import read_glaciers
 
 COMMAND = Path(sys.executable).with_name("glofgeo")
 UTM = CRS.from_epsg(32645)
@@ -124,6 +134,53 @@ def test_the_report_needs_nothing_but_itself(written):
     text = (written / "hazard.html").read_text(encoding="utf-8")
     assert "<script" not in text and "http" not in text and "src=" not in text
     assert "GL1a" in text and "No score is given" in text and "AUC alone" in text
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(inputs, written, run, tmp_path):
+    out, lakes, rgi = tmp_path / "hazard", inputs / "lakes.gpkg", inputs / "rgi.gpkg"
+    layer, dem = read_lakes(lakes), open_dem([inputs])
+    kept = KeptSheets(out, [lakes, *dem.files, rgi], layer.names)
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        assess_lakes(layer, dem, read_glaciers(rgi), None, stop, kept)
+    with kept.path.open("a") as file:
+        file.write('{"lake": 2, "val')  # killed in the middle of a line
+    status, told, _ = run("hazard", lakes, "--dem", inputs, "--glaciers", rgi, "--out", out)
+    assert status == 0 and "1 of 3 lakes were assessed before" in told
+    for name in ("hazard.csv", "criteria.csv", "hazard.html"):
+        assert (out / name).read_bytes() == (written / name).read_bytes(), name
+    for name in ("lakes", "flow_paths"):
+        both = [gpd.read_file(folder / "hazard.gpkg", layer=name) for folder in (out, written)]
+        assert both[0].equals(both[1])
+    assert not kept.path.exists()
+
+
+def test_sheets_of_other_inputs_are_not_taken_for_these(tmp_path):
+    first, second = tmp_path / "a.tif", tmp_path / "b.gpkg"
+    first.write_bytes(b"1")
+    second.write_bytes(b"2")
+    kept = KeptSheets(tmp_path, [first, second], ["A", "B"])
+    kept.add(1, Sheet({"area_km2": 0.1, "hp_m": math.nan, "rgi_id": None}, ["doubtful"], None))
+    (sheet,) = KeptSheets(tmp_path, [first, second], ["A", "B"]).read().values()
+    assert sheet.values["area_km2"] == 0.1 and math.isnan(sheet.values["hp_m"]) and sheet.notes == ["doubtful"]
+    assert not KeptSheets(tmp_path, [first], ["A", "B"]).read()
+    assert not KeptSheets(tmp_path, [first, second], ["B", "A"]).read()
+    first.write_bytes(b"11")
+    assert not KeptSheets(tmp_path, [first, second], ["A", "B"]).read()
+
+
+def test_qgis_opens_the_layers_styled(written):
+    with closing(sqlite3.connect(written / "hazard.gpkg")) as database:
+        styles = dict(database.execute("SELECT f_table_name, styleQML FROM layer_styles WHERE useAsDefault"))
+        columns = {row[1] for row in database.execute("PRAGMA table_info(lakes)")}
+    assert set(styles) == {"lakes", "flow_paths"}
+    lakes = ET.fromstring(styles["lakes"])
+    assert {alias.get("field") for alias in lakes.findall("aliases/alias")} == {i.key for i in INDICATORS} & columns
+    assert set(re.findall(r'format_number\("(\w+)"', lakes.find("mapTip").text)) <= columns
+    assert ET.fromstring(styles["flow_paths"]).find("temporal").get("enabled") == "0"
 
 
 @pytest.mark.parametrize("words", [("--glaciers", "gone.gpkg"), ("--dem", "gone.tif")])

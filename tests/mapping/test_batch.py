@@ -183,7 +183,7 @@ class DarkInInfrared(torch.nn.Module):
 
 def test_a_lake_in_two_overlapping_scenes_of_a_date_occurs_once(tmp_path, product, write_raster):
     whole = open_scene(product[0])
-    numbers = np.array(whole.read_dn(None, whole.bands))
+    numbers = np.array(whole.load_dn(None, whole.bands).dn)
     left, top = whole.transform * (0, 0)
     when = whole.datetime.isoformat()
     paths = [

@@ -25,7 +25,7 @@ def read(path, window=None):
 
 def expected(scene, bands, window=None):
     """The convention in one line: reflectance x 10000 + 1000, 0 where there is no data."""
-    numbers = scene.read_dn(window, bands)
+    numbers = scene.load_dn(window, bands).dn
     reflectance = scene.reflectance(numbers, bands).astype(np.float64)
     return np.where(numbers != 0, np.rint(reflectance * 10000) + 1000, 0).astype(np.uint16)
 
@@ -54,7 +54,7 @@ def test_the_numbers_mean_the_same_for_every_baseline(dated, tmp_path):
 
 def test_products_since_04_00_are_passed_through(product, tmp_path):
     scene = open_scene(product[0], BANDS)
-    np.testing.assert_array_equal(read(write_stack(scene, tmp_path, BANDS)), scene.read_dn(None, BANDS))
+    np.testing.assert_array_equal(read(write_stack(scene, tmp_path, BANDS)), scene.load_dn(None, BANDS).dn)
 
 
 @given(data=st.data())

@@ -119,7 +119,7 @@ def test_deepness_gets_the_same_answer_from_a_product_without_offset(loaded, ses
     product, _ = write_product(tmp_path, size=WINDOW + 6, seed=0, baseline="02.12")
     scene = open_scene(product)
     # Where nothing was recorded the numbers differ: Scene.read gives 0 there, a stack's 0 means -0.1.
-    assert scene.read_dn(None, scene.bands).all()
+    assert scene.load_dn(None, scene.bands).dn.all()
     expected = probability(loaded.model, windows(scene, 1))
     stack = write_stack(scene, tmp_path, scene.bands)
     np.testing.assert_allclose(as_deepness_does(session, stack), expected, atol=1e-3)
