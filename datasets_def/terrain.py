@@ -72,7 +72,7 @@ class Terrain:
         wide = Window(start - margin, first - margin, shape[1] + 2 * margin, shape[0] + 2 * margin)
         height = self.dem.on(self.grid.coarser(factor).window(wide))
         found = np.stack([self._compute(name, height)[margin:-margin, margin:-margin] for name in names])
-        known: Mask = np.isfinite(found).all(axis=0)
+        known: Mask = np.logical_and.reduce(np.isfinite(found))
         scale = np.array([TERRAIN[name].quantification for name in names], np.float32)[:, None, None]
         dn = np.where(known, np.rint(found * scale), 0).astype(np.uint16)
         part = (

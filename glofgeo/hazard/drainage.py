@@ -91,7 +91,7 @@ def flow_path(height: npt.NDArray[np.float32], lake: npt.NDArray[np.bool_], pixe
     void = np.isnan(height)
     columns = height.shape[1] + 2
     # A closed rim spares asking where the grid ends, and plain buffers are read much faster than arrays.
-    ground = memoryview(np.pad(height, 1).ravel())
+    ground = np.pad(height, 1).ravel().data
     closed = bytearray(np.pad(void | lake, 1, constant_values=True))
     end = bytes(np.pad(_edge(void) & ~lake, 1))
     around = [(down * columns + right, math.hypot(down, right) * pixel_m) for down, right in _AROUND]
