@@ -7,6 +7,7 @@ from rasterio.features import rasterize
 from scipy.ndimage import distance_transform_edt, label
 
 from datasets_def import open_scene
+from datasets_def.elevation import Spacing, cast_shadow
 from datasets_def.errors import GlofgeoError
 from datasets_def.synthetic.worlds import KINDS, draw_world, plant_lakes, write_world
 from datasets_def.synthetic.worlds.materials import MATERIALS
@@ -54,6 +55,17 @@ def test_lakes_stand_out_from_land_in_the_near_infrared(worlds):
             compared += 1
             assert np.median(nir[water & lit]) < np.median(nir[~water & lit])
     assert compared >= len(KINDS) // 2
+
+
+def test_the_height_throws_the_shadows_of_the_image(worlds):
+    compared = 0
+    for world in [*worlds["debris"], *worlds["alps"]]:
+        pixel = Spacing(world.pixel_m, world.pixel_m)
+        shadow, land = cast_shadow(world.height, pixel, *world.sun), world.cover != WATER
+        if (shadow & land).sum() > 200:
+            compared += 1
+            assert world.light[shadow & land].mean() < 0.3 * world.light[~shadow & land].mean()
+    assert compared >= 3
 
 
 def test_shadow_is_darker_and_bluer_than_light_on_the_same_snow(worlds):

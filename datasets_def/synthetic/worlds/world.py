@@ -32,6 +32,8 @@ class World:
         cover: `(H, W)` uint8, the place in `MATERIALS` of what covers nine tenths of the pixel, `WATER` for lakes,
             `HAZY` below cloud, `MIXED` elsewhere.
         light: `(H, W)` float32, direct sunlight relative to that on flat ground, 0 in shadow.
+        height: `(H, W)` float32, elevation in metres; lakes are draped over it rather than level.
+        sun: its zenith and azimuth in degrees, the latter clockwise from north, which is up.
     """
 
     reflectance: Floats
@@ -39,6 +41,8 @@ class World:
     pixel_m: float
     cover: NDArray[np.uint8]
     light: Floats
+    height: Floats
+    sun: tuple[float, float]
 
 
 def draw_world(kind: str, seed: int, size: int = 504) -> World:
@@ -70,7 +74,8 @@ def draw_world(kind: str, seed: int, size: int = 504) -> World:
     image = sense(rng, look_through(rng, rho, air))
     cover = np.where(waters.share > 0, np.where(waters.share == 1, WATER, MIXED), ground.cover)
     cover = np.where((air.cloud > 0.05) | (air.shade > 0.05) | (air.veil > 0.05), HAZY, cover).astype(np.uint8)
-    return World(image, (waters.share >= 0.5) & (air.cloud < HIDDEN), pixel_m, cover, light)
+    lake = (waters.share >= 0.5) & (air.cloud < HIDDEN)
+    return World(image, lake, pixel_m, cover, light, shape.height, sun)
 
 
 def _fill(
