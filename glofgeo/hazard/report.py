@@ -1,6 +1,7 @@
 """The report of `hazard`: one HTML file without scripts, pictures or anything from the net."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -10,11 +11,11 @@ from glofgeo.hazard.lakes import LakeLayer
 from glofgeo.hazard.sheet import INDICATORS, Indicator
 
 _STYLE = """
-body { font: 15px/1.45 sans-serif; max-width: 70em; margin: 1em auto; padding: 0 1em; color: #123 }
+body { font: 15px/1.45 sans-serif; max-width: 84em; margin: 1em auto; padding: 0 1em; color: #123 }
 table { border-collapse: collapse; margin: .5em 0 1em; display: block; overflow-x: auto }
 td, th { border-bottom: 1px solid #cdd; padding: .2em .6em; text-align: left; vertical-align: top }
 td.n { text-align: right; white-space: nowrap }
-.yes { font-weight: bold } .note { color: #a40 } summary { cursor: pointer }
+sup { line-height: 0 } .yes { font-weight: bold } .note { color: #a40 } summary { cursor: pointer }
 """
 
 # Columns of the table of all lakes.
@@ -67,12 +68,12 @@ def _sheet(number: int, lakes: LakeLayer, sheet: Sheet) -> str:
     near = f"<p>Nearest glacier: {escape(str(glacier))}</p>" if glacier else ""
     values = _table(
         ["indicator", "value", "unit"],
-        ([escape(i.name), (shown(sheet.values[i.key], i.digits), "n"), escape(i.unit)] for i in INDICATORS),
+        ([escape(i.name), (shown(sheet.values[i.key], i.digits), "n"), _set(i.unit)] for i in INDICATORS),
     )
     criteria = _table(
         ["criterion", "fires", "AUC alone", "AUC of area", "fires at lakes that burst / others", "source"],
         (
-            [escape(c.text), (_MARKS[c.fires(sheet.values)], _MARKS[c.fires(sheet.values)]),
+            [_set(c.text), (_MARKS[c.fires(sheet.values)], _MARKS[c.fires(sheet.values)]),
              "" if c.auc is None else f"{c.auc:.2f}", f"{AREA_AUC:.2f}",
              "" if c.fired is None else f"{c.fired[0]:.0%} / {c.fired[1]:.0%}", escape(c.source)]
             for c in CRITERIA
@@ -80,7 +81,7 @@ def _sheet(number: int, lakes: LakeLayer, sheet: Sheet) -> str:
     )  # fmt: skip
     area = shown(sheet.values["area_km2"], 3)
     return (
-        f"<details><summary>{escape(lakes.names[number])}{date}: {area} km2</summary>"
+        f"<details><summary>{escape(lakes.names[number])}{date}: {area} km<sup>2</sup></summary>"
         # Inside, so that a browser that follows a link to it opens the sheet.
         f'<div id="l{number}">{notes}{near}{values}{criteria}</div></details>'
     )
@@ -99,7 +100,7 @@ def _cells(sheet: Sheet, keys: Iterable[str], by_key: dict[str, Indicator]) -> l
 
 def _method(indicator: Indicator) -> list[str]:
     fields = (indicator.name, indicator.unit, indicator.method, indicator.takes, indicator.source, indicator.evidence)
-    return [escape(text) for text in fields]
+    return [_set(text) for text in fields]
 
 
 def _table(head: list[str], rows: Iterable[Sequence[str | tuple[str, str]]]) -> str:
@@ -110,7 +111,12 @@ def _table(head: list[str], rows: Iterable[Sequence[str | tuple[str, str]]]) -> 
         + "</tr>"
         for row in rows
     )
-    return f"<table><tr>{''.join(f'<th>{escape(text)}</th>' for text in head)}</tr>{body}</table>"
+    return f"<table><tr>{''.join(f'<th>{_set(text)}</th>' for text in head)}</tr>{body}</table>"
+
+
+def _set(text: str) -> str:
+    """Sets the exponents of a formula or unit, as in `A^1.42` and `km2`, above the line."""
+    return re.sub(r"(\bk?m)([23])\b|\^([\d.]*\d)", r"\1<sup>\2\3</sup>", escape(text))
 
 
 def _number(value: float | str | None) -> float:
