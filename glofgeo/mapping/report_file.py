@@ -69,7 +69,8 @@ def _facts(record: dict[str, Any]) -> str:
         "Acquired": record["acquired"] or "unknown", "Observed": f"{record['observed_share']:.1%}",
         "Clouds": "masked" if record["cloud_mask"] else "not masked: they count as observed",
         "Model": f"{record['model']} ({record['checkpoint_sha256'][:12]})", "Note": record["note"] or "",
-        "Made": f"{record['made']}, glofgeo {record['versions']['glofgeo']}",
+        # Not when: the same map has the same report.
+        "Made with": f"glofgeo {record['versions']['glofgeo']}",
     }  # fmt: skip
     return table(("", ""), [(name, value) for name, value in facts.items() if value])
 
