@@ -1,9 +1,10 @@
 """Makes the model that comes with the package: `python benchmarks/bundled_recipe.py --out FOLDER`.
 
 Draws synthetic worlds, trains the preset `bundled` on them, and writes the model as float16. It needs no data and no
-network, and a broken-off recipe goes on where it stopped. `--chips` adds real water chips, and `--plant` copies of them
-with synthetic lakes planted in their ground; chips of fold 0 are kept back for judging. `--unet SECONDS` trains the
-U-Net to compare with on the same crops instead.
+network, and a broken-off recipe goes on where it stopped. `--onward` trains the model that comes with the package on
+from where it is, with other crops and at half the rates; give it another `--run`. `--chips` adds real water chips, and
+`--plant` copies of them with synthetic lakes planted in their ground; chips of fold 0 are kept back for judging.
+`--unet SECONDS` trains the U-Net to compare with on the same crops instead.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from datasets_def.scene import open_scene
 from datasets_def.synthetic.worlds import KINDS, draw_world, plant_lakes, write_image, write_world
 from glofgeo.config import TrainConfig
 from glofgeo.models import LakeSegmenter, fit_temperature, load_checkpoint, save_checkpoint
+from glofgeo.models.bundled import BUNDLED
 from glofgeo.presets import PRESETS
 from glofgeo.settings import from_dict
 from glofgeo.training import RunOptions, Sources, train_model
@@ -43,7 +45,8 @@ CALIBRATED, CALIBRATED_FROM = 4, 800_000
 """Worlds of each kind that the temperature is fitted to, and the first of their seeds."""
 # What a network sees is pixels; a run takes scenes of one pixel size, so that all of them claim this one.
 PIXEL_M = 10.0
-
+ONWARD_SEED = 1
+"""Of the crops of `--onward`; those before have 0."""
 
 # Small windows show more worlds a step. What was learned from them holds in large ones, which cost less to map with.
 MAP_WINDOW = 504
@@ -174,6 +177,7 @@ def main() -> None:
     arguments.add_argument("--epochs", type=int, default=PRESETS["bundled"]["epochs"])
     arguments.add_argument("--crops", type=int, default=PRESETS["bundled"]["data"]["crops"], help="in each epoch")
     arguments.add_argument("--run", default="run", help="name of the run below --out")
+    arguments.add_argument("--onward", action="store_true", help="start from the bundled model")
     arguments.add_argument("--unet", type=float, metavar="SECONDS", help="train the U-Net instead")
     given = arguments.parse_args()
     scenes = given.out / "scenes"
@@ -182,6 +186,9 @@ def main() -> None:
         images += write_chips(scenes, given.chips, plant=given.plant)
     sources, preset = gather(given.out, images), PRESETS["bundled"]
     wanted = preset | {"epochs": given.epochs, "data": preset["data"] | {"crops": given.crops}}
+    if given.onward:
+        rate = preset["lr"] / 2
+        wanted |= {"weights": BUNDLED, "lr": rate, "encoder_lr": rate, "layer_decay": 1.0, "seed": ONWARD_SEED}
     config = from_dict(TrainConfig, wanted, "bundled")
     options = RunOptions(device="cpu", progress=True)
     if given.unet:
