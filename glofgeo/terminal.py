@@ -1,5 +1,6 @@
 """Text for a terminal; what comes from outside (file names, tags, messages) is first made safe to show on one line."""
 
+import os
 import re
 import sys
 import warnings
@@ -24,9 +25,18 @@ def one_line(text: str) -> str:
 
 
 def say(text: str, file: TextIO | None = None) -> None:
-    """Prints text on one line, safe to show whatever it contains."""
-    encoding = getattr(file or sys.stdout, "encoding", None) or "utf-8"
-    print(one_line(text).encode(encoding, "replace").decode(encoding), file=file, flush=True)
+    """Prints text on one line, safe to show whatever it contains.
+
+    Exits with 141, as any program in a pipe, if nobody reads it any more (`glofgeo info … | head`).
+    """
+    file = file or sys.stdout
+    encoding = getattr(file, "encoding", None) or "utf-8"
+    try:
+        print(one_line(text).encode(encoding, "replace").decode(encoding), file=file, flush=True)
+    except BrokenPipeError:
+        # Python flushes once more as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
+        raise SystemExit(141) from None
 
 
 def told(error: Exception) -> str:

@@ -66,6 +66,13 @@ def test_its_card_is_shown_above_what_its_file_says(run):
     assert read_header(bundled_model()).sha256 in out
 
 
+def test_a_reader_that_has_seen_enough_is_no_failure():
+    with subprocess.Popen([COMMAND, "info", "bundled"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=600) == 141
+
+
 def test_it_is_exported_into_the_folder_one_is_in(here, refused):
     (here / "bundled.onnx").write_text("mine")  # what is in the way tells where the model would go, before the work
     assert "bundled.onnx: is no model that glofgeo exported" in refused("export", "--checkpoint", "bundled")
