@@ -2,21 +2,16 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from html import escape
 
 from glofgeo.hazard.assess import Sheet
 from glofgeo.hazard.criteria import AREA_AUC, CRITERIA, NOT_COMPUTED, RANKINGS, RANKINGS_SOURCE
 from glofgeo.hazard.lakes import LakeLayer
 from glofgeo.hazard.sheet import INDICATORS, Indicator
+from glofgeo.report.page import Html, folded, page, table
 
-_STYLE = """
-body { font: 15px/1.45 sans-serif; max-width: 84em; margin: 1em auto; padding: 0 1em; color: #123 }
-table { border-collapse: collapse; margin: .5em 0 1em; display: block; overflow-x: auto }
-td, th { border-bottom: 1px solid #cdd; padding: .2em .6em; text-align: left; vertical-align: top }
-td.n { text-align: right; white-space: nowrap }
-sup { line-height: 0 } .yes { font-weight: bold } .note { color: #a40 } summary { cursor: pointer }
-"""
+_TITLE = "Outburst hazard of glacial lakes: indicators"
 
 # Columns of the table of all lakes.
 _OVERVIEW = ("area_km2", "vol_low_mm3", "vol_high_mm3", "sla_deg", "pfv_mm3", "avalanche_deg", "rockfall_deg",
@@ -36,55 +31,48 @@ def report_html(lakes: LakeLayer, sheets: list[Sheet], facts: dict[str, str]) ->
     order = sorted(range(len(sheets)), key=lambda i: -_number(sheets[i].values["area_km2"]))
     by_key = {indicator.key: indicator for indicator in INDICATORS}
     head = ["lake", *(f"{by_key[key].name} ({by_key[key].unit})" for key in _OVERVIEW)]
-    overview = _table(
-        head, ([f'<a href="#l{i}">{escape(lakes.names[i])}</a>', *_cells(sheets[i], _OVERVIEW, by_key)] for i in order)
+    overview = (
+        [Html(f'<a href="#l{i}">{escape(lakes.names[i])}</a>'), *_cells(sheets[i], _OVERVIEW, by_key)] for i in order
     )
-    return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Outburst hazard of glacial lakes: indicators</title><style>{_STYLE}</style></head><body>
-<h1>Outburst hazard of glacial lakes: indicators</h1>
+    inner = f"""<h1>{_TITLE}</h1>
 <p>{len(sheets)} lakes. No score is given: area alone tells lakes that burst from others about as well as any index
 (AUC {AREA_AUC:.2f}). Read each indicator with its source, beside the lake's area.</p>
-{_table(["what it rests on", ""], ([escape(name), escape(text)] for name, text in facts.items()))}
-<h2>All lakes, the largest first</h2>{overview}
+{table(("what it rests on", ""), facts.items())}
+<h2>All lakes, the largest first</h2>{table(_set(head), overview)}
 <h2>Each lake</h2>{"".join(_sheet(i, lakes, sheets[i]) for i in order)}
 <h2>How well single quantities tell lakes that burst</h2>
 <p>{escape(RANKINGS_SOURCE)}: 30 of 3,387 lakes burst. AUC is the chance that a lake that burst ranks above one that did
 not: 0.5 is a coin's. Their areas are of 2005 and later, after some of the floods.</p>
-{_table(["quantity", "AUC"], ([escape(name), f"{auc:.2f}"] for _, name, auc in RANKINGS))}
+{table(("quantity", "AUC"), ((name, f"{auc:.2f}") for _, name, auc in RANKINGS))}
 <p>Published criteria that are not computed here: {escape("; ".join(NOT_COMPUTED))}.</p>
 <h2>Methods</h2>
 <p>Evidence: V, read in the source; S, in public code of others only; C, computed here. Nothing is given beyond a range.
 </p>
-{_table(["indicator", "unit", "method", "range", "source", "evidence"], (_method(i) for i in INDICATORS))}
-</body></html>
+{table(("indicator", "unit", "method", "range", "source", "evidence"), (_method(i) for i in INDICATORS), "text")}
 """
+    return page("hazard", _TITLE, inner, {})
 
 
 def _sheet(number: int, lakes: LakeLayer, sheet: Sheet) -> str:
-    date = f", {escape(lakes.dates[number])}" if lakes.dates[number] else ""
-    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in sheet.notes)
+    date = f", {lakes.dates[number]}" if lakes.dates[number] else ""
+    notes = "".join(f"<p><b>{escape(note)}</b></p>" for note in sheet.notes)
     glacier = sheet.values["rgi_id"]
     near = f"<p>Nearest glacier: {escape(str(glacier))}</p>" if glacier else ""
-    values = _table(
-        ["indicator", "value", "unit"],
-        ([escape(i.name), (shown(sheet.values[i.key], i.digits), "n"), _set(i.unit)] for i in INDICATORS),
+    values = table(
+        ("indicator", "value", "unit"),
+        ([i.name, shown(sheet.values[i.key], i.digits), *_set([i.unit])] for i in INDICATORS),
     )
-    criteria = _table(
-        ["criterion", "fires", "AUC alone", "AUC of area", "fires at lakes that burst / others", "source"],
+    criteria = table(
+        ("criterion", "fires", "AUC alone", "AUC of area", "fires at lakes that burst / others", "source"),
         (
-            [_set(c.text), (_MARKS[c.fires(sheet.values)], _MARKS[c.fires(sheet.values)]),
-             "" if c.auc is None else f"{c.auc:.2f}", f"{AREA_AUC:.2f}",
-             "" if c.fired is None else f"{c.fired[0]:.0%} / {c.fired[1]:.0%}", escape(c.source)]
+            [*_set([c.text]), _MARKS[c.fires(sheet.values)], "" if c.auc is None else f"{c.auc:.2f}", f"{AREA_AUC:.2f}",
+             "" if c.fired is None else f"{c.fired[0]:.0%} / {c.fired[1]:.0%}", c.source]
             for c in CRITERIA
         ),
     )  # fmt: skip
-    area = shown(sheet.values["area_km2"], 3)
-    return (
-        f"<details><summary>{escape(lakes.names[number])}{date}: {area} km<sup>2</sup></summary>"
-        # Inside, so that a browser that follows a link to it opens the sheet.
-        f'<div id="l{number}">{notes}{near}{values}{criteria}</div></details>'
-    )
+    title = f"{lakes.names[number]}{date}: {shown(sheet.values['area_km2'], 3)} km²"
+    # Inside, so that a browser that follows a link to it opens the sheet.
+    return folded(title, f'<div id="l{number}">{notes}{near}{values}{criteria}</div>')
 
 
 def shown(value: float | str | None, digits: int) -> str:
@@ -94,29 +82,18 @@ def shown(value: float | str | None, digits: int) -> str:
     return value if isinstance(value, str) else f"{value:,.{digits}f}"
 
 
-def _cells(sheet: Sheet, keys: Iterable[str], by_key: dict[str, Indicator]) -> list[tuple[str, str]]:
-    return [(shown(sheet.values[key], by_key[key].digits), "n") for key in keys]
+def _cells(sheet: Sheet, keys: Iterable[str], by_key: dict[str, Indicator]) -> list[str]:
+    return [shown(sheet.values[key], by_key[key].digits) for key in keys]
 
 
-def _method(indicator: Indicator) -> list[str]:
+def _method(indicator: Indicator) -> list[Html]:
     fields = (indicator.name, indicator.unit, indicator.method, indicator.takes, indicator.source, indicator.evidence)
-    return [_set(text) for text in fields]
+    return _set(fields)
 
 
-def _table(head: list[str], rows: Iterable[Sequence[str | tuple[str, str]]]) -> str:
-    """A table; a cell is markup, or markup and its class."""
-    body = "".join(
-        "<tr>"
-        + "".join(f"<td>{c}</td>" if isinstance(c, str) else f'<td class="{c[1]}">{c[0]}</td>' for c in row)
-        + "</tr>"
-        for row in rows
-    )
-    return f"<table><tr>{''.join(f'<th>{_set(text)}</th>' for text in head)}</tr>{body}</table>"
-
-
-def _set(text: str) -> str:
-    """Sets the exponents of a formula or unit, as in `A^1.42` and `km2`, above the line."""
-    return re.sub(r"(\bk?m)([23])\b|\^([\d.]*\d)", r"\1<sup>\2\3</sup>", escape(text))
+def _set(texts: Iterable[str]) -> list[Html]:
+    """Sets the exponents of formulas and units, as in `A^1.42` and `km2`, above the line."""
+    return [Html(re.sub(r"(\bk?m)([23])\b|\^([\d.]*\d)", r"\1<sup>\2\3</sup>", escape(text))) for text in texts]
 
 
 def _number(value: float | str | None) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from xml.sax.saxutils import escape, quoteattr
 
 from glofgeo.hazard.sheet import INDICATORS
-from glofgeo.inventory.styles import TIMELESS, symbol, symbol_layer, vector_document
+from glofgeo.inventory.styles import TIMELESS, labels, symbol, symbol_layer, vector_document
 
 # What a look at a lake is told first: the rest is in the form.
 _SHOWN = ("area_km2", "level_m", "vol_low_mm3", "vol_high_mm3", "pfv_mm3", "sla_deg", "hp_m", "dist_glacier_m",
@@ -28,17 +28,7 @@ def sheets_qml() -> str:
     return vector_document(
         f"""
   <renderer-v2 type="singleSymbol"><symbols>{symbol("0", "fill", fill)}</symbols></renderer-v2>
-  <labeling type="simple">
-    <settings>
-      <text-style fieldName={quoteattr(_LABEL)} isExpression="1"
-          fontSize="9" fontSizeUnit="Point" textColor="48,20,80,255" textOpacity="1">
-        <text-buffer bufferDraw="1" bufferNoFill="0" bufferSize="1.5" bufferSizeUnits="MM" bufferJoinStyle="128"
-            bufferColor="255,255,255,230"/>
-      </text-style>
-      <placement placement="8" dist="1" distUnits="MM"/>
-      <rendering scaleVisibility="1" scaleMax="250000" scaleMin="0" drawLabels="1"/>
-    </settings>
-  </labeling>
+  {labels(_LABEL, "48,20,80,255")}
   {_aliases(indicator.key for indicator in INDICATORS)}
   <mapTip>{escape(_map_tip())}</mapTip>""",
         'labelsEnabled="1"',

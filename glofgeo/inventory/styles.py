@@ -119,30 +119,7 @@ def lakes_qml(columns: Iterable[str] = COLUMNS, *, review: bool = False) -> str:
     </rules>
     <symbols>{whole}{cut}</symbols>
   </renderer-v2>
-  <labeling type="simple">
-    <settings>
-      <text-style fieldName={quoteattr(_LABEL)} isExpression="1"
-          fontSize="9" fontSizeUnit="Point" textColor="0,24,64,255" textOpacity="1">
-        <text-buffer bufferDraw="1" bufferNoFill="0" bufferSize="1.5" bufferSizeUnits="MM" bufferJoinStyle="128"
-            bufferColor="{_HALO}"/>
-      </text-style>
-      <placement placement="8" dist="1" distUnits="MM"/>
-      <rendering scaleVisibility="1" scaleMax="{_LABEL_SCALE}" scaleMin="0" drawLabels="1"/>
-      <dd_properties>
-        <Option type="Map">
-          <Option name="name" type="QString" value=""/>
-          <Option name="properties" type="Map">
-            <Option name="Show" type="Map">
-              <Option name="active" type="bool" value="true"/>
-              <Option name="expression" type="QString" value={quoteattr(_LABEL_SHOWN)}/>
-              <Option name="type" type="int" value="3"/>
-            </Option>
-          </Option>
-          <Option name="type" type="QString" value="collection"/>
-        </Option>
-      </dd_properties>
-    </settings>
-  </labeling>
+  {labels(_LABEL, "0,24,64,255", _LABEL_SHOWN)}
   {_fields([*columns, *(_REVIEWED if review else ())])}
   <mapTip>{_escaped(_MAP_TIP)}</mapTip>""",
         'labelsEnabled="1"',
@@ -198,6 +175,34 @@ def _fill_layer(outline_style: str) -> str:
     )
 
 
+def labels(expression: str, colour: str, shown: str = "") -> str:
+    """Labels with a halo, drawn at larger scales than 1 : 250,000.
+
+    Args:
+        expression: of QGIS, for the text.
+        colour: of the letters, as red, green, blue, opacity.
+        shown: expression that says which features have one; all, if empty.
+    """
+    when = ""
+    if shown:
+        show = {"active": ("bool", "true"), "expression": ("QString", shown), "type": ("int", "3")}
+        properties = f'<Option name="Show" type="Map">{_entries(show)}</Option>'
+        told = {"name": ("QString", ""), "properties": ("Map", properties), "type": ("QString", "collection")}
+        when = f"<dd_properties>{_options(told)}</dd_properties>"
+    return f"""<labeling type="simple">
+    <settings>
+      <text-style fieldName={quoteattr(expression)} isExpression="1"
+          fontSize="9" fontSizeUnit="Point" textColor="{colour}" textOpacity="1">
+        <text-buffer bufferDraw="1" bufferNoFill="0" bufferSize="1.5" bufferSizeUnits="MM" bufferJoinStyle="128"
+            bufferColor="{_HALO}"/>
+      </text-style>
+      <placement placement="8" dist="1" distUnits="MM"/>
+      <rendering scaleVisibility="1" scaleMax="{_LABEL_SCALE}" scaleMin="0" drawLabels="1"/>
+      {when}
+    </settings>
+  </labeling>"""
+
+
 def symbol_layer(kind: str, options: dict[str, str]) -> str:
     """One layer of a symbol: its class without "Layer", and its properties."""
     texts = {name: ("QString", value) for name, value in options.items()}
@@ -246,13 +251,16 @@ def _widget(field: str) -> tuple[str, dict[str, tuple[str, str]]]:
 
 
 def _options(options: dict[str, tuple[str, str]]) -> str:
-    inner = "".join(
+    return f'<Option type="Map">{_entries(options)}</Option>'
+
+
+def _entries(options: dict[str, tuple[str, str]]) -> str:
+    return "".join(
         f'<Option name="{name}" type="Map">{value}</Option>'
         if kind == "Map"
         else f'<Option name="{name}" type="{kind}" value={quoteattr(value)}/>'
         for name, (kind, value) in options.items()
     )
-    return f'<Option type="Map">{inner}</Option>'
 
 
 def _escaped(text: str) -> str:

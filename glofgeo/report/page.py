@@ -14,6 +14,7 @@ STYLE = (
     ".lead{font-size:1.1em}.wide{overflow-x:auto;margin:.8em 0}table{border-collapse:collapse;font-size:.9em}"
     "th,td{text-align:left;padding:4px 10px;border-bottom:1px solid #dde3e9;vertical-align:top}"
     "td{white-space:nowrap}td:last-child{white-space:normal;min-width:12em}"
+    ".text td{white-space:normal}"
     "th{background:#f4f6f8;white-space:nowrap}td{font-variant-numeric:tabular-nums}"
     "details{margin:.6em 0}summary{cursor:pointer;font-weight:600}"
     "i{display:inline-block;width:12px;height:12px;margin-right:6px;border-radius:6px;border:1px solid #334}"
@@ -55,13 +56,14 @@ def page(verb: str, title: str, inner: str, colours: dict[str, str]) -> str:
         verb: of the command line.
         title: plain text.
         inner: markup.
-        colours: of the discs of a map, by their class.
+        colours: of the discs of a map, by their class, where it has one.
     """
+    discs = f'<div id="tip" hidden></div><script>{SCRIPT}</script>' if colours else ""
     return (
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">{mark_of(verb)} {__version__}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{escape(title)}</title><style>{STYLE}{figure_styles(colours)}</style></head><body><main>"
-        f'{inner}</main><div id="tip" hidden></div><script>{SCRIPT}</script></body></html>\n'
+        f"{inner}</main>{discs}</body></html>\n"
     )
 
 
@@ -71,14 +73,14 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], kind: str = "") ->
     Args:
         head: of its columns.
         rows: of its body.
-        kind: `each` for rows that each stand as a block where the screen is narrow.
+        kind: `each` for rows that each stand as a block where the screen is narrow, `text` for cells of several lines.
     """
 
     def cell(value: Any) -> str:
         return value if isinstance(value, Html) else escape(str(value))
 
     body = "".join("<tr>" + "".join(f"<td>{cell(value)}</td>" for value in row) + "</tr>" for row in rows)
-    top = "".join(f"<th>{escape(name)}</th>" for name in head)
+    top = "".join(f"<th>{cell(name)}</th>" for name in head)
     return f"<div class='wide {kind}'><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
