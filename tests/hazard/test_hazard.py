@@ -150,11 +150,8 @@ def test_an_interrupted_run_goes_on_where_it_stopped(inputs, written, run, tmp_p
         file.write('{"lake": 2, "val')  # killed in the middle of a line
     status, told, _ = run("hazard", lakes, "--dem", inputs, "--glaciers", rgi, "--out", out)
     assert status == 0 and "1 of 3 lakes were assessed before" in told
-    for name in ("hazard.csv", "criteria.csv", "hazard.html"):
+    for name in ("hazard.csv", "criteria.csv", "hazard.html", "hazard.gpkg"):
         assert (out / name).read_bytes() == (written / name).read_bytes(), name
-    for name in ("lakes", "flow_paths"):
-        both = [gpd.read_file(folder / "hazard.gpkg", layer=name) for folder in (out, written)]
-        assert both[0].equals(both[1])
     assert not kept.path.exists()
 
 
