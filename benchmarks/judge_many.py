@@ -13,8 +13,8 @@ from glofgeo.evaluation.lakes import IOU_LEVELS
 from glofgeo.evaluation.score import lake_figure
 from glofgeo.models import Predictor
 
-# Seeds from here on are never trained on.
-FIRST_SEED = 900_000
+# Seeds from here on are never trained on, and these worlds were not looked at while the recipe was made.
+FIRST_SEED = 950_000
 WORLD_SIDE = 504
 SMALL = "0.005-0.02"
 
