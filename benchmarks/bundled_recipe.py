@@ -1,10 +1,10 @@
 """Makes the model that comes with the package: `python benchmarks/bundled_recipe.py --out FOLDER`.
 
-Draws synthetic worlds, trains the preset `bundled` on them, and writes the model as float16. It needs no data and no
-network, and a broken-off recipe goes on where it stopped. `--onward` trains the model that comes with the package on
-from where it is, with other crops and at half the rates; give it another `--run`. `--chips` adds real water chips, and
-`--plant` copies of them with synthetic lakes planted in their ground; chips of fold 0 are kept back for judging.
-`--unet SECONDS` trains the U-Net to compare with on the same crops instead.
+Draws synthetic worlds, trains the preset `bundled` on them, trains the outcome further on more of them at half the
+rates, and writes the model as float16. It needs no data and no network, and a broken-off recipe goes on where it
+stopped. `--chips` adds real water chips, and `--plant` copies of them with synthetic lakes planted in their ground;
+chips of fold 0 are kept back for judging. `--unet SECONDS` trains the U-Net to compare with on the crops of the first
+stage instead.
 """
 
 import argparse
@@ -31,7 +31,6 @@ from datasets_def.scene import open_scene
 from datasets_def.synthetic.worlds import KINDS, draw_world, plant_lakes, write_image, write_world
 from glofgeo.config import TrainConfig
 from glofgeo.models import LakeSegmenter, fit_temperature, load_checkpoint, save_checkpoint
-from glofgeo.models.bundled import BUNDLED
 from glofgeo.presets import PRESETS
 from glofgeo.settings import from_dict
 from glofgeo.training import RunOptions, Sources, train_model
@@ -45,11 +44,36 @@ CALIBRATED, CALIBRATED_FROM = 4, 800_000
 """Worlds of each kind that the temperature is fitted to, and the first of their seeds."""
 # What a network sees is pixels; a run takes scenes of one pixel size, so that all of them claim this one.
 PIXEL_M = 10.0
-ONWARD_SEED = 1
-"""Of the crops of `--onward`; those before have 0."""
-
 # Small windows show more worlds a step. What was learned from them holds in large ones, which cost less to map with.
 MAP_WINDOW = 504
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A training, each from where the one before ended.
+
+    Attributes:
+        name: of its folder.
+        per_kind: worlds of each kind, the first seeds.
+        epochs: of `crops` each.
+        crops: in an epoch.
+        rates: share of the learning rates of the preset.
+        seed: of the crops.
+    """
+
+    name: str
+    per_kind: int
+    epochs: int
+    crops: int
+    rates: float
+    seed: int
+
+
+STAGES = (
+    Stage("first", 150, PRESETS["bundled"]["epochs"], PRESETS["bundled"]["data"]["crops"], 1.0, 0),
+    Stage("second", 150, 1, 25_000, 0.5, 1),
+    Stage("third", 220, 1, 40_000, 0.5, 1),
+)
 
 
 @dataclass(frozen=True)
@@ -123,8 +147,10 @@ def gather(out: Path, images: list[Image]) -> Sources:
     return Sources(read_aoi(paths[0]), "synthetic worlds", folder, paths[1])
 
 
-def compare(sources: Sources, config: TrainConfig, out: Path, seconds: float, options: RunOptions) -> None:
+def compare(out: Path, images: list[Image], seconds: float) -> None:
     """Trains the U-Net for a while and writes its weights."""
+    config = from_dict(TrainConfig, PRESETS["bundled"], "bundled")
+    sources, options = gather(out, images), RunOptions(device="cpu", progress=True)
     data = LakeData(survey(sources, config), config, out / "cache", progress=True)
     data.prepare_data()
     data.setup("fit")
@@ -134,23 +160,48 @@ def compare(sources: Sources, config: TrainConfig, out: Path, seconds: float, op
     save_file({name: tensor.contiguous() for name, tensor in unet.state_dict().items()}, out / "unet.safetensors", told)
 
 
-def finish(run: Path, path: Path, images: list[Image], size: int) -> Path:
-    """Writes the model of a run as float16, for large windows, with the number of images for their names.
+def train_stage(out: Path, stage: Stage, images: list[Image], start: Path | None) -> Path:
+    """Trains one stage, or goes on with it, and gives the checkpoint of its last epoch.
 
-    It is that of the last epoch, when the rate has fallen to nothing: validation has too few worlds to choose by.
+    By then the rate has fallen to nothing, and validation has too few worlds to choose an epoch by.
+
+    Args:
+        out: folder of the recipe.
+        stage: what to do.
+        images: to train on.
+        start: checkpoint of the stage before, or None for random weights.
     """
+    path, run = out / f"{stage.name}.safetensors", out / stage.name
+    if path.exists():
+        return path
+    preset = PRESETS["bundled"]
+    rates = dict.fromkeys(("lr", "encoder_lr"), preset["lr"] * stage.rates)
+    if start:
+        rates |= {"weights": str(start), "layer_decay": 1.0}
+    data = preset["data"] | {"crops": stage.crops}
+    wanted = preset | rates | {"epochs": stage.epochs, "seed": stage.seed, "data": data}
+    resume = run if (run / "last.ckpt").exists() else None
+    config = from_dict(TrainConfig, wanted, "bundled")
+    train_model(gather(out, images), config, run, resume=resume, options=RunOptions(device="cpu", progress=True))
     best = load_checkpoint(run / "best.safetensors")
     callbacks = torch.load(run / "last.ckpt", weights_only=True, map_location="cpu")["callbacks"]
     best.model.load_state_dict(best.model.state_dict() | callbacks["RunningMean"]["mean"])
+    save_checkpoint(path, best.model, best.config, best.provenance, None, 1.0, best.pixel_m, half=True)
+    return path
+
+
+def finish(trained: Path, path: Path, images: list[Image], size: int) -> Path:
+    """Writes the model of the last stage with its temperature, for large windows, and the number of images."""
+    last = load_checkpoint(trained)
     told = {
         "scenes": f"{len(images)} images",
-        "epoch": best.config.epochs,
-        "window in training": best.config.data.window,
+        "epoch": last.config.epochs,
+        "window in training": last.config.data.window,
     }
-    provenance = {name: value for name, value in best.provenance.items() if name != "split"} | told
-    config = replace(best.config, data=replace(best.config.data, window=MAP_WINDOW))
-    temperature = calibrate(best.model, size)
-    save_checkpoint(path, best.model, config, provenance, None, temperature, best.pixel_m, half=True)
+    provenance = {name: value for name, value in last.provenance.items() if name != "split"} | told
+    config = replace(last.config, weights="none", data=replace(last.config.data, window=MAP_WINDOW))
+    temperature = calibrate(last.model, size)
+    save_checkpoint(path, last.model, config, provenance, None, temperature, last.pixel_m, half=True)
     return path
 
 
@@ -170,33 +221,22 @@ def main() -> None:
     """Runs the recipe."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--out", type=Path, required=True, help="folder for images and runs")
-    arguments.add_argument("--per-kind", type=int, default=150, help="worlds of each kind")
+    arguments.add_argument("--per-kind", type=int, default=10**6, help="at most so many worlds of each kind")
     arguments.add_argument("--size", type=int, default=400, help="pixels along each side of a world")
     arguments.add_argument("--chips", type=Path, help="folder with images/, water.gpkg and chips.gpkg")
     arguments.add_argument("--plant", action="store_true", help="with --chips: plant lakes into copies of them")
-    arguments.add_argument("--epochs", type=int, default=PRESETS["bundled"]["epochs"])
-    arguments.add_argument("--crops", type=int, default=PRESETS["bundled"]["data"]["crops"], help="in each epoch")
-    arguments.add_argument("--run", default="run", help="name of the run below --out")
-    arguments.add_argument("--onward", action="store_true", help="start from the bundled model")
+    arguments.add_argument("--crops", type=int, default=10**6, help="at most so many in each epoch")
     arguments.add_argument("--unet", type=float, metavar="SECONDS", help="train the U-Net instead")
     given = arguments.parse_args()
-    scenes = given.out / "scenes"
-    images = write_worlds(scenes, given.per_kind, given.size)
-    if given.chips:
-        images += write_chips(scenes, given.chips, plant=given.plant)
-    sources, preset = gather(given.out, images), PRESETS["bundled"]
-    wanted = preset | {"epochs": given.epochs, "data": preset["data"] | {"crops": given.crops}}
-    if given.onward:
-        rate = preset["lr"] / 2
-        wanted |= {"weights": BUNDLED, "lr": rate, "encoder_lr": rate, "layer_decay": 1.0, "seed": ONWARD_SEED}
-    config = from_dict(TrainConfig, wanted, "bundled")
-    options = RunOptions(device="cpu", progress=True)
-    if given.unet:
-        return compare(sources, config, given.out, given.unet, options)
-    run = given.out / given.run
-    resume = run if (run / "last.ckpt").exists() else None
-    train_model(sources, config, run, resume=resume, options=options)
-    print(finish(run, given.out / "lakes.safetensors", images, given.size))
+    scenes, trained = given.out / "scenes", None
+    chips = write_chips(scenes, given.chips, plant=given.plant) if given.chips else []
+    for each in STAGES:
+        stage = replace(each, per_kind=min(each.per_kind, given.per_kind), crops=min(each.crops, given.crops))
+        images = write_worlds(scenes, stage.per_kind, given.size) + chips
+        if given.unet:
+            return compare(given.out, images, given.unet)
+        trained = train_stage(given.out, stage, images, trained)
+    print(finish(given.out / f"{STAGES[-1].name}.safetensors", given.out / "lakes.safetensors", images, given.size))
 
 
 if __name__ == "__main__":

@@ -172,7 +172,7 @@ class TrainConfig:
         epochs: number of epochs.
         weights: initial weights: of the encoder, `auto` (DINOv2 if it can be downloaded, otherwise random), `dinov2`
             (download or stop), `none` (random), or a file; of the whole network, `bundled` (the model that comes with
-            glofgeo, whose `model` settings then hold).
+            glofgeo, whose `model` settings then hold), or a checkpoint of a network with the same settings.
         tune: which pretrained weights are trained: `full` (all), `lora` (low-rank additions to the attention layers),
             `frozen` (none). Stem, decoder and added blocks are always trained.
         lora_rank: rank of the low-rank additions (with LoRA).

@@ -11,7 +11,7 @@ import pytest
 from glofgeo.models import load_model
 
 RECIPE = Path(__file__).parents[1] / "benchmarks" / "bundled_recipe.py"
-SHORT = ("--per-kind", "3", "--size", "64", "--epochs", "1", "--crops", "24")
+SHORT = ("--per-kind", "3", "--size", "64", "--crops", "16")
 
 
 def run_recipe(out):

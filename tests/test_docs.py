@@ -16,7 +16,7 @@ BUILT = {"map_a_scene.md", "results.md", "changelog.md", "contributing.md"}
 # Of pytest, uv, git, Dask, SLURM and the scripts in benchmarks/.
 FOREIGN = {
     "--group", "--check", "--chips", "--data", "--model", "--help", "--debug", "--version",
-    "--onward", "--run", "--crops", "--scheduler-file", "--nthreads", "--memory-limit", "--lifetime", "--gres",
+    "--crops", "--scheduler-file", "--nthreads", "--memory-limit", "--lifetime", "--gres",
 }  # fmt: skip
 
 

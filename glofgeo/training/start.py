@@ -2,6 +2,7 @@
 
 import dataclasses
 import warnings
+from pathlib import Path
 
 from rich.console import Console
 
@@ -9,6 +10,7 @@ from glofgeo.config import TrainConfig
 from glofgeo.errors import GlofgeoError, GlofgeoWarning
 from glofgeo.models import LakeSegmenter, build_model, load_checkpoint, load_pretrained
 from glofgeo.models.bundled import bundled_model, is_bundled, require_network
+from glofgeo.models.header import read_checkpoint_header
 from glofgeo.training.show import show_line, show_weights
 
 
@@ -18,8 +20,12 @@ def start_model(config: TrainConfig, console: Console) -> tuple[LakeSegmenter, T
     Raises:
         GlofgeoError: If weights are missing that the settings rely on, or are those of another network.
     """
-    if is_bundled(config.weights):
-        return _bundled(config, console), config
+    whole = _whole(config)
+    if whole:
+        loaded = load_checkpoint(whole)
+        name = "the bundled model" if is_bundled(config.weights) else whole
+        show_line(console, f"Weights from {name}, all of them (SHA-256 {loaded.sha256[:12]}…)")
+        return loaded.model, config
     model = build_model(config.model)
     source = config.weights
     if source == "auto":
@@ -47,9 +53,16 @@ def start_model(config: TrainConfig, console: Console) -> tuple[LakeSegmenter, T
     return model, dataclasses.replace(config, weights=source)
 
 
-def _bundled(config: TrainConfig, console: Console) -> LakeSegmenter:
-    """Gives the model that comes with glofgeo, whole: encoder, stem, decoder and head."""
-    require_network(config.model)
-    loaded = load_checkpoint(bundled_model())
-    show_line(console, f"Weights from the bundled model, all of them (SHA-256 {loaded.sha256[:12]}…)")
-    return loaded.model
+def _whole(config: TrainConfig) -> Path | None:
+    """Gives the checkpoint that holds this very network, if the weights are one; of others the encoder is taken."""
+    if is_bundled(config.weights):
+        require_network(config.model)
+        return bundled_model()
+    path = Path(config.weights)
+    if not path.is_file():
+        return None
+    try:
+        header, _ = read_checkpoint_header(path)
+    except GlofgeoError:
+        return None
+    return path if header.config.model == config.model else None

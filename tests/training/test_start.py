@@ -8,7 +8,7 @@ from rich.console import Console
 
 from glofgeo.config import ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
-from glofgeo.models import load_checkpoint
+from glofgeo.models import load_checkpoint, save_checkpoint
 from glofgeo.models.bundled import bundled_model
 from glofgeo.presets import load_preset
 from glofgeo.settings import from_dict
@@ -44,6 +44,19 @@ def test_from_the_bundled_model_training_starts_with_its_answers(tune):
     parameter_groups(model, config.lr, config.encoder_lr, config.layer_decay)
     learned = {name.split(".")[0] for name, parameter in model.named_parameters() if parameter.requires_grad}
     assert learned == {"encoder", "decoder", "fuse", "head"}
+
+
+def test_a_checkpoint_of_the_same_network_is_taken_whole_and_of_another_its_encoder(tmp_path):
+    loaded = load_checkpoint(bundled_model())
+    file = tmp_path / "mine.safetensors"
+    save_checkpoint(file, loaded.model, loaded.config, {})
+    config = dataclasses.replace(loaded.config, weights=str(file))
+    model, _ = start_model(config, QUIET)
+    assert all(torch.equal(one, two) for one, two in zip(model.parameters(), loaded.model.parameters(), strict=True))
+    other = dataclasses.replace(config.model, decoder_channels=(64, 48, 32, 16, 16))
+    model, _ = start_model(dataclasses.replace(config, model=other), QUIET)
+    name = "encoder.vit.blocks.0.attn.qkv.weight"
+    assert torch.equal(model.get_parameter(name), loaded.model.get_parameter(name))
 
 
 def test_settings_that_start_from_the_bundled_model_have_its_network(tmp_path):
