@@ -61,7 +61,10 @@ def write_outputs(changes: "Changes", folder: Path, *, progress: bool = False) -
             write_styled(part, _layers(changes, outlines), stamp_of(changes.changes["date_after"].max()))
         tables = {"summary": summary} | {name: getattr(changes, name) for name in TABLES[1:]}
         for name, table in tables.items():
-            if len(table.columns):
+            if not len(table.columns):
+                # Of an earlier run over more dates: it would pass for a part of this one.
+                (folder / f"{name}.csv").unlink(missing_ok=True)
+            else:
                 with written_beside(folder / f"{name}.csv") as part:
                     in_km2(table).to_csv(part, index=False, lineterminator="\n")
     except OSError as error:
@@ -108,6 +111,8 @@ def in_km2(table: pd.DataFrame) -> pd.DataFrame:
             out[name] = table[name].dt.strftime("%Y-%m-%d")
         elif name.endswith(("_m2", "_m2_per_year")) or name in ("slope_low", "slope_high"):
             out[name] = (table[name] / 1e6).round(6)
+        elif name.endswith("_km2"):
+            out[name] = table[name].round(6)
         elif pd.api.types.is_float_dtype(table[name]):
             out[name] = table[name].round(4)
     names = {name: name.replace("_m2", "_km2") for name in table.columns}
