@@ -11,12 +11,13 @@ import shapely
 from datasets_def.atomic import written_beside
 from glofgeo.change.classes import CLASSES
 from glofgeo.change.read_layer import PLANE, LakeLayer
-from glofgeo.change.report import MARK, write_report
+from glofgeo.change.report import write_report
 from glofgeo.change.significance import Total
 from glofgeo.change.styles import alerts_qml, changes_qml, gain_loss_qml
 from glofgeo.errors import GlofgeoError
 from glofgeo.inventory.styled_geopackage import StyledLayer, stamp_of, write_styled
 from glofgeo.inventory.styles import observations_qml
+from glofgeo.report.page import require_own
 
 if TYPE_CHECKING:
     from glofgeo.change.compare import Changes
@@ -31,16 +32,7 @@ def require_place(folder: Path) -> None:
     Raises:
         GlofgeoError: If a file of one of our names is there without a report of ours beside it.
     """
-    report = folder / REPORT
-    if report.is_file() and MARK in report.read_text(encoding="utf-8", errors="replace")[:500]:
-        return
-    for name in (REPORT, LAYERS, *(f"{table}.csv" for table in TABLES)):
-        if (folder / name).exists():
-            raise GlofgeoError(
-                f"{folder / name}: was not written by a comparison of glofgeo's, and stays",
-                "name another folder",
-                argument="out",
-            )
+    require_own(folder, "change", REPORT, (LAYERS, *(f"{table}.csv" for table in TABLES)))
 
 
 def write_outputs(changes: "Changes", folder: Path, *, progress: bool = False) -> Path:
