@@ -53,18 +53,25 @@ def read_polygons(
     frame = _read(path, what, layer)
     if not isinstance(frame, GeoDataFrame):
         raise GlofgeoError(f"{path}: has no geometries", "give a layer of polygons")
+    return plain_polygons(frame, str(path), what, empty_ok=empty_ok, numbered=numbered)
+
+
+def plain_polygons(
+    frame: GeoDataFrame, name: str, what: str = "lakes", *, empty_ok: bool = False, numbered: bool = False
+) -> GeoDataFrame:
+    """Does for a layer in memory what `read_polygons` does for one in a file; `name` is for messages."""
     if frame.crs is None:
-        raise GlofgeoError(f"{path}: has no CRS", "assign the one it was drawn in, for example with ogr2ogr -a_srs")
+        raise GlofgeoError(f"{name}: has no CRS", "assign the one it was drawn in, for example with ogr2ogr -a_srs")
     shapes = shapely.force_2d(np.array(frame.geometry.array, dtype=object))
-    _refuse_off_earth(shapes, frame, path)
+    _refuse_off_earth(shapes, frame, name)
     areas = np.array([_polygonal(shape) for shape in shapes], dtype=object)
     if frame.crs.is_geographic:
         areas = np.array([wrap(area) for area in areas], dtype=object)
     kept = ~shapely.is_empty(areas)
     if not kept.any() and not (empty_ok and frame.empty):
-        raise GlofgeoError(f"{path}: {_what_it_holds(shapes)}", f"give a layer of {what}")
+        raise GlofgeoError(f"{name}: {_what_it_holds(shapes)}", f"give a layer of {what}")
     if not kept.all():
-        message = f"{path}: {np.count_nonzero(~kept)} of {len(kept)} features have no polygon and are left out"
+        message = f"{name}: {np.count_nonzero(~kept)} of {len(kept)} features have no polygon and are left out"
         warnings.warn(message, GlofgeoWarning, stacklevel=1)
     if numbered:
         had_z = shapely.has_z(np.array(frame.geometry.array, dtype=object))
@@ -134,20 +141,20 @@ def _what_it_holds(shapes: Any) -> str:
     return f"has no polygons but {' and '.join(kinds)}"
 
 
-def _refuse_off_earth(shapes: Any, frame: GeoDataFrame, path: Path) -> None:
+def _refuse_off_earth(shapes: Any, frame: GeoDataFrame, name: str) -> None:
     """Refuses coordinates outside the Earth, also metres in a GeoJSON without `crs`, which is in degrees (RFC 7946)."""
     xy, row = shapely.get_coordinates(shapes, return_index=True)
     wrong = ~np.isfinite(xy).all(axis=1)
     if wrong.any():
         number = row[wrong.argmax()] + 1
         raise GlofgeoError(
-            f"{path}: feature {number} of {len(shapes)} has a coordinate that is not a number", "redraw it"
+            f"{name}: feature {number} of {len(shapes)} has a coordinate that is not a number", "redraw it"
         )
     if not (frame.crs.is_geographic or frame.crs.is_projected):
-        raise GlofgeoError(f"{path}: its CRS ({frame.crs.name}) is not tied to the Earth", "save it in EPSG:4326")
+        raise GlofgeoError(f"{name}: its CRS ({frame.crs.name}) is not tied to the Earth", "save it in EPSG:4326")
     axis = frame.crs.axis_info[0]
     if frame.crs.is_geographic and axis.unit_name != "degree":
-        raise GlofgeoError(f"{path}: its CRS counts in {axis.unit_name}, not in degrees", "save it in EPSG:4326")
+        raise GlofgeoError(f"{name}: its CRS counts in {axis.unit_name}, not in degrees", "save it in EPSG:4326")
     far = np.array(_DEGREES) + _DEGREE_TOLERANCE
     if not frame.crs.is_geographic:
         far = np.array([_FARTHEST, _FARTHEST]) / axis.unit_conversion_factor
@@ -157,6 +164,6 @@ def _refuse_off_earth(shapes: Any, frame: GeoDataFrame, path: Path) -> None:
         x, y = xy[wrong.argmax()]
         unit = "degrees" if frame.crs.is_geographic else f"coordinates of {frame.crs.name}"
         raise GlofgeoError(
-            f"{path}: has no CRS of its own or a wrong one: coordinates such as {x:.6g}, {y:.6g} cannot be {unit}",
+            f"{name}: has no CRS of its own or a wrong one: coordinates such as {x:.6g}, {y:.6g} cannot be {unit}",
             "save it with the CRS it was drawn in",
         )

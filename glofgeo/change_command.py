@@ -27,7 +27,7 @@ def change(  # noqa: PLR0913
         layers: two or more lake layers, of glofgeo or of any inventory (GeoPackage, GeoJSON, Shapefile).
         maps: folder of maps instead, as map fills it; the maps of one day are one layer.
         dates: year or day of each layer in the same order (2010 or 2010-10-15), for lakes without a date of their own.
-        aoi: compare only lakes that meet this area of interest: a polygon file, or the name of a ready-made area.
+        aoi: compare only lakes that at some date meet this area of interest: a polygon file, or a ready-made area.
         dem: elevation model, one or several tiles or their folder: elevations of lakes that have none.
         glaciers: glacier outlines, such as RGI: distance to the nearest glacier, and types where a layer tells none.
         regions: polygons of basins or countries (column basin or country): their names where a layer tells none.

@@ -47,7 +47,9 @@ def hazard(
     from glofgeo.hazard.lakes import assess_lakes, read_lakes
     from glofgeo.hazard.lakes import dem_date as date_of
     from glofgeo.inventory.glaciers import read_glaciers
+    from glofgeo.report.page import require_own
 
+    require_own(out, "hazard", FILES[-1], FILES[:-1])
     ground = open_dem(dem)
     layer, outlines = read_lakes(lakes), read_glaciers(glaciers)
     then = to_degrees(read_polygons(dem_lakes, "lakes").geometry) if dem_lakes else None
@@ -56,7 +58,7 @@ def hazard(
     before = len(kept.read())
     if before:
         say(f"{before} of {len(layer.names)} lakes were assessed before; going on with the others")
-    with _progress(len(layer.names) - before) as advance:
+    with _progress(len(layer.names) - before) as advance, _written(out):
         sheets = assess_lakes(layer, ground, outlines, then, advance, kept)
     facts = {
         "lakes": str(lakes),
@@ -66,9 +68,23 @@ def hazard(
         "lakes at the DEM's date": str(dem_lakes) if dem_lakes else "not given; today's outlines are taken",
         "glaciers": str(glaciers),
     }
-    write_sheets(out, layer, sheets, facts)
-    kept.remove()
+    with _written(out):
+        write_sheets(out, layer, sheets, facts)
+        kept.remove()
     say(f"{out / FILES[-1]}: the sheets of {len(sheets)} lakes, to read; the same as {', '.join(FILES[:-1])}")
+
+
+@contextmanager
+def _written(out: Path) -> Iterator[None]:
+    """Tells a folder that cannot be written from a bug."""
+    from glofgeo.errors import GlofgeoError
+
+    try:
+        yield
+    except PermissionError as error:
+        raise GlofgeoError(
+            f"{out}: cannot be written ({error.strerror})", "name another folder", argument="out"
+        ) from None
 
 
 @contextmanager

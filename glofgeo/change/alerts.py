@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from glofgeo.change.layer_dates import is_year_alone
 from glofgeo.change.significance import SIGNIFICANT_Z
 
 # Smaller lakes are below detection: at half a pixel along the shore, a lake of 0.02 km2 mapped at 30 m has to lose
@@ -34,11 +35,12 @@ def find_alerts(changes: pd.DataFrame) -> pd.DataFrame:
     `missing`, since the layer may have left it out.
 
     Args:
-        changes: as `compare_layers` gives them, with `layer_before` and `layer_after`.
+        changes: as `compare_layers` gives them, with `layer_before` and `layer_after`; rows of `across_gaps` too.
 
     Returns:
-        A row an alert, tier 1 first, the largest loss first. Tier 1: |z| > 3 within 60 days. Tier 2: a significant
-        loss of more than 30 %.
+        A row an alert, tier 1 first, the largest loss first. Tier 1: |z| > 3 within 60 days, both of them known to the
+        day and not the same one, since two outlines of one day differ by who drew them. Tier 2: a significant loss of
+        more than 30 %.
     """
     rows = changes[
         (changes["area_before_m2"] >= LEAST_AREA_M2)
@@ -47,7 +49,8 @@ def find_alerts(changes: pd.DataFrame) -> pd.DataFrame:
     ]
     loss = -rows["change_m2"] / rows["area_before_m2"]
     days = (rows["date_after"] - rows["date_before"]).dt.total_seconds().abs() / 86400
-    tier_1 = (rows["z"] < -TIER_1_Z) & (days <= TIER_1_DAYS)
+    vague = is_year_alone(rows["date_before"]) | is_year_alone(rows["date_after"])
+    tier_1 = (rows["z"] < -TIER_1_Z) & (days > 0) & (days <= TIER_1_DAYS) & ~vague
     tier_2 = (rows["z"] < -SIGNIFICANT_Z) & (loss > TIER_2_LOSS)
     seen = (rows["n_after"] > 0) | rows["observed_after"].notna()
     rows = rows.assign(

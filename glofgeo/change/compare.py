@@ -1,7 +1,7 @@
 """Compares lake layers of two or more dates: all that the verb `change` finds, to work with in Python."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,12 @@ import shapely
 from datasets_def.reproject import to_crs
 from glofgeo.change.alerts import find_alerts, without_omissions
 from glofgeo.change.classes import compare_layers
+from glofgeo.change.gaps import across_gaps
 from glofgeo.change.ground import fill_in, read_ground
 from glofgeo.change.layer_dates import given_day
-from glofgeo.change.links import Links
+from glofgeo.change.links import Links, clusters_of
 from glofgeo.change.read_layer import PLANE, LakeLayer, layer_of, read_layer
-from glofgeo.change.series import fit_trends, lake_series
+from glofgeo.change.series import fit_trends, lake_series, overlapping
 from glofgeo.change.significance import Total
 from glofgeo.errors import GlofgeoError
 from glofgeo.terminal import steps
@@ -114,7 +115,8 @@ def compare(
     Args:
         *layers: paths, GeoDataFrames, LakeMaps or LakeLayers, of glofgeo or of any inventory, in any order.
         dates: year or day of each layer, in the same order, for lakes that have none of their own.
-        aoi: compare only lakes that meet these polygons (a file, the name of a ready-made area, or a frame).
+        aoi: compare only lakes that meet these polygons at one of the dates (a file, the name of a ready-made area, or
+            a frame).
         dem: tiles of an elevation model, or folders of them: elevations of lakes that have none.
         glaciers: a layer of glacier outlines: distance to the nearest glacier and, for layers that tell none, types.
         regions: layers of basins or countries: their names, for layers that tell none.
@@ -135,7 +137,8 @@ def compare(
         for number, (layer, date) in enumerate(steps(list(zip(layers, given, strict=True)), "Reading", progress), 1)
     ]
     ground, area = read_ground(dem, glaciers, regions), _read_area(aoi)
-    within = [layer if area is None else _within(layer, area) for layer in _named_apart(read)]
+    named = _named_apart(read)
+    within = named if area is None else _within(named, area)
     ordered = _in_order(fill_in(within, ground, progress=progress))
     tables, graphs = [], []
     for before, after in steps(list(pairwise(ordered)), "Comparing", progress):
@@ -149,6 +152,8 @@ def compare(
         for _ in steps([None], "Fitting trends", progress):
             series, of_lake = lake_series(ordered)
             trends = fit_trends(series)
+            gaps = across_gaps(series, ordered, graphs, of_lake)
+        alerts = find_alerts(pd.concat([changes, gaps], ignore_index=True) if len(gaps) else changes)
         alerts = without_omissions(alerts, series, _members(alerts, ordered, graphs, of_lake))
     issues = pd.DataFrame(
         [issue for layer in ordered for issue in layer.issues],
@@ -191,7 +196,7 @@ def _named_apart(layers: list[LakeLayer]) -> list[LakeLayer]:
     names = [layer.name for layer in layers]
     return [
         layer if names.count(layer.name) == 1
-        else LakeLayer(f"{layer.name} ({names[:i].count(layer.name) + 1})", layer.lakes, layer.issues, layer.masks)
+        else replace(layer, name=f"{layer.name} ({names[:i].count(layer.name) + 1})")
         for i, layer in enumerate(layers)
     ]  # fmt: skip
 
@@ -214,10 +219,17 @@ def _read_area(aoi: Any) -> Any:
     return shapely.union_all(to_crs(aoi.geometry, PLANE).to_numpy())
 
 
-def _within(layer: LakeLayer, area: Any) -> LakeLayer:
+def _within(layers: list[LakeLayer], area: Any) -> list[LakeLayer]:
+    """Keeps the lakes that meet an area at any of the dates: one that grows into it is not new there."""
+    outlines = np.concatenate([layer.lakes.geometry.to_numpy() for layer in layers])
+    of_layer = np.repeat(np.arange(len(layers)), [len(layer.lakes) for layer in layers])
+    _, label = clusters_of(*overlapping(outlines, of_layer), len(outlines))
     shapely.prepare(area)
-    inside = shapely.intersects(area, layer.lakes.geometry.to_numpy())
-    return LakeLayer(layer.name, layer.lakes[inside].reset_index(drop=True), layer.issues, layer.masks)
+    inside = np.isin(label, np.unique(label[shapely.intersects(area, outlines)]))
+    return [
+        replace(layer, lakes=layer.lakes[inside[of_layer == i]].reset_index(drop=True), day=layer.middle)
+        for i, layer in enumerate(layers)
+    ]
 
 
 def _members(alerts: pd.DataFrame, layers: list[LakeLayer], graphs: list[Links], of_lake: dict[str, Any]) -> list[int]:

@@ -19,7 +19,7 @@ from glofgeo.change.read_layer import LakeLayer
 from glofgeo.errors import GlofgeoError
 from glofgeo.inventory.glaciers import FARTHEST_M, add_glaciers, read_glaciers
 from glofgeo.inventory.regions import add_regions, read_regions
-from glofgeo.inventory.zonal import cells_within, local_crs
+from glofgeo.inventory.zonal import cells_within, local_crs, middle_of
 from glofgeo.terminal import steps
 
 # Lakes are looked at together within squares of this side: small enough for a plane, and a DEM of fine pixels.
@@ -75,8 +75,8 @@ def fill_in(layers: Sequence[LakeLayer], ground: Ground, *, progress: bool = Fal
         squares = _squares(lakes.geometry) if ground.dem or ground.glaciers is not None else []
         for which in steps(squares, f"Ground of {layer.name}", progress):
             part = lakes.iloc[which]
-            lon, lat = shapely.get_coordinates(shapely.centroid(to_degrees(part.geometry).iloc[0]))[0]
-            part = part.set_geometry(to_crs(part.geometry, local_crs(lon, lat)))
+            middle = middle_of(to_degrees(part.geometry))
+            part = part.set_geometry(to_crs(part.geometry, local_crs(*middle)))
             if ground.dem:
                 height = elevations(part.geometry, ground.dem)
                 met_dem |= bool(np.isfinite(height).any())

@@ -20,8 +20,12 @@ _LANDSAT = re.compile(r"L[COTEM]\d\d_[A-Z0-9]{4}_\d{6}_\d{8}_\d{8}(_\d\d_(T1|T2|
 _LANDSAT_OLD = re.compile(r"L[COTEM]\d\d{6}(\d{4})(\d{3})[A-Z]{3}\d\d")
 _SENTINEL = re.compile(r"S2[A-C]_MSIL[12][AC]_\d{8}T\d{6}_.*")
 _DAY = re.compile(r"(?<!\d)(\d{4})([-/.]?)(\d\d)\2(\d\d)(?!\d)")
+# 15.10.2020 or 10/15/2020: between slashes, the month is known only where the other number is above 12.
+_DAY_LAST = re.compile(r"(?<!\d)(\d\d?)([-/.])(\d\d?)\2(\d{4})(?!\d)")
 # Also at the end of a name, as in Hi_MAG_2008.
 _YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)(?!\d)")
+# A year alone stands for its middle, to the hour, by which it is known again.
+_MIDDLE = "07-02T12:00:00"
 # As in S2A_MSIL2A_20231012T045701.
 _STAMP = re.compile(r"(\d{8})T\d{6}")
 
@@ -49,13 +53,24 @@ def day_of(value: Any) -> pd.Timestamp | None:
         return _possible(pd.to_datetime("".join(old.groups()), format="%Y%j", errors="coerce", utc=True))
     if stamped := _STAMP.search(text):
         return _possible(pd.to_datetime(stamped[1], format="%Y%m%d", errors="coerce", utc=True))
-    for day in _DAY.finditer(text):
-        found = pd.to_datetime(f"{day[1]}-{day[3]}-{day[4]}", format="%Y-%m-%d", errors="coerce", utc=True)
+    days = [(day[1], day[3], day[4]) for day in _DAY.finditer(text)]
+    for one, mark, other, year in _DAY_LAST.findall(text):
+        if int(other) > 12:
+            days.append((year, one, other))
+        elif mark == "." or int(one) > 12 or one == other:
+            days.append((year, other, one))
+    for day in days:
+        found = pd.to_datetime("-".join(day), format="%Y-%m-%d", errors="coerce", utc=True)
         if (possible := _possible(found)) is not None:
             return possible
     if year := _YEAR.search(text):
-        return _possible(pd.Timestamp(int(year[1]), 7, 2, tz=UTC))
+        return _possible(pd.Timestamp(f"{year[1]}-{_MIDDLE}", tz=UTC))
     return None
+
+
+def is_year_alone(dates: "pd.Series[Any]") -> "pd.Series[bool]":
+    """Tells of which dates only the year is known, so that they stand for its middle."""
+    return dates.dt.strftime("%m-%dT%H:%M:%S") == _MIDDLE
 
 
 def given_day(text: str) -> pd.Timestamp:

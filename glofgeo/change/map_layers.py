@@ -1,9 +1,11 @@
 """The maps in a folder as one lake layer a date."""
 
+import json
 from pathlib import Path
 
 import geopandas as gpd
 
+from datasets_def.polygons import read_polygons
 from glofgeo.change.read_layer import LakeLayer, layer_of
 from glofgeo.errors import GlofgeoError
 from glofgeo.inventory.combine import combine_lakes
@@ -16,11 +18,11 @@ def layers_of_maps(folder: Path) -> list[LakeLayer]:
         folder: as `map` fills it, a folder in it for each scene.
 
     Raises:
-        GlofgeoError: If it holds no maps of two dates, or a map without a date.
+        GlofgeoError: If it holds no maps of two dates, a map without a date, or one that cannot be read.
     """
     dates: dict[str, list[tuple[Path, gpd.GeoDataFrame]]] = {}
     for record in sorted(folder.glob("*/run.json")):
-        lakes = gpd.read_file(record.parent / "lakes.gpkg", layer="lakes")
+        lakes = read_polygons(record.parent / "lakes.gpkg", "lakes", "lakes", empty_ok=True)
         dates.setdefault(_day(record, lakes), []).append((record.parent, lakes))
     if len(dates) < 2:
         found = f"holds maps of {len(dates)} date{'' if len(dates) == 1 else 's'}"
@@ -33,9 +35,10 @@ def layers_of_maps(folder: Path) -> list[LakeLayer]:
 
 
 def _day(record: Path, lakes: gpd.GeoDataFrame) -> str:
-    import json
-
-    acquired = json.loads(record.read_text(encoding="utf-8")).get("acquired")
+    try:
+        acquired = json.loads(record.read_text(encoding="utf-8")).get("acquired")
+    except (OSError, ValueError, AttributeError):
+        raise GlofgeoError(f"{record}: is no record of a map", "map the scene again") from None
     if acquired:
         return str(acquired)[:10]
     if len(lakes) and lakes["acq_datetime"].notna().any():

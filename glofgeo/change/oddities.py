@@ -12,7 +12,7 @@ import pandas as pd
 import shapely
 from pyproj import Geod
 
-from glofgeo.change.layer_dates import is_scene_name
+from glofgeo.change.layer_dates import is_scene_name, is_year_alone
 
 # More than this share of a layer's rows: it is a habit of the layer, told once.
 _HABIT = 0.5
@@ -150,6 +150,8 @@ def _dates_of(lakes: gpd.GeoDataFrame, scenes: "pd.Series[Any]", nominal: pd.Tim
         yield odd, "name of the scene is not as its agency writes it", told, "read as shown"
         yield ~named, "no scene", "", "no date but the layer's"
     yield dates.isna().to_numpy(), "no date can be read", scenes.fillna("").astype(str), "no rate is given"
+    alone = is_year_alone(dates).to_numpy(bool)
+    yield alone, "of its date only the year can be read", read, "the middle of the year stands for it"
     off = (dates - nominal).dt.total_seconds().abs() / 86400 / _YEAR_DAYS
     yield (
         (off > _YEARS_OFF).to_numpy(),
@@ -185,14 +187,17 @@ def _measures(
         stored = pd.to_numeric(frame[known["area"]], errors="coerce").to_numpy(float)
         measured = lakes["area_m2"].to_numpy() / 1e6
         # Some inventories store m2.
-        stored = stored / 1e6 if np.nanmedian(stored / np.maximum(measured, 1e-9)) > 1e3 else stored
+        factors = (stored / np.maximum(measured, 1e-9))[np.isfinite(stored)]
+        stored = stored / 1e6 if len(factors) and np.median(factors) > 1e3 else stored
         ratio = np.maximum(stored, measured) / np.maximum(np.minimum(stored, measured), 1e-9)
         wrong = (ratio > _AREA_FACTOR) & (np.abs(stored - measured) > _AREA_ROUNDING_KM2)
         told = [f"{one:g} km2, outline {other:.4f} km2" for one, other in zip(stored, measured, strict=True)]
         yield wrong, "stored area is not that of the outline", told, "the outline is measured"
     if {"latitude", "longitude"} <= known.keys():
-        place = frame[[known["longitude"], known["latitude"]]].to_numpy(float)
-        outside = ~shapely.intersects_xy(degrees.to_numpy(), place[:, 0], place[:, 1])
+        columns = (pd.to_numeric(frame[known[name]], errors="coerce") for name in ("longitude", "latitude"))
+        place = np.column_stack([column.to_numpy(float) for column in columns])
+        # Degrees and minutes in words, and places that are not told, are no points to look at.
+        outside = np.isfinite(place).all(axis=1) & ~shapely.intersects_xy(degrees.to_numpy(), place[:, 0], place[:, 1])
         told = [f"{longitude:g}, {latitude:g}" for longitude, latitude in place]
         yield outside, "label point lies outside the outline", told, "the outline counts"
     height = next((known[one] for one in ("altitude", "elevation", "elev") if one in known), None)

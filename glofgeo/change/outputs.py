@@ -11,12 +11,13 @@ import shapely
 from datasets_def.atomic import written_beside
 from glofgeo.change.classes import CLASSES
 from glofgeo.change.read_layer import PLANE, LakeLayer
-from glofgeo.change.report import MARK, write_report
+from glofgeo.change.report import write_report
 from glofgeo.change.significance import Total
 from glofgeo.change.styles import alerts_qml, changes_qml, gain_loss_qml
 from glofgeo.errors import GlofgeoError
 from glofgeo.inventory.styled_geopackage import StyledLayer, stamp_of, write_styled
 from glofgeo.inventory.styles import observations_qml
+from glofgeo.report.page import require_own
 
 if TYPE_CHECKING:
     from glofgeo.change.compare import Changes
@@ -31,16 +32,7 @@ def require_place(folder: Path) -> None:
     Raises:
         GlofgeoError: If a file of one of our names is there without a report of ours beside it.
     """
-    report = folder / REPORT
-    if report.is_file() and MARK in report.read_text(encoding="utf-8", errors="replace")[:500]:
-        return
-    for name in (REPORT, LAYERS, *(f"{table}.csv" for table in TABLES)):
-        if (folder / name).exists():
-            raise GlofgeoError(
-                f"{folder / name}: was not written by a comparison of glofgeo's, and stays",
-                "name another folder",
-                argument="out",
-            )
+    require_own(folder, "change", REPORT, (LAYERS, *(f"{table}.csv" for table in TABLES)))
 
 
 def write_outputs(changes: "Changes", folder: Path, *, progress: bool = False) -> Path:
@@ -61,7 +53,10 @@ def write_outputs(changes: "Changes", folder: Path, *, progress: bool = False) -
             write_styled(part, _layers(changes, outlines), stamp_of(changes.changes["date_after"].max()))
         tables = {"summary": summary} | {name: getattr(changes, name) for name in TABLES[1:]}
         for name, table in tables.items():
-            if len(table.columns):
+            if not len(table.columns):
+                # Of an earlier run over more dates: it would pass for a part of this one.
+                (folder / f"{name}.csv").unlink(missing_ok=True)
+            else:
                 with written_beside(folder / f"{name}.csv") as part:
                     in_km2(table).to_csv(part, index=False, lineterminator="\n")
     except OSError as error:
@@ -108,6 +103,8 @@ def in_km2(table: pd.DataFrame) -> pd.DataFrame:
             out[name] = table[name].dt.strftime("%Y-%m-%d")
         elif name.endswith(("_m2", "_m2_per_year")) or name in ("slope_low", "slope_high"):
             out[name] = (table[name] / 1e6).round(6)
+        elif name.endswith("_km2"):
+            out[name] = table[name].round(6)
         elif pd.api.types.is_float_dtype(table[name]):
             out[name] = table[name].round(4)
     names = {name: name.replace("_m2", "_km2") for name in table.columns}

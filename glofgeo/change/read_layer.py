@@ -11,12 +11,11 @@ import pandas as pd
 import shapely
 from pyproj import Geod
 
-from datasets_def.polygons import read_polygons, without_rejected
+from datasets_def.polygons import plain_polygons, read_polygons, without_rejected
 from datasets_def.reproject import to_crs, to_degrees
 from glofgeo.change.layer_dates import DATE_COLUMNS, SCENE_COLUMNS, day_of, given_day
 from glofgeo.change.oddities import Issue, find_duplicates, find_oddities, in_chunks
 from glofgeo.change.significance import area_sigma
-from glofgeo.errors import GlofgeoError
 
 # The world on an equal-area plane (that of EASE-Grid 2.0): areas in it are those on the WGS 84 ellipsoid but for edges
 # that are straight here and geodesic there, a matter of centimetres on edges of 100 m.
@@ -30,12 +29,17 @@ _TYPE_COLUMNS = ("lake_type", "type", "gl_type", "lake_types", "class")
 _ELEVATION_COLUMNS = ("elev_m", "altitude", "elevation", "elev", "gl_elev")
 _DISTANCE_COLUMNS = ("dist_glacier_m",)
 _COUNTRY_COLUMNS = ("country", "country_name")
+_SENSOR_COLUMNS = ("sensor", "satellite", "platform")
 _BASIN_COLUMNS = ("basin", "m_basin", "sub_basin", "subbasin", "subregion", "region")
 
 # Side of the pixels in which a foreign layer was drawn, where nothing tells: Landsat's, as of all regional inventories
 # before Sentinel-2.
 LANDSAT_PIXEL_M = 30.0
 _SENTINEL_PIXEL_M = 10.0
+_SENTINEL = r"S2|Sentinel[-_ ]?2"
+
+# Heights and distances beyond these are numbers for "unknown": 0 and -9999 in inventories of mountains.
+_HIGHEST_M, _FARTHEST_M = 9000.0, 1e6
 
 # Areas are kept as multiples of 2^-10 m2, so that sums of them are exact, in whatever order.
 _AREA_STEP = 1024.0
@@ -53,17 +57,20 @@ class LakeLayer:
             `elev_m`, `dist_glacier_m`, `basin`, `country`.
         issues: what is odd about it.
         masks: rasters that tell what was observed (255: not); none where nobody tells.
+        day: the date that stands for lakes that have none, and for a layer without lakes; NaT where nobody tells.
     """
 
     name: str
     lakes: gpd.GeoDataFrame
     issues: tuple[Issue, ...] = ()
     masks: tuple[Path, ...] = ()
+    day: Any = pd.NaT
 
     @property
     def middle(self) -> pd.Timestamp:
-        """Median date of its lakes; NaT where none has one."""
-        return self.lakes["date"].median()
+        """Median date of its lakes, or the layer's own where none has one."""
+        middle = self.lakes["date"].median()
+        return self.day if pd.isna(middle) else middle
 
 
 def read_layer(path: str | Path, date: str | None = None, *, masks: Sequence[Path] = ()) -> LakeLayer:
@@ -88,13 +95,11 @@ def layer_of(frame: gpd.GeoDataFrame, name: str, date: str | None = None, *, mas
     """Gives a layer that is in memory already the columns of a comparison; see `read_layer`.
 
     Raises:
-        GlofgeoError: If it has no CRS, or `date` is none.
+        GlofgeoError: If it has no CRS, no polygons or coordinates off the Earth, or `date` is none.
     """
-    if frame.crs is None:
-        raise GlofgeoError(f"{name}: has no CRS", "assign the one it was drawn in")
     given: Any = pd.NaT if date is None else given_day(date)
     if "file_row" not in frame.columns:
-        frame = frame.assign(file_row=np.arange(1, len(frame) + 1), mended=False, flattened=False)
+        frame = plain_polygons(frame, name, empty_ok=True, numbered=True)
     known = {str(column).lower(): str(column) for column in reversed(frame.columns)}
     degrees = to_degrees(frame.geometry)
     plane = gpd.GeoSeries(in_chunks(_on_plane, degrees.to_numpy()), degrees.index, PLANE)
@@ -110,10 +115,12 @@ def layer_of(frame: gpd.GeoDataFrame, name: str, date: str | None = None, *, mas
             "area_m2": area,
             "perim_m": perimeter,
             "sigma_m2": area_sigma(perimeter, pixel),
-            "cut": frame[known["touches_edge"]].fillna(False).astype(bool) if "touches_edge" in known else False,
+            "cut": _column(frame, known, ("touches_edge",)).map(_is_true).astype(bool),
             "lake_type": _texts(_column(frame, known, _TYPE_COLUMNS)),
-            "elev_m": _elevations(frame, known),
-            "dist_glacier_m": _numbers(_column(frame, known, _DISTANCE_COLUMNS)),
+            "elev_m": _numbers(_column(frame, known, _ELEVATION_COLUMNS)).where(lambda m: (m > 0) & (m < _HIGHEST_M)),
+            "dist_glacier_m": _numbers(_column(frame, known, _DISTANCE_COLUMNS)).where(
+                lambda m: (m >= 0) & (m < _FARTHEST_M)
+            ),
             "basin": _texts(_column(frame, known, _BASIN_COLUMNS)).str.replace(r"_(19|20)\d\d$", "", regex=True),
             "country": _texts(_column(frame, known, _COUNTRY_COLUMNS)),
         },
@@ -124,7 +131,9 @@ def layer_of(frame: gpd.GeoDataFrame, name: str, date: str | None = None, *, mas
         nominal = day_of(name) or lakes["date"].median()
     twins = find_duplicates(plane.to_numpy())
     issues = find_oddities(frame, lakes, degrees, name, scenes=scenes, nominal=nominal, twins=twins)
-    return LakeLayer(name, lakes[twins < 0].reset_index(drop=True), tuple(issues), tuple(masks))
+    # The name of a file may tell when it was made: it only dates a layer in which no lake could tell.
+    day = (day_of(name) or pd.NaT) if pd.isna(given) and lakes.empty else given
+    return LakeLayer(name, lakes[twins < 0].reset_index(drop=True), tuple(issues), tuple(masks), day)
 
 
 def _on_plane(degrees: Any) -> Any:
@@ -167,18 +176,25 @@ def _texts(values: "pd.Series[Any]") -> "pd.Series[Any]":
     return values.map(lambda value: "" if pd.isna(value) else str(value).strip()).astype(str)
 
 
+def _is_true(value: Any) -> bool:
+    """Reads a truth value, which Shapefiles and tables hold as a number or a text."""
+    return not pd.isna(value) and str(value).strip().lower() in ("true", "1", "1.0", "yes", "t", "y")
+
+
 def _numbers(values: "pd.Series[Any]") -> "pd.Series[float]":
     return pd.to_numeric(values, errors="coerce").astype(float)
 
 
 def _dates(frame: gpd.GeoDataFrame, known: dict[str, str]) -> tuple["pd.Series[Any]", "pd.Series[Any]"]:
-    """The names of scenes, and the dates: those of a column of dates, else those in the names."""
+    """The names of scenes, and the dates: of the first column of dates that has one, else those in the names."""
     scenes = _column(frame, known, SCENE_COLUMNS)
-    column = next((name for name in DATE_COLUMNS if name in known), None)
-    values = frame[known[column]] if column else scenes
-    found = {value: day_of(value) for value in values.dropna().unique()}
-    days = values.map(lambda value: pd.NaT if pd.isna(value) else found[value] or pd.NaT)
-    return scenes, pd.to_datetime(days, utc=True).astype("datetime64[ms, UTC]")
+    dates = pd.Series(pd.NaT, frame.index, dtype="datetime64[ms, UTC]")
+    for values in (*(frame[known[name]] for name in DATE_COLUMNS if name in known), scenes):
+        values = values[dates.isna()]
+        found = {value: day_of(value) for value in values.dropna().unique()}
+        days = values.map(lambda value, found=found: pd.NaT if pd.isna(value) else found[value] or pd.NaT)
+        dates = dates.fillna(pd.to_datetime(days, utc=True).astype(dates.dtype))
+    return scenes, dates
 
 
 def _pixels(frame: gpd.GeoDataFrame, known: dict[str, str], scenes: "pd.Series[Any]") -> Any:
@@ -186,14 +202,11 @@ def _pixels(frame: gpd.GeoDataFrame, known: dict[str, str], scenes: "pd.Series[A
     if {"area_m2", "n_px"} <= known.keys():
         side = np.sqrt(frame[known["area_m2"]] / frame[known["n_px"]].clip(lower=1))
         return np.full(len(frame), side.median() if len(side) else _SENTINEL_PIXEL_M)
-    sentinel = scenes.map(lambda name: isinstance(name, str) and name.startswith("S2")).to_numpy(bool)
+    sensors = _column(frame, known, _SENSOR_COLUMNS)
+    sentinel = np.zeros(len(frame), bool)
+    for names in (scenes, sensors):
+        sentinel |= _texts(names).str.match(_SENTINEL, case=False).to_numpy(bool)
     return np.where(sentinel, _SENTINEL_PIXEL_M, LANDSAT_PIXEL_M)
-
-
-def _elevations(frame: gpd.GeoDataFrame, known: dict[str, str]) -> "pd.Series[float]":
-    """Elevations in metres; 0 stands for unknown in inventories of mountains."""
-    metres = _numbers(_column(frame, known, _ELEVATION_COLUMNS))
-    return metres.where(metres != 0)
 
 
 def _name(path: Path) -> str:

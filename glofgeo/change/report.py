@@ -16,13 +16,10 @@ from glofgeo.change.significance import READINGS, Total
 from glofgeo.change.styles import COLOURS
 from glofgeo.inventory.attributes import SIZE_BOUNDS_KM2, SIZE_CLASSES
 from glofgeo.report.figures import draw_map
-from glofgeo.report.page import BANDS_M, DISTANCES_KM, Html, band_of, day, folded, km2, mark_of, page, table
+from glofgeo.report.page import BANDS_M, DISTANCES_KM, Html, band_of, day, folded, km2, page, table
 
 if TYPE_CHECKING:
     from glofgeo.change.compare import Changes
-
-# By this a report of ours is known.
-MARK = mark_of("change")
 
 # On the map of a region more discs hide each other and make the file slow on a phone; the largest changes are kept.
 MOST_DISCS = 4000

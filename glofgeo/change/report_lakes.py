@@ -73,11 +73,15 @@ class LakeRows:
         """Everything about a lake; the pictures and the series may be empty."""
         changes = self.changes
         i = [layer.name for layer in changes.layers].index(row["layer_before"])
+        j = [layer.name for layer in changes.layers].index(row["layer_after"])
         graph = changes.graphs[i]
         members = [cluster == row["cluster_id"] for cluster in (graph.cluster_before, graph.cluster_after)]
+        if j > i + 1:  # across dates at which it was not observed
+            lake = changes.of_lake[row["layer_before"]][np.flatnonzero(members[0])[0]]
+            members = [changes.of_lake[row[f"layer_{side}"]] == lake for side in ("before", "after")]
         shapes = [
-            shapely.union_all(layer.lakes.geometry.to_numpy()[member]) if member.any() else None
-            for layer, member in zip(changes.layers[i : i + 2], members, strict=True)
+            shapely.union_all(changes.layers[k].lakes.geometry.to_numpy()[member]) if member.any() else None
+            for k, member in zip((i, j), members, strict=True)
         ]
         chart = ""
         if self._series and members[0].any():
@@ -89,19 +93,17 @@ class LakeRows:
         sigma = "" if pd.isna(row["z"]) else f"{row['z']:+.1f}"
         areas = f"{km2(row['area_before_m2'])} → {km2(row['area_after_m2'])}"
         dates = f"{day(row['date_before'])} to {day(row['date_after'])}"
-        pictures = [Html(picture) for picture in self._pictures(i, shapes)]
+        pictures = [Html(picture) for picture in self._pictures((i, j), shapes)]
         return row["lake_id"] or "", what, dates, areas, sigma, Html(draw_outlines(*shapes)), *pictures, Html(chart)
 
-    def _pictures(self, i: int, shapes: list[Any]) -> list[str]:
+    def _pictures(self, dates: tuple[int, int], shapes: list[Any]) -> list[str]:
         """The ground at both dates in one frame, each with the outline of its date."""
-        if not any(self._scenes[i : i + 2]):
+        at_hand = [self._scenes[date] for date in dates]
+        if not any(at_hand):
             return ["", ""]
         degrees = [None if shape is None else _in_degrees(shape) for shape in shapes]
         frame: Frame = frame_around([shape for shape in degrees if shape is not None])
-        return [
-            draw_picture(scenes, frame, outline)
-            for scenes, outline in zip(self._scenes[i : i + 2], degrees, strict=True)
-        ]
+        return [draw_picture(scenes, frame, outline) for scenes, outline in zip(at_hand, degrees, strict=True)]
 
 
 def _in_degrees(shape: Any) -> Any:

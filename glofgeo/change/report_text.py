@@ -29,6 +29,7 @@ Hettmansperger &amp; Sheather 1986) and the Mann-Kendall test from five dates on
 p &lt; 0.05 below. Season and observed share stand beside each point: change within a year
 may look like a trend over years.</li>
 <li><b>Alerts</b>: lakes of 0.02 km² or more. No threshold is generally accepted. Tier 1 is made to catch South Lhonak
-2023, which lost 11 % of its area in days; tier 2 losses above 30 %. An alert is a lake to look at, not a
-finding.</li>
+2023, which lost 11 % of its area in days; tier 2 losses above 30 %. From three dates on, dates at which a lake was not
+observed are passed over: the last one before is held against the first one after. An alert is a lake to look at, not
+a finding.</li>
 </ul>"""

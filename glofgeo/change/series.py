@@ -42,7 +42,7 @@ def lake_series(layers: Sequence[LakeLayer]) -> tuple[pd.DataFrame, dict[str, An
     """
     layers = sorted(layers, key=lambda layer: (pd.isna(layer.middle), layer.middle, layer.name))
     outlines = np.concatenate([layer.lakes.geometry.to_numpy() for layer in layers])
-    first, second = _overlapping(outlines, np.repeat(np.arange(len(layers)), [len(layer.lakes) for layer in layers]))
+    first, second = overlapping(outlines, np.repeat(np.arange(len(layers)), [len(layer.lakes) for layer in layers]))
     count, label = clusters_of(first, second, len(outlines))
     copied = _copied(outlines, first, second)
     ends = np.cumsum([0, *(len(layer.lakes) for layer in layers)])
@@ -151,7 +151,7 @@ def season_of(date: Any) -> str:
     return "" if pd.isna(date) else _SEASONS[date.month % 12 // 3]
 
 
-def _overlapping(outlines: Any, layer: Any) -> tuple[Any, Any]:
+def overlapping(outlines: Any, layer: Any) -> tuple[Any, Any]:
     """Pairs of outlines of different layers that meet in more than a line."""
     first, second = shapely.STRtree(outlines).query(outlines, predicate="intersects")
     ours = (first < second) & (layer[first] != layer[second])

@@ -21,6 +21,8 @@ FILES = ("hazard.csv", "criteria.csv", "hazard.gpkg", "hazard.html")
 def write_sheets(out: Path, lakes: LakeLayer, sheets: list[Sheet], facts: dict[str, str]) -> None:
     """Writes `hazard.csv`, `criteria.csv`, `hazard.gpkg` and `hazard.html` into a folder, each whole or not at all.
 
+    The page comes first: it tells whose the rest is.
+
     Args:
         out: the folder; made if need be. Files of these names are replaced.
         lakes: the lakes.
@@ -30,14 +32,14 @@ def write_sheets(out: Path, lakes: LakeLayer, sheets: list[Sheet], facts: dict[s
     Raises:
         OSError: If the folder cannot be written.
     """
+    with written_beside(out / "hazard.html") as part:
+        part.write_text(report_html(lakes, sheets, facts), encoding="utf-8")
     with written_beside(out / "hazard.csv") as part:
         indicator_table(lakes, sheets, facts).to_csv(part, index=False)
     with written_beside(out / "criteria.csv") as part:
         criteria_table(lakes, sheets).to_csv(part, index=False)
     with written_beside(out / "hazard.gpkg") as part:
         _write_layers(part, lakes, sheets, facts)
-    with written_beside(out / "hazard.html") as part:
-        part.write_text(report_html(lakes, sheets, facts), encoding="utf-8")
 
 
 def indicator_table(lakes: LakeLayer, sheets: list[Sheet], facts: dict[str, str]) -> pd.DataFrame:

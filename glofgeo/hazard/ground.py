@@ -16,7 +16,7 @@ from shapely.geometry.base import BaseGeometry
 from datasets_def.elevation import Dem, Floats, Mask, Spacing, slope
 from datasets_def.grid import Grid
 from datasets_def.reproject import to_crs
-from glofgeo.inventory.zonal import cells_within, local_crs
+from glofgeo.inventory.zonal import cells_within, local_crs, middle_of
 
 # The published criteria were made with DEMs of 30 m (ASTER GDEM); finer ones are averaged.
 PIXEL_M = 30.0
@@ -105,8 +105,10 @@ def local_outline(lake: BaseGeometry) -> tuple[BaseGeometry, Grid]:
     Returns:
         The polygon, and a grid of 30 m pixels that reaches 16.5 km beyond it.
     """
-    middle = lake.centroid
-    crs = local_crs(middle.x, middle.y)
+    west, _, east, _ = lake.bounds
+    across = east - west > 180
+    middle = middle_of(gpd.GeoSeries([lake])) if across else (lake.centroid.x, lake.centroid.y)
+    crs = local_crs(*middle)
     outline = to_crs(gpd.GeoSeries([lake], crs="EPSG:4326"), crs).iloc[0]
     half = math.ceil((max(map(abs, outline.bounds)) + _AROUND_M) / PIXEL_M)
     side = half * PIXEL_M

@@ -1,8 +1,10 @@
 """Assesses all lakes of a layer, anyone's: their names, dates, dams, and outlines at the time of the DEM."""
 
 import re
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import geopandas as gpd
@@ -11,13 +13,14 @@ import numpy.typing as npt
 import pandas as pd
 import rasterio
 import shapely
+from pyproj import Geod
 from rasterio.env import Env
 from shapely.geometry.base import BaseGeometry
 
 from datasets_def.dates import COLUMNS as DATE_COLUMNS
 from datasets_def.dates import day_in
 from datasets_def.elevation import Dem
-from datasets_def.polygons import read_polygons
+from datasets_def.polygons import read_polygons, without_rejected
 from datasets_def.reproject import to_degrees
 from glofgeo.errors import GlofgeoError
 from glofgeo.hazard.assess import Sheet, assess_lake
@@ -27,6 +30,10 @@ from glofgeo.inventory.attributes import name_suffix
 
 _NAMES = ("lake_id", "glims_id", "gl_id", "lakedb_id", "id")
 _DAMS = ("dam_type", "type")
+
+# The ground around a lake is held at once. The longest lakes of mountains are some 150 km long; what is longer is many
+# lakes in one feature.
+_LONGEST_M = 200_000.0
 
 # The years in which the elevation models that one can download were sensed, by the names of their tiles.
 _DEM_YEARS = (
@@ -58,12 +65,15 @@ def read_lakes(path: Path) -> LakeLayer:
     """Reads a layer of lakes: glofgeo's own, ICIMOD's, or any other.
 
     Names and dates are taken from the columns that hold them in these; lakes that share a name, or a name and a date,
-    get a letter, and lakes without one are named after their place.
+    get a letter, and lakes without one are named after their place. Lakes that an analyst has rejected are left out.
 
     Raises:
-        GlofgeoError: If the layer cannot be read or has no polygons.
+        GlofgeoError: If the layer cannot be read or has no polygons, or a feature of it is no single lake.
     """
-    frame = read_polygons(path, "lakes")
+    frame = without_rejected(read_polygons(path, "lakes"))
+    if frame.empty:
+        raise GlofgeoError(f"{path}: all of its lakes are rejected", "review it in QGIS")
+    outlines = to_degrees(frame.geometry)
     columns = {str(name).lower(): name for name in frame.columns}
 
     def texts(wanted: tuple[str, ...]) -> list[str]:
@@ -72,13 +82,27 @@ def read_lakes(path: Path) -> LakeLayer:
 
     places = lake_ids(frame)
     names, dates = texts(_NAMES), [day_in(text) for text in texts(DATE_COLUMNS)]
-    taken: dict[tuple[str, str], int] = {}
+    names = [name or place for name, place in zip(names, places, strict=True)]
+    own, seen = {*zip(names, dates, strict=True)}, set()
+    numbers: dict[tuple[str, str], Iterator[int]] = defaultdict(lambda: count(1))
     for i, (name, date) in enumerate(zip(names, dates, strict=True)):
-        names[i] = name or places[i]
-        number = taken.get((names[i], date), 0)
-        taken[names[i], date] = number + 1
-        names[i] += name_suffix(number)
-    return LakeLayer(names, to_degrees(frame.geometry), dates, texts(_DAMS))
+        if (name, date) in seen:
+            letters = (name + name_suffix(number) for number in numbers[name, date])
+            names[i] = next(free for free in letters if (free, date) not in own)
+        seen.add((name, date))
+        own.add((names[i], date))
+    _require_single(path, names, outlines)
+    return LakeLayer(names, outlines, dates, texts(_DAMS))
+
+
+def _require_single(path: Path, names: list[str], outlines: gpd.GeoSeries) -> None:
+    west, south, east, north = outlines.bounds.to_numpy().T
+    metres = np.asarray(Geod(ellps="WGS84").inv(west, south, east, north)[2])
+    for i in np.flatnonzero(metres > _LONGEST_M)[:1]:
+        raise GlofgeoError(
+            f"{path}: {names[i]} reaches over {metres[i] / 1000:.0f} km and is no single lake",
+            "give a layer that has a feature for each lake (Multipart to singleparts in QGIS)",
+        )
 
 
 def assess_lakes(

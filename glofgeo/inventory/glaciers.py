@@ -14,7 +14,7 @@ import shapely
 from datasets_def.grid import Bounds
 from datasets_def.polygons import read_polygons
 from datasets_def.reproject import to_crs, to_degrees
-from glofgeo.inventory.zonal import local_crs
+from glofgeo.inventory.zonal import local_crs, middle_of
 
 # Lakes of up to this distance from a glacier are glacial lakes: Wang et al. 2020, ESSD 12:2169.
 FARTHEST_M = 10_000.0
@@ -128,10 +128,9 @@ def _nearby(outlines: gpd.GeoSeries, glaciers: gpd.GeoDataFrame) -> tuple[npt.ND
     if not len(outlines):
         return np.zeros(0, dtype=object), glaciers.iloc[:0]
     degrees = to_degrees(outlines)
-    west, south, east, north = degrees.total_bounds
-    crs = local_crs((west + east) / 2, (south + north) / 2)
+    crs = local_crs(*middle_of(degrees))
     shapes = np.array(to_crs(degrees, crs).array, dtype=object)
-    return shapes, glaciers_around((west, south, east, north), glaciers, FARTHEST_M, crs)
+    return shapes, glaciers_around(tuple(degrees.total_bounds), glaciers, FARTHEST_M, crs)
 
 
 def _years(dates: Iterable[Any]) -> npt.NDArray[np.float64]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
+import shapely
 from rasterio.crs import CRS
 
 from datasets_def.grid import Grid
@@ -72,6 +73,14 @@ def _known(values: npt.NDArray[np.generic], shares: npt.NDArray[np.generic]) -> 
     flat = np.ma.filled(np.ma.asarray(values, np.float64), np.nan)
     known = ~np.isnan(flat)
     return Cells(flat[known], np.asarray(shares, np.float64)[known])
+
+
+def middle_of(outlines: gpd.GeoSeries) -> tuple[float, float]:
+    """Gives longitude and latitude of the middle of outlines in EPSG:4326, which may lie on both sides of 180."""
+    lon, lat = shapely.get_coordinates(outlines.to_numpy()).T
+    if np.ptp(lon) > 180:
+        lon = lon % 360
+    return (float(lon.min() + lon.max()) / 2 + 180) % 360 - 180, float(lat.min() + lat.max()) / 2
 
 
 def local_crs(lon: float, lat: float) -> CRS:

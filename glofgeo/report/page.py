@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
+from glofgeo.errors import GlofgeoError
 from glofgeo.report.figures import figure_styles
 from glofgeo.version import __version__
 
@@ -47,6 +49,33 @@ class Html(str):
 def mark_of(verb: str) -> str:
     """What a page says of the verb that wrote it, and by which it is known again."""
     return f'<meta name="generator" content="glofgeo {verb}'
+
+
+def require_own(folder: Path, verb: str, report: str, others: Iterable[str]) -> None:
+    """Makes sure that a verb may write into a folder: none of its files is there, or all are its own.
+
+    Args:
+        folder: there or not.
+        verb: of the command line.
+        report: name of the page that it writes, before all else.
+        others: names of its other files.
+
+    Raises:
+        GlofgeoError: If a file of one of these names is there without a page of that verb beside it, or the folder is
+            no folder.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise GlofgeoError(f"{folder}: is no folder", "name another one", argument="out")
+    path = folder / report
+    if path.is_file() and mark_of(verb) in path.read_text(encoding="utf-8", errors="replace")[:500]:
+        return
+    for name in (report, *others):
+        if (folder / name).exists():
+            raise GlofgeoError(
+                f"{folder / name}: was not written by `glofgeo {verb}`, and stays",
+                "name another folder",
+                argument="out",
+            )
 
 
 def page(verb: str, title: str, inner: str, colours: dict[str, str]) -> str:

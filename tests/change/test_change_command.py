@@ -83,6 +83,11 @@ def test_a_second_run_replaces_its_own_but_nothing_else(compared, tmp_path):
         assert change(a, b, "--out", tmp_path / "out").returncode == 0
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "changes.csv").write_text("mine")
+    # Tables of more dates would pass for a part of this comparison.
+    frame([disc(1, 1, 0.3)], "2023-01-01").to_file(tmp_path / "c.gpkg")
+    assert change(a, b, tmp_path / "c.gpkg", "--out", tmp_path / "out").returncode == 0
+    assert (tmp_path / "out" / "series.csv").exists() and change(a, b, "--out", tmp_path / "out").returncode == 0
+    assert not {"series.csv", "trends.csv"} & {path.name for path in (tmp_path / "out").iterdir()}
     refused = change(a, b, "--out", tmp_path / "mine")
     assert refused.returncode == 2 and "changes.csv" in refused.stderr and "--out" in refused.stderr
     assert (tmp_path / "mine" / "changes.csv").read_text() == "mine"
@@ -119,6 +124,27 @@ def test_maps_of_one_day_are_one_layer_and_clouds_hide_lakes(tmp_path):
     changes = pd.read_csv(tmp_path / "out" / "changes.csv")
     assert sorted(changes["class"]) == ["not_observed", "vanished"]
     assert pd.read_csv(tmp_path / "out" / "alerts.csv")["finding"].tolist() == ["drained"]
+
+
+def test_a_layer_without_lakes_stands_at_its_date(tmp_path):
+    frame([disc(1, 1, 0.5)], "2023-09-20").to_file(tmp_path / "lake.gpkg")
+    frame([]).to_file(tmp_path / "none.gpkg")
+    done = change(tmp_path / "none.gpkg", tmp_path / "lake.gpkg", "--dates", "2023-10-05", "2023-09-20", "--out",
+                  tmp_path / "out")  # fmt: skip
+    assert done.returncode == 0 and "1 vanished" in done.stdout
+    (alert,) = pd.read_csv(tmp_path / "out" / "alerts.csv").to_dict("records")
+    assert (alert["tier"], alert["finding"], alert["days"]) == (1, "missing", 15)
+
+
+@pytest.mark.parametrize("content, record", [(None, "{}"), (b"no database", "{}"), (None, "cut")])
+def test_a_map_that_cannot_be_read_is_named(tmp_path, content, record):
+    for name in ("a", "b"):
+        (tmp_path / "maps" / name).mkdir(parents=True)
+        (tmp_path / "maps" / name / "run.json").write_text(record)
+        if content:
+            (tmp_path / "maps" / name / "lakes.gpkg").write_bytes(content)
+    done = change("--maps", tmp_path / "maps", "--out", tmp_path / "out")
+    assert done.returncode == 2 and str(tmp_path / "maps" / "a") in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize(

@@ -122,3 +122,16 @@ def test_a_layer_without_lakes_loses_all_or_gains_all():
 def test_lakes_without_names_have_none():
     rows, _ = compare_layers(layer([disc(2, 2, 0.1)], lake_id=[None]), layer([disc(2, 2, 0.2)], LATER, lake_id=[None]))
     assert rows[["lake_id", "lake_type", "basin"]].iloc[0].tolist() == ["", "", ""]
+
+
+def test_a_lake_that_grows_into_the_area_is_not_new_there():
+    import geopandas as gpd
+
+    import glofgeo
+
+    from .lakes import UTM, frame
+
+    area = gpd.GeoDataFrame(geometry=[shapely.box(EAST + 1150, NORTH, EAST + 5000, NORTH + 5000)], crs=UTM)
+    before, after = frame([disc(1, 1, 0.05), disc(0.2, 4, 0.01)], "2010-01-01"), frame([disc(1, 1, 0.2)], "2020-01-01")
+    for pair, names in (((before, after), ["grew"]), ((after, before), ["grew"])):
+        assert glofgeo.compare(*pair, aoi=area).changes["class"].tolist() == names

@@ -28,6 +28,8 @@ from .lakes import UTM, disc, frame, layer, random_lakes
         ("Hi_MAG_2008", "2008-07-02"),
         ("2020/10/15", "2020-10-15"),
         ("2020-13-45", "2020-07-02"),
+        ("15.10.2020", "2020-10-15"), ("5.4.2020", "2020-04-05"), ("10/15/2020", "2020-10-15"),
+        ("15/10/2020", "2020-10-15"), ("03/04/2020", "2020-07-02"), ("31.02.2020", "2020-07-02"),
         (pd.Timestamp("2020-10-15T23:30:00-05:00"), "2020-10-16"),
         (None, None), (np.nan, None), (pd.NaT, None), ("", None), ("spring", None), ("1850-01-01", None),
     ],
@@ -101,3 +103,41 @@ def test_a_file_without_lakes_and_rejected_lakes_are_fine(tmp_path):
     frame([disc(1, 1, 0.1), disc(3, 3, 0.1)], review=["reject", None]).to_file(tmp_path / "two.gpkg")
     assert read_layer(tmp_path / "two.gpkg").lakes["row"].tolist() == [2]
     assert layer([disc(1, 1, 0.1)]).lakes["pixel_m"].tolist() == [10]
+
+
+def test_what_other_columns_hold_breaks_nothing():
+    odd = frame([disc(1, 1, 0.1), disc(3, 3, 0.1)], Latitude=["27 53 N", None], Longitude=["86 55 E", None], Area=None)
+    odd = odd.assign(Elevation=[-9999, "4,900"], dist_glacier_m=[-1, 12], touches_edge=["False", "true"])
+    odd["date"] = [None, "15.10.2019"]
+    odd["scene_id"] = ["S2A_MSIL2A_20231012T045701_N0509_R119_T45RVL_20231012T080000", "Sentinel-2"]
+    read = layer_of(odd, "x")
+    assert [f"{day:%Y-%m-%d}" for day in read.lakes["date"]] == ["2023-10-12", "2019-10-15"]
+    assert read.lakes["pixel_m"].tolist() == [10, 10] and read.lakes["cut"].tolist() == [False, True]
+    assert read.lakes["elev_m"].isna().all() and read.lakes["dist_glacier_m"].isna().tolist() == [True, False]
+    assert layer_of(frame([disc(1, 1, 0.1)], Sensor="sentinel 2", scene="x"), "x").lakes["pixel_m"].tolist() == [10]
+
+
+def test_a_year_alone_is_told():
+    read = layer_of(frame([disc(1, 1, 0.1)] + [disc(3, i, 0.1) for i in (3, 5)], ["2010", "2010-07-02", "03/04/2010"]),
+                    "x")  # fmt: skip
+    told = [issue.row for issue in read.issues if "only the year" in issue.issue]
+    assert told == [0]
+    assert [f"{day:%m-%d}" for day in read.lakes["date"]] == ["07-02"] * 3
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_layer_without_lakes_has_the_date_that_it_was_given():
+    none, named = layer_of(frame([], Area=[]), "x", "2020-10-15"), layer_of(frame([]), "S2A_MSIL2A_20231012T045701")
+    assert f"{none.middle:%Y-%m-%d} {named.middle:%Y-%m-%d}" == "2020-10-15 2023-10-12"
+    assert pd.isna(layer_of(frame([]), "x").middle)
+    # A file's name may tell when it was made; lakes without dates do not get theirs from it.
+    assert pd.isna(layer_of(frame([disc(1, 1, 0.1)], None), "made 2023").middle)
+
+
+@pytest.mark.filterwarnings("ignore:layer 1")
+def test_a_frame_in_memory_is_cleaned_as_a_file_is(tmp_path):
+    knot = shapely.Polygon([(500_000, 3_000_000), (500_500, 3_000_500), (500_500, 3_000_000), (500_000, 3_000_500)])
+    odd = frame([disc(1, 1, 0.1), None, shapely.Point(500_000, 3_000_000), knot])
+    found = layer_of(odd, "layer 1")
+    assert found.lakes["row"].tolist() == [1, 4]
+    assert [issue.row for issue in found.issues if issue.issue == "outline crosses itself"] == [4]

@@ -102,3 +102,39 @@ def test_the_interval_turns_with_the_values_and_grows_with_them():
 def test_two_points_of_one_day_have_an_interval_too():
     trend = sen_trend(np.array([0, 1, 1, 2, 3, 4.0]), np.array([0, 1, 1.1, 2, 3, 4]))
     assert trend["slope_low"] <= 1 <= trend["slope_high"]
+
+
+def test_a_cloud_between_two_dates_hides_no_drainage(tmp_path):
+    clear, cloudy = mask(tmp_path / "clear.tif"), mask(tmp_path / "cloudy.tif", disc(3, 3, 5))
+    lonak = [layer([disc(3, 3, km2)] if km2 else [], f"2023-{day}", [seen])
+             for day, km2, seen in (("09-20", 1.62, clear), ("10-01", 0, cloudy), ("10-10", 0.5, clear))]  # fmt: skip
+    found = glofgeo.compare(*lonak)
+    assert found.changes["class"].tolist() == ["not_observed"] * 2
+    (alert,) = found.alerts.to_dict("records")
+    assert (alert["tier"], alert["finding"], alert["class"], alert["days"]) == (1, "drained", "shrank", 20)
+    assert (alert["layer_before"], alert["layer_after"]) == ("lakes of 2023-09-20", "lakes of 2023-10-10")
+    assert alert["change_m2"] == pytest.approx(-1.12e6, rel=0.01)
+    page = (found.write(tmp_path / "out") / "report.html").read_text()
+    alerts_shown = page.split("<h2 id=alerts>")[1].split("<h2>")[0]
+    assert alerts_shown.count('class="shape"') == 1 and "2023-09-20 to 2023-10-10" in alerts_shown
+
+
+def test_what_was_hidden_and_came_back_whole_raises_no_alert(tmp_path):
+    clear, cloudy = mask(tmp_path / "clear.tif"), mask(tmp_path / "cloudy.tif", disc(3, 3, 5))
+    years = ((2020, 0.5, clear), (2021, 0, cloudy), (2022, 0.52, clear), (2023, 0.1, clear))
+    layers = [layer([disc(3, 3, km2)] if km2 else [], f"{year}-10-01", [seen]) for year, km2, seen in years]
+    assert alerts(*layers) == [(2, "drained", "lakes of 2023-10-01")]
+
+
+@pytest.mark.parametrize(
+    "dates, tiers",
+    [
+        (("2023-09-20", "2023-10-10"), [1]),
+        (("2023-09-20", "2023-09-20"), []),  # two who drew the same scene
+        (("2023", "2023"), []),
+        (("2023-07-01", "2023"), []),
+        (("20.09.2023", "10.10.2023"), [1]),
+    ],
+)
+def test_tier_1_needs_two_known_days(dates, tiers):
+    assert [tier for tier, *_ in alerts(*lost(1.62, 1.44, dates, stretch=3))] == tiers

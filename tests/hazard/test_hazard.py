@@ -20,8 +20,10 @@ from rasterio.transform import from_origin
 from shapely.geometry import box
 
 from datasets_def.elevation import open_dem
+from datasets_def.reproject import to_degrees
 from glofgeo.hazard.assess import Sheet
 from glofgeo.hazard.criteria import AREA_AUC, CRITERIA, RANKINGS
+from glofgeo.hazard.ground import local_outline
 from glofgeo.hazard.indicators import VOLUMES
 from glofgeo.hazard.kept import KeptSheets
 from glofgeo.hazard.lakes import assess_lakes, read_lakes
@@ -186,6 +188,35 @@ def test_missing_inputs_are_named(inputs, refused, tmp_path, words):
     flat = [word for pair in given.items() for word in pair]
     assert words[1] in refused("hazard", inputs / "lakes.gpkg", *flat, "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["hazard.csv", "hazard.html"])
+def test_what_others_wrote_stays(inputs, refused, tmp_path, name):
+    words = ("--dem", inputs / "Copernicus_DSM_valley.tif", "--glaciers", inputs / "rgi.gpkg", "--out", tmp_path)
+    (tmp_path / name).write_text("mine")
+    told = refused("hazard", inputs / "lakes.gpkg", *words)
+    assert name in told and "--out" in told and (tmp_path / name).read_text() == "mine"
+    assert "is no folder" in refused("hazard", inputs / "lakes.gpkg", *words[:-1], tmp_path / name)
+
+
+def test_names_are_never_given_twice_and_rejected_lakes_are_left_out(tmp_path):
+    places = [box(87 + i / 100, 28, 87.001 + i / 100, 28.001) for i in range(4)]
+    columns = {"lake_id": ["A", "A", "Aa", "B"], "review": [None, "accept", None, "reject"]}
+    gpd.GeoDataFrame(columns, geometry=places, crs="EPSG:4326").to_file(tmp_path / "lakes.gpkg")
+    assert read_lakes(tmp_path / "lakes.gpkg").names == ["A", "Ab", "Aa"]
+
+
+def test_a_feature_that_holds_many_lakes_is_refused_before_the_ground_is_read(inputs, refused, tmp_path):
+    far = [box(87, 28, 87.01, 28.01), box(87, 33, 87.01, 33.01)]
+    gpd.GeoDataFrame(geometry=[far[0].union(far[1])], crs="EPSG:4326").to_file(tmp_path / "one.gpkg")
+    words = ("--dem", inputs / "Copernicus_DSM_valley.tif", "--glaciers", inputs / "rgi.gpkg")
+    assert "reaches over 555 km" in refused("hazard", tmp_path / "one.gpkg", *words, "--out", tmp_path / "out")
+
+
+def test_ground_around_a_lake_across_180_degrees_is_there():
+    lake = to_degrees(gpd.GeoSeries([box(179.99, 65, 180.01, 65.01)], crs="EPSG:4326")).iloc[0]
+    outline, grid = local_outline(lake)
+    assert max(map(abs, outline.bounds)) < 600 and max(grid.shape) * 30 < 36_000
 
 
 def test_lakes_off_the_dem_are_refused(inputs, refused, tmp_path):

@@ -164,3 +164,13 @@ def test_a_lake_of_two_scenes_keeps_what_is_known_of_its_parts():
     assert alone.elev_m == 4000
     assert "elev_m" not in combine_lakes([west, east.drop(columns="elev_m")])
     assert isinstance(lake.acq_datetime, pd.Timestamp)
+
+
+def test_a_glacier_beside_a_lake_across_180_degrees_is_as_near_as_elsewhere():
+    def distance(west):
+        lake = gpd.GeoDataFrame(geometry=[box(west, 65, west + 0.02, 65.01)], crs="EPSG:4326")
+        ice = [box(-179.95, 65, -179.9, 65.01) if west > 175 else box(west + 0.06, 65, west + 0.11, 65.01)]
+        glaciers = gpd.GeoDataFrame({"rgi_id": ["G"], "year": [2020.0]}, geometry=ice, crs="EPSG:4326")
+        return add_glaciers(lake, glaciers, 10, None)["dist_glacier_m"][0]
+
+    assert distance(179.99) == pytest.approx(distance(170.0), rel=1e-3) == pytest.approx(1886, abs=3)
