@@ -28,6 +28,9 @@ _AREA_ROUNDING_KM2 = 0.0006
 _YEARS_OFF = 2.0
 _YEAR_DAYS = 365.25
 
+# Outlines that share more than this of the smaller one are drawn twice, and are no neighbours.
+_OVERLAP = 0.01
+
 _CHUNK = 10_000
 
 _GLOBE = Geod(ellps="WGS84")
@@ -66,6 +69,18 @@ def find_duplicates(outlines: Any) -> npt.NDArray[np.int64]:
     first = alike[np.unique(code, return_index=True)[1][code]] if len(code) else alike
     twin[alike] = np.where(first < alike, first, -1)
     return twin
+
+
+def find_overlaps(outlines: Any) -> npt.NDArray[np.int64]:
+    """Gives for each outline the position of the first earlier one that covers ground of it, -1 where there is none."""
+    first, second = shapely.STRtree(outlines).query(outlines, predicate="intersects")
+    first, second = first[first < second], second[first < second]
+    area, other = shapely.area(outlines), np.full(len(outlines), len(outlines), np.int64)
+    for one, two in zip(*(np.array_split(side, len(first) // _CHUNK + 1) for side in (first, second)), strict=True):
+        common = shapely.area(shapely.intersection(outlines[one], outlines[two]))
+        twice = common > _OVERLAP * np.minimum(area[one], area[two])
+        np.minimum.at(other, two[twice], one[twice])
+    return np.where(other < len(outlines), other, -1)
 
 
 def find_oddities(
@@ -109,6 +124,8 @@ def find_oddities(
     holes = in_chunks(_holes, degrees.to_numpy())
     note(holes > 0, "outline has islands", holes, "islands are not counted as lake")
     note(twins >= 0, "same outline as another row", lakes["row"].to_numpy()[twins], "left out")
+    others = find_overlaps(lakes.geometry.to_numpy())
+    note((others >= 0) & (twins < 0), "outline overlaps another row", lakes["row"].to_numpy()[others], "counted twice")
     for values in (
         _dates_of(lakes, scenes, nominal),
         _names_of(lakes, degrees),

@@ -12,7 +12,7 @@ from glofgeo.change.layer_dates import day_of, is_scene_name
 from glofgeo.change.read_layer import layer_of, read_layer
 from glofgeo.inventory import geodesic_size
 
-from .lakes import UTM, disc, frame, layer, random_lakes
+from .lakes import UTM, disc, frame, layer, random_lakes, square
 
 
 @pytest.mark.parametrize(
@@ -95,6 +95,20 @@ def test_oddities_are_named_by_row_and_duplicates_left_out():
         (5, "stored area is not that of the outline"), (2, "date is more than two years off the layer's"),
         (3, "no date can be read"),
     }  # fmt: skip
+
+
+def test_ground_that_a_layer_has_twice_is_named():
+    def overlaps(outlines):
+        issues = layer_of(frame(outlines), "lakes").issues
+        return [(issue.row, issue.value, issue.consequence) for issue in issues if "overlaps" in issue.issue]
+
+    neighbours = [square(1, 1, 200), square(1.2, 1, 200), disc(4, 4, 0.1)]
+    assert overlaps(neighbours) == []
+    assert overlaps([*neighbours, square(1.1, 1.1, 400)]) == [(4, "1", "counted twice")]
+    assert [row for row, *_ in overlaps([disc(1, 1, 0.1), disc(3, 3, 0.1), disc(1, 1, 0.11), disc(3, 3, 0.11)])] == [
+        3,
+        4,
+    ]
 
 
 def test_a_file_without_lakes_and_rejected_lakes_are_fine(tmp_path):
