@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+import shapely
 from shapely.errors import ShapelyError
 from shapely.geometry import MultiPolygon, Polygon, shape
 
 from datasets_def.errors import GlofgeoError
 from datasets_def.radiometry import PRODUCT_NAME
+from datasets_def.reproject import polygons_of, wrap
 from datasets_def.stac_bands import choose_assets
 from datasets_def.web_address import resolve
 
@@ -239,13 +242,27 @@ def _level(raw: Mapping[str, Any], properties: Mapping[str, Any], words: list[st
 
 
 def _geometry(raw: Any, where: str) -> Polygon | MultiPolygon:
+    """A valid footprint, within 180 degrees: catalogues list some that cross themselves, or go around the Earth."""
     try:
-        geometry = shape(raw)
+        with np.errstate(invalid="ignore"):
+            geometry = shape(raw)
+        if not isinstance(geometry, Polygon | MultiPolygon) or not np.isfinite(shapely.get_coordinates(geometry)).all():
+            raise ValueError
+        valid = shapely.make_valid(shapely.multipolygons(list(map(_turned, shapely.get_parts(geometry)))))
+        footprint = shapely.union_all(polygons_of(wrap(valid)))
     except (ShapelyError, ValueError, TypeError, KeyError, AttributeError, IndexError):
-        geometry = None
-    if not isinstance(geometry, Polygon | MultiPolygon) or geometry.is_empty:
+        footprint = None
+    if not isinstance(footprint, Polygon | MultiPolygon) or footprint.is_empty:
         raise GlofgeoError(f"{where}: lacks a geometry", "give another item of this scene")
-    return geometry
+    return footprint
+
+
+def _turned(part: Polygon) -> Polygon:
+    """No tile is half the Earth wide: one that seems so lies across 180 degrees, and is continued beyond."""
+    west, _, east, _ = part.bounds
+    if east - west <= 180:
+        return part
+    return shapely.transform(part, lambda xy: xy + np.where(xy < 0, 360, 0) * (1, 0))
 
 
 def _epsg(properties: Mapping[str, Any], assets: Mapping[str, Any]) -> int | None:
