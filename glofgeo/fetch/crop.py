@@ -25,6 +25,7 @@ from datasets_def.in_place import read_in_place
 from datasets_def.product_metadata import FILE_NAME, offset_in
 from datasets_def.reproject import areas_on_grid
 from datasets_def.stac_bands import is_jpeg2000
+from datasets_def.web_address import shown
 from glofgeo.errors import GlofgeoError
 from glofgeo.fetch.download import download
 from glofgeo.fetch.scene_files import SceneFiles
@@ -246,7 +247,7 @@ def _write_cog(
             "ACQUISITION_DATETIME": f"{item.datetime:%Y-%m-%dT%H:%M:%SZ}",
             "PROCESSING_BASELINE": item.baseline,
             "PROCESSING_LEVEL": item.level,
-            "CATALOG": crop.scene.catalog.url,
+            "CATALOG": shown(crop.scene.catalog.url),
             _BOUNDS_TAG: " ".join(f"{degree:.7f}" for degree in crop.bounds),
         }
         target.update_tags(**{name: text for name, text in tags.items() if text})

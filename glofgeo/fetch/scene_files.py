@@ -12,7 +12,7 @@ from datasets_def.naming import safe_name
 from datasets_def.radiometry import PRODUCT_NAME
 from datasets_def.stac_bands import is_jpeg2000
 from datasets_def.stac_item import Asset
-from datasets_def.web_address import without_token
+from datasets_def.web_address import shown
 from glofgeo.fetch.remote_file import RemoteFile
 from glofgeo.fetch.search import NEEDED, Found
 
@@ -113,8 +113,9 @@ def search_result(scenes: Iterable[Found]) -> dict[str, Any]:
     for scene in scenes:
         assets = {
             key: {name: value for name, value in asset.items() if name != "alternate"}
-            | {"href": without_token(str(asset.get("href", "")))}
+            | {"href": shown(str(asset.get("href", "")))}
             for key, asset in scene.raw["assets"].items()
+            if isinstance(asset, dict)
         }
         features.append({**scene.raw, "assets": assets})
     return {"type": "FeatureCollection", "features": features}

@@ -112,6 +112,13 @@ def test_catalogues_by_name_and_address():
     assert (found[2].url, found[2].collection) == ("https://stac.example/v1", "s2")
 
 
+@pytest.mark.parametrize("end", ["", "/collections/s2"])
+def test_a_password_in_an_address_is_used_and_not_shown(end):
+    (catalog,) = find_catalogs(f"https://me:secret@stac.example/v1{end}")
+    assert catalog.url == "https://me:secret@stac.example/v1"
+    assert catalog.name == f"https://stac.example/v1{end}"
+
+
 @pytest.mark.parametrize("text", ["", "earthsearch", "ftp://x", "https://"])
 def test_other_catalogues_are_refused(text):
     from glofgeo.errors import GlofgeoError

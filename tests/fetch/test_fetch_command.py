@@ -147,3 +147,15 @@ def test_lakes_of_another_origin_are_kept(run, tmp_path):
     assert status == 1
     assert f"hi-mag: {layer}: holds other lakes than Hi-MAG 2017" in told
     assert layer.read_bytes() == before
+
+
+def test_no_signature_and_no_password_is_stored(server, add_scene, aoi, tmp_path):
+    for asset in add_scene()["assets"].values():
+        asset["href"] += "?X-Amz-Signature=secret"
+    out = tmp_path / "scenes"
+    server.url = server.url.replace("//", "//me:secret@")
+    for words in (["--dry-run"], ["--crop"], []):
+        result = fetch(server, aoi, out, *words)
+        assert result.returncode == 0, result.stderr
+        assert "secret" not in result.stdout + result.stderr
+        assert out.is_dir() and not [path for path, content in folder_bytes(out).items() if b"secret" in content]
