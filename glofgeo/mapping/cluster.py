@@ -172,7 +172,7 @@ def connected(dask: str, device: str, tasks: list[Task]) -> Iterator["Client"]:
             if dask.endswith(".json"):
                 Path(dask).open().close()  # Dask would wait for it to be there
             client = Client(scheduler_file=dask) if dask.endswith(".json") else Client(dask, timeout=10)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:  # the latter for another file of JSON
             raise GlofgeoError(
                 f"{dask}: no Dask scheduler answers there ({type(error).__name__})", "check address and network",
                 argument="dask",

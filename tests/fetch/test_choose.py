@@ -127,6 +127,12 @@ def test_other_catalogues_are_refused(text):
         find_catalogs(text)
 
 
+def test_a_part_of_the_area_without_any_scene_is_told():
+    query = Query(box(86, 27, 88, 28), date(2024, 9, 1), date(2024, 11, 30), (9, 10, 11), 20)
+    chosen = [Chosen(SceneFiles(scene("2024-10-05"), {}), Seen(1, 0), False)]
+    assert gaps(query, [scene("2024-10-05")], chosen) == ["50% of the area: no scene; allow more cloud or more days"]
+
+
 def test_a_season_without_a_scene_is_told():
     query = Query(TILE, date(2022, 9, 1), date(2024, 11, 30), (9, 10, 11), 20)
     scenes = [scene("2022-10-05"), scene("2024-10-05"), scene("2024-10-05", tile="45RUL")]
