@@ -158,8 +158,10 @@ def _available(files: SceneFiles, is_there: Callable[[SceneFiles], bool]) -> Sce
 def _ask_size(href: str) -> int | None:
     try:
         return size_of(href)
-    except Interrupted:
-        return None  # the download will be more patient
+    except NotThereError:
+        raise
+    except (Interrupted, GlofgeoError):
+        return None  # the download will be more patient, and tell what is wrong, such as keys that are missing
 
 
 def tells_radiometry(scene: Found) -> bool:
