@@ -143,6 +143,15 @@ def is_there(plan: SceneFiles, out: Path) -> bool:
     return product or all(any(folder.glob(f"{name}.*")) for name in NEEDED)
 
 
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder was made here: an item that somebody saved names files elsewhere."""
+    try:
+        assets = json.loads((folder / ITEM).read_text(encoding="utf-8"))["assets"]
+        return all(str(asset["href"]).startswith("./") for asset in assets.values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
 def require_replaceable(plan: SceneFiles, out: Path) -> None:
     """Makes sure that a scene may take its folder: nothing is there, or what came of an earlier download.
 
@@ -150,7 +159,7 @@ def require_replaceable(plan: SceneFiles, out: Path) -> None:
         GlofgeoError: If somebody else has put something there.
     """
     folder = plan.folder(out)
-    if folder.exists() and not (folder / ITEM).is_file():
+    if folder.exists() and not _is_ours(folder):
         missing = [name for name in NEEDED if not any(folder.glob(f"{name}.*"))]
         raise GlofgeoError(
             f"{folder}: is of another origin, lacks {', '.join(missing)}, and is left as it is", "move it away"

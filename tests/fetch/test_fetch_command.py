@@ -1,5 +1,6 @@
 """The verb end to end: from a catalogue to scenes that can be opened."""
 
+import json
 import os
 import re
 import shutil
@@ -106,11 +107,13 @@ def test_a_scene_that_the_user_has_is_not_fetched_again(server, add_scene, aoi, 
 def test_a_folder_of_another_origin_is_left_alone(server, add_scene, aoi, tmp_path):
     name, out = add_scene()["id"], tmp_path / "scenes"
     (out / name).mkdir(parents=True)
-    (out / name / "B11.tif").write_bytes(b"saved by hand")
+    (out / name / "B02.tif").write_bytes(b"saved by hand")
+    (out / name / "item.json").write_text(json.dumps(server.items[0]))
+    before = folder_bytes(out)
     result = fetch(server, aoi, out)
     assert result.returncode == 1
-    assert "of another origin, lacks B02, B03, B04, B08, SCL, and is left as it is; move it away" in result.stderr
-    assert folder_bytes(out) == {f"{name}/B11.tif": b"saved by hand"}
+    assert "of another origin, lacks B03, B04, B08, SCL, and is left as it is; move it away" in result.stderr
+    assert folder_bytes(out) == before
 
 
 def test_of_several_scenes_one_that_cannot_be_had_is_named_and_the_others_finished(server, add_scene, aoi, tmp_path):
