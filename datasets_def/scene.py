@@ -41,8 +41,8 @@ class Scene:
     """One acquisition on its own grid. Opening it touches no pixel of a product.
 
     Attributes:
-        path: file or folder it was opened from; of what is read elsewhere the address without signature, or the id of
-            its STAC item.
+        path: file or folder it was opened from; of what is read elsewhere the address without signature, or of its
+            STAC item the address, the path or else the id.
         id: product name, or file name without ending; fit to be the name of a folder.
         grid: where its pixels lie.
         bands: names of the bands that `read` gives, in order.
@@ -283,7 +283,7 @@ def _read(
 ) -> tuple[Path | str, SceneFacts]:
     """What to call a scene in messages, and what its container tells."""
     if isinstance(source, Item):
-        return source.id, read_stac_scene(source, bands, offset)
+        return source.address or source.id, read_stac_scene(source, bands, offset)
     address = web_address(source)
     if holds_item(address):
         return shown(address), read_stac_scene(read_only_item(address), bands, offset)

@@ -8,17 +8,20 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+import shapely
 from shapely.errors import ShapelyError
 from shapely.geometry import MultiPolygon, Polygon, shape
 
 from datasets_def.errors import GlofgeoError
 from datasets_def.radiometry import PRODUCT_NAME
+from datasets_def.reproject import polygons_of, wrap
 from datasets_def.stac_bands import choose_assets
-from datasets_def.web_address import resolve
+from datasets_def.web_address import is_web, resolve, shown
 
 _DATATAKE = re.compile(r"(?:GS2[A-Z]|MSIL(?:1C|2A)|S2[A-Z]_T\d\d[A-Z]{3})_(\d{8}T\d{6})")
 _TILE = re.compile(r"(?:MGRS-|_T?|^T?)(\d{1,2}[C-X][A-Z]{2})(?=_|$)")
@@ -59,6 +62,7 @@ class Item:
     Attributes:
         id: in its catalogue.
         catalog: address of the catalogue, else of the item itself; None where it says neither.
+        address: of the item itself, or its path, without signature; None where it does not say.
         platform: "sentinel-2a".
         tile: of the military grid, "45RVL".
         datatake_start: start of the datatake, UTC, as in the product's name; None where unknown.
@@ -75,6 +79,7 @@ class Item:
 
     id: str
     catalog: str | None
+    address: str | None
     platform: str
     tile: str
     datatake_start: datetime | None
@@ -114,7 +119,8 @@ def read_items(source: str | Mapping[str, Any], came_from: str = "") -> list[Ite
     """
     parsed = _parsed(source, came_from)
     if parsed.get("type") != "FeatureCollection":
-        return [_item(parsed, came_from)]
+        item = _item(parsed, came_from)
+        return [replace(item, address=came_from or item.address)]
     features = parsed.get("features")
     if not isinstance(features, list) or not features:
         raise GlofgeoError(f"{came_from or 'the search result'}: holds no STAC item", "search again")
@@ -147,6 +153,7 @@ def _item(raw: Mapping[str, Any], came_from: str) -> Item:
     return Item(
         id=identity,
         catalog=links.get("root") or links.get("self"),
+        address=shown(links["self"]) if is_web(links.get("self", "")) else None,
         platform=_platform(properties, words, where),
         tile=_tile(properties, words, where),
         datatake_start=_datatake_start(words),
@@ -239,13 +246,27 @@ def _level(raw: Mapping[str, Any], properties: Mapping[str, Any], words: list[st
 
 
 def _geometry(raw: Any, where: str) -> Polygon | MultiPolygon:
+    """A valid footprint, within 180 degrees: catalogues list some that cross themselves, or go around the Earth."""
     try:
-        geometry = shape(raw)
+        with np.errstate(invalid="ignore"):
+            geometry = shape(raw)
+        if not isinstance(geometry, Polygon | MultiPolygon) or not np.isfinite(shapely.get_coordinates(geometry)).all():
+            raise ValueError
+        valid = shapely.make_valid(shapely.multipolygons(list(map(_turned, shapely.get_parts(geometry)))))
+        footprint = shapely.union_all(polygons_of(wrap(valid)))
     except (ShapelyError, ValueError, TypeError, KeyError, AttributeError, IndexError):
-        geometry = None
-    if not isinstance(geometry, Polygon | MultiPolygon) or geometry.is_empty:
+        footprint = None
+    if not isinstance(footprint, Polygon | MultiPolygon) or footprint.is_empty:
         raise GlofgeoError(f"{where}: lacks a geometry", "give another item of this scene")
-    return geometry
+    return footprint
+
+
+def _turned(part: Polygon) -> Polygon:
+    """No tile is half the Earth wide: one that seems so lies across 180 degrees, and is continued beyond."""
+    west, _, east, _ = part.bounds
+    if east - west <= 180:
+        return part
+    return shapely.transform(part, lambda xy: xy + np.where(xy < 0, 360, 0) * (1, 0))
 
 
 def _epsg(properties: Mapping[str, Any], assets: Mapping[str, Any]) -> int | None:

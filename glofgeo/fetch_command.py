@@ -93,10 +93,11 @@ def fetch(  # noqa: PLR0913
         for line in gaps(query, found, chosen):
             say(line)
         failed |= plan.save_search(chosen, Path(aoi).stem) if dry_run else plan.fetch(chosen)
-    if not dry_run:
-        failed |= _fetch_dem(area, out.parent / "dem.tif") if dem else {}
-        failed |= _fetch_glaciers(area, out.parent / "glaciers.gpkg") if glaciers else {}
-        failed |= _fetch_inventory(inventory, area, out.parent / "lakes.gpkg") if inventory else {}
+        if not chosen:
+            words = f"none of those found shows the {'lakes' if lakes else 'area'}"
+            failed["scenes"] = GlofgeoError(words, "allow more cloud or more days")
+    if dem or glaciers or inventory:
+        failed |= _fetch_beside(area, out.parent, dem, glaciers, inventory, dry_run)
     for name, error in failed.items():
         say(f"glofgeo: {name}: {told(error)}", file=sys.stderr)
     if failed:
@@ -161,13 +162,36 @@ class _Downloads:
             part.write_text(json.dumps(search_result(one.files.scene for one in chosen)), encoding="utf-8")
         size = sum(self.size(one.files) for one in chosen if not one.is_there)
         say(f"About {megabytes(size)} to download into {self.out}")
-        say(f"{path}: the search, for glofgeo map --scene @{path}, which reads the scenes in place")
+        words = f"glofgeo map --scene {shlex.quote(f'@{path}')}"
+        say(f"{path}: the search, for {words}, which reads the scenes in place")
         return {}
 
     def _is_cropped(self, files: "SceneFiles") -> bool:
         from glofgeo.fetch.crop import can_crop
 
         return self.crop and can_crop(files.scene)
+
+
+def _fetch_beside(
+    area: "GeoSeries", folder: Path, dem: bool, glaciers: bool, inventory: str | None, dry_run: bool
+) -> dict[str, GlofgeoError]:
+    """Fetches what lies beside the scenes, or says what would come; gives what failed, by name."""
+    from glofgeo.fetch.elevation import dem_tiles
+    from glofgeo.fetch.one_at_a_time import alone_in
+
+    places = folder / "dem.tif", folder / "glaciers.gpkg", folder / "lakes.gpkg"
+    if dry_run:
+        whats = f"Copernicus GLO-30, {len(dem_tiles(area))} tiles of 20 to 45 MB", "outlines of RGI 7", inventory
+        for wanted, place, what in zip((dem, glaciers, inventory), places, whats, strict=True):
+            if wanted:
+                say(f"{place}: {'is there' if place.exists() else 'would come'} ({what})")
+        return {}
+    failed: dict[str, GlofgeoError] = {}
+    with alone_in(folder):
+        failed |= _fetch_dem(area, places[0]) if dem else {}
+        failed |= _fetch_glaciers(area, places[1]) if glaciers else {}
+        failed |= _fetch_inventory(inventory, area, places[2]) if inventory else {}
+    return failed
 
 
 def _fetch_dem(area: "GeoSeries", path: Path) -> dict[str, GlofgeoError]:

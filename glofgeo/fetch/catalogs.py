@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from datasets_def.web_address import shown
 from glofgeo.errors import GlofgeoError
 
 
@@ -11,7 +12,7 @@ class Catalog:
     """A STAC API and the collection in it that is searched.
 
     Attributes:
-        name: what to call it.
+        name: what to call it, without user name, password and signature.
         url: of the API.
         collection: of Sentinel-2 Level-2A scenes.
     """
@@ -54,9 +55,9 @@ def find_catalogs(text: str) -> list[Catalog]:
         if word in KNOWN:
             found.append(KNOWN[word])
         elif match:
-            found.append(Catalog(word, match[1], match[2]))
+            found.append(Catalog(shown(word), match[1], match[2]))
         elif re.match(r"https?://[^/]", word):
-            found.append(Catalog(word, word.rstrip("/"), "sentinel-2-l2a"))
+            found.append(Catalog(shown(word), word.rstrip("/"), "sentinel-2-l2a"))
         else:
             raise GlofgeoError(
                 f"{word}: no such catalogue",

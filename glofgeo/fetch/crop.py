@@ -25,10 +25,12 @@ from datasets_def.in_place import read_in_place
 from datasets_def.product_metadata import FILE_NAME, offset_in
 from datasets_def.reproject import areas_on_grid
 from datasets_def.stac_bands import is_jpeg2000
+from datasets_def.web_address import shown
 from glofgeo.errors import GlofgeoError
 from glofgeo.fetch.download import download
 from glofgeo.fetch.scene_files import SceneFiles
 from glofgeo.fetch.search import NEEDED, Found
+from glofgeo.fetch.writing import read_through, writing
 
 _CLASSES = "SCL"
 
@@ -114,13 +116,16 @@ def share_of(scene: Found, area: GeoSeries) -> float:
 def remove_crop(files: SceneFiles, out: Path) -> None:
     """Removes the crop of a scene that is there whole now; a file of another origin stays."""
     path = crop_path(files, out)
+    if path.exists() and _is_ours(path):
+        path.unlink()
+
+
+def _is_ours(path: Path) -> bool:
     try:
         with rasterio.open(path) as source:
-            ours = _BOUNDS_TAG in source.tags()
+            return _BOUNDS_TAG in source.tags()
     except RasterioError:
-        return
-    if ours:
-        path.unlink()
+        return False
 
 
 def plan_crop(files: SceneFiles, area: GeoSeries, out: Path) -> Crop:
@@ -132,8 +137,11 @@ def plan_crop(files: SceneFiles, area: GeoSeries, out: Path) -> Crop:
         out: folder of scenes.
 
     Raises:
-        GlofgeoError: If it cannot be opened, or does not touch the area.
+        GlofgeoError: If it cannot be opened, does not touch the area, or a file of another origin is in its place.
     """
+    path = crop_path(files, out)
+    if path.exists() and not _is_ours(path):
+        raise GlofgeoError(f"{path}: is of another origin, and is left as it is", "move it away")
     grid = read_in_place(files.scene.item.assets["B02"].href, _grid_of)
     shapes = areas_on_grid(area, grid.crs, grid.outline)
     if not len(shapes):
@@ -143,7 +151,7 @@ def plan_crop(files: SceneFiles, area: GeoSeries, out: Path) -> Crop:
     rows = top - top % 2, min(bottom + bottom % 2, grid.shape[0])
     cols = left - left % 2, min(right + right % 2, grid.shape[1])
     window = Window.from_slices(rows, cols)
-    return Crop(files, crop_path(files, out), grid.window(window), window, tuple(area.total_bounds))
+    return Crop(files, path, grid.window(window), window, tuple(area.total_bounds))
 
 
 def fetch_crop(crop: Crop, done: Callable[[int], None]) -> Path:
@@ -168,7 +176,7 @@ def fetch_crop(crop: Crop, done: Callable[[int], None]) -> Path:
         path = _piece_path(folder, name, window)
         if not path.exists():
             pixels = read_in_place(item.assets[name].href, lambda source: _read_piece(source, window, name))
-            with written_beside(path) as part, part.open("wb") as file:
+            with writing(crop.path), written_beside(path) as part, part.open("wb") as file:
                 np.save(file, pixels)
         done(1)
 
@@ -178,7 +186,8 @@ def fetch_crop(crop: Crop, done: Callable[[int], None]) -> Path:
         list(pool.map(fetch, pieces))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    _write_cog(crop, folder, pieces, radiometry)
+    with writing(crop.path):
+        _write_cog(crop, folder, pieces, radiometry)
     shutil.rmtree(folder)
     return crop.path
 
@@ -186,6 +195,16 @@ def fetch_crop(crop: Crop, done: Callable[[int], None]) -> Path:
 def _piece_path(folder: Path, name: str, window: Window) -> Path:
     (top, bottom), (left, right) = window.toranges()
     return folder / f"{name}-{top}-{bottom}-{left}-{right}.npy"
+
+
+def _load(path: Path) -> NDArray[np.uint16]:
+    """Reads a piece that was kept; one that was cut off, as by a loss of power, is removed, so that it comes again."""
+    try:
+        pixels: NDArray[np.uint16] = np.load(path)
+    except (ValueError, EOFError):
+        path.unlink()
+        raise GlofgeoError(f"{path.name} is damaged", "try again: it is fetched anew") from None
+    return pixels
 
 
 def _read_piece(source: DatasetReader, window: Window, name: str) -> NDArray[np.uint16]:
@@ -202,9 +221,10 @@ def _radiometry(crop: Crop, folder: Path) -> list[tuple[float, float]]:
     """Scale and offset of each band: reflectance = DN x scale + offset."""
     scene, declared, found = crop.scene, None, []
     if FILE_NAME in crop.files.files:
-        download(crop.files.files[FILE_NAME], folder / FILE_NAME, lambda _: None, threading.Event())
-        where = f"{scene.name}: {FILE_NAME}"
-        declared = offset_in((folder / FILE_NAME).read_bytes(), where, scene.item.product_uri)
+        beside = folder / FILE_NAME
+        beside.unlink(missing_ok=True)  # of an earlier try, and of no known checksum
+        download(crop.files.files[FILE_NAME], beside, lambda _: None, threading.Event())
+        declared = offset_in(beside.read_bytes(), f"{scene.name}: {FILE_NAME}", scene.item.product_uri)
     for band in DEFAULT_BANDS:
         own: tuple[float, float] = read_in_place(
             scene.item.assets[band].href, lambda source: (source.scales[0], source.offsets[0])
@@ -232,12 +252,13 @@ def _write_cog(
     size = {"height": crop.grid.shape[0], "width": crop.grid.shape[1], "count": len(NEEDED), "dtype": "uint16"}
     place = {"crs": crop.grid.crs, "transform": crop.grid.transform, "nodata": 0}
     tiling: dict[str, Any] = {"tiled": True, "blockxsize": 512, "blockysize": 512, "BIGTIFF": "IF_SAFER"}
+    working.unlink(missing_ok=True)  # GDAL stumbles over one that a killed process left
     with rasterio.open(working, "w", driver="GTiff", **size, **place, **tiling) as target:
         for name, window in pieces:
             at = Window(
                 window.col_off - crop.window.col_off, window.row_off - crop.window.row_off, window.width, window.height
             )
-            target.write(np.load(_piece_path(folder, name, window)), NEEDED.index(name) + 1, window=at)
+            target.write(_load(_piece_path(folder, name, window)), NEEDED.index(name) + 1, window=at)
         target.descriptions = NEEDED
         target.scales = [scale for scale, _ in radiometry] + [1.0]
         target.offsets = [offset for _, offset in radiometry] + [0.0]
@@ -246,7 +267,7 @@ def _write_cog(
             "ACQUISITION_DATETIME": f"{item.datetime:%Y-%m-%dT%H:%M:%SZ}",
             "PROCESSING_BASELINE": item.baseline,
             "PROCESSING_LEVEL": item.level,
-            "CATALOG": crop.scene.catalog.url,
+            "CATALOG": shown(crop.scene.catalog.url),
             _BOUNDS_TAG: " ".join(f"{degree:.7f}" for degree in crop.bounds),
         }
         target.update_tags(**{name: text for name, text in tags.items() if text})
@@ -256,6 +277,7 @@ def _write_cog(
             working, part, driver="COG", compress="DEFLATE", predictor="YES", blocksize=512,
             overview_resampling="NEAREST", bigtiff="IF_SAFER",
         )  # fmt: skip
+        read_through(part)
 
 
 def _grid_of(source: DatasetReader) -> Grid:

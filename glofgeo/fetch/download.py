@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from datasets_def.metadata_xml import parse
 from datasets_def.web_address import shown
 from glofgeo.errors import GlofgeoError
 from glofgeo.fetch.opening import open_remote
@@ -42,7 +43,7 @@ def download(
     opened: Opener = open_remote,
     pause_s: float = 1.0,
 ) -> None:
-    """Downloads a file, unless it is there.
+    """Downloads a file, unless it is there; one of another size came from another catalogue, and is replaced.
 
     What has come lies in `<path>.part` until it is whole and right; another call goes on there.
 
@@ -59,7 +60,9 @@ def download(
         Stopped: If `stop` is set.
     """
     if path.exists():
-        return
+        if file.size in (None, path.stat().st_size):
+            return
+        path.unlink()
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _Part(path, advance)
     tries = wrong = 0
@@ -112,7 +115,9 @@ class _Part:
                 for chunk in body.chunks:
                     if stop.is_set():
                         raise Stopped
-                    out.write(chunk)
+                    rest = memoryview(chunk)
+                    while rest:  # of a disk that is nearly full, one call takes less than it was given
+                        rest = rest[out.write(rest) :]
                     self.size += len(chunk)
                     self.advance(len(chunk))
         if body.total is not None and self.size != body.total:
@@ -149,6 +154,8 @@ class _Part:
         check_checksum(self.part, file.checksum)
         if self.path.suffix == ".jp2":
             _check_end(self.part)
+        if self.path.suffix == ".xml":
+            _check_xml(self.part)
         with self.part.open("rb+") as out:
             os.fsync(out.fileno())
         self.part.replace(self.path)
@@ -167,6 +174,14 @@ def check_checksum(path: Path, multihash: str | None) -> None:
             with path.open("rb") as file:
                 if hashlib.file_digest(file, kind).hexdigest() != multihash.removeprefix(prefix):
                     raise WrongBytes(f"its {kind} is not the one of the catalogue")
+
+
+def _check_xml(part: Path) -> None:
+    """Looks whether metadata can be read: they come without a checksum, and some networks send a page of their own."""
+    try:
+        parse(part.read_bytes(), part.name)
+    except GlofgeoError:
+        raise WrongBytes("it is no XML") from None
 
 
 def _check_end(part: Path) -> None:

@@ -21,7 +21,8 @@ from glofgeo.fetch.mosaic import mosaic_grid, open_tiles, windows, write_mosaic
 from glofgeo.fetch.opening import size_for_progress
 from glofgeo.fetch.progress import progress
 from glofgeo.fetch.remote_file import NotThereError, RemoteFile
-from glofgeo.fetch.transfer import CONNECTIONS, check_room
+from glofgeo.fetch.transfer import CONNECTIONS, check_image, check_room
+from glofgeo.fetch.writing import writing
 
 # Cloud-Optimized GeoTIFFs of one degree, open to all. Source: registry.opendata.aws/copernicus-dem
 SOURCE = "https://copernicus-dem-30m.s3.eu-central-1.amazonaws.com"
@@ -102,7 +103,8 @@ def fetch_dem(area: GeoSeries, out: Path, *, source: str = SOURCE, shown: bool =
     tags = {_SOURCE_TAG: _TILE_NAME.format("*"), _TILES_TAG: " ".join(tiles)}
     with progress(sum(1 for _ in windows(grid)), "windows", shown=shown) as (name, advance):
         name("elevation model")
-        write_mosaic(dem, grid, out, folder / "working.tif", tags, advance)
+        with writing(out):
+            write_mosaic(dem, grid, out, folder / "working.tif", tags, advance)
     shutil.rmtree(folder)
     return FetchedDem(len(files), fetched.voids)
 
@@ -156,10 +158,14 @@ def _download(tiles: list[str], folder: Path, source: str, shown: bool) -> tuple
         check_room(5 * total, folder.parent)
         with progress(total, "bytes", shown=shown and bool(missing)) as (name, advance):
             name("elevation model")
-            running = {
-                tile: pool.submit(download, remote[tile], folder / f"{stems[tile]}.tif", advance, stop)
-                for tile in tiles
-            }
+
+            def job(tile: str) -> None:
+                path = folder / f"{stems[tile]}.tif"
+                download(remote[tile], path, advance, stop)
+                if tile in missing:
+                    check_image(path)
+
+            running = {tile: pool.submit(job, tile) for tile in tiles}
             for tile, future in running.items():
                 try:
                     future.result()

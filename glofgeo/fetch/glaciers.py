@@ -5,15 +5,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyogrio
 import requests
 import shapely
 from geopandas import GeoDataFrame, GeoSeries
+from pyogrio.errors import DataLayerError, DataSourceError
 
 from datasets_def.atomic import written_beside
 from datasets_def.metadata_xml import parse
 from glofgeo.errors import GlofgeoError
 from glofgeo.fetch.http_file import TIMEOUT
 from glofgeo.fetch.progress import progress
+from glofgeo.fetch.writing import writing
 
 # Source: www.glims.org/maps/info; RGI 7.0 Consortium 2023, doi.org/10.5067/F6JMOVY5NAVZ, CC BY 4.0.
 SOURCE = "https://www.glims.org/geoserver/GLIMS/ows"
@@ -25,6 +28,9 @@ _LAYER = re.compile(r"(?:\w+:)?RGI2000-v7\.0-G-\w+")
 # Degrees around the area: glaciers that far away are the nearest of a lake, at most.
 _MARGIN = 0.15
 
+# For which surroundings of which area a file was made.
+_AREA_TAG = "AREA"
+
 _AT_ONCE = 2000
 _TRIES = 5
 
@@ -34,7 +40,7 @@ def fetch_glaciers(area: GeoSeries, path: Path, *, source: str = SOURCE, shown: 
 
     Args:
         area: WGS 84.
-        path: file to write; one that exists is replaced.
+        path: file to write; one of an earlier call is left if it holds the area, and replaced if not.
         source: address of the map server.
         shown: show progress.
 
@@ -42,9 +48,11 @@ def fetch_glaciers(area: GeoSeries, path: Path, *, source: str = SOURCE, shown: 
         How many there are.
 
     Raises:
-        GlofgeoError: If the server does not answer, or has none there.
+        GlofgeoError: If the server does not answer, has none there, or `path` is of another origin.
     """
     near = shapely.union_all([part.buffer(_MARGIN, join_style="mitre") for part in area])
+    if (count := _held(path, near)) is not None:
+        return count
     try:
         layers = _layers(source, near)
         frames = []
@@ -59,9 +67,30 @@ def fetch_glaciers(area: GeoSeries, path: Path, *, source: str = SOURCE, shown: 
     if not features:
         raise _by_hand(f"{source}: has no glacier of RGI 7 there", path)
     outlines = GeoDataFrame.from_features(features, crs=4326)
-    with written_beside(path) as part:
-        outlines.to_file(part, layer="glaciers", driver="GPKG", engine="pyogrio")
+    with writing(path), written_beside(path) as part:
+        tags = {_AREA_TAG: shapely.to_wkt(near, rounding_precision=6)}
+        outlines.to_file(part, layer="glaciers", driver="GPKG", engine="pyogrio", layer_metadata=tags)
     return len(outlines)
+
+
+def _held(path: Path, near: shapely.geometry.base.BaseGeometry) -> int | None:
+    """How many outlines a file of an earlier call holds; None if there is none, or it was made for another area.
+
+    Raises:
+        GlofgeoError: If the file is of another origin, such as one that was downloaded by hand.
+    """
+    if not path.exists():
+        return None
+    try:
+        known = pyogrio.read_info(path, layer="glaciers")
+        held = shapely.from_wkt(known["layer_metadata"][_AREA_TAG])
+    except (DataSourceError, DataLayerError, KeyError, TypeError):
+        raise GlofgeoError(
+            f"{path}: is of another origin, and is left as it is",
+            "move it away, or choose another folder",
+            argument="out",
+        ) from None
+    return int(known["features"]) if held.buffer(1e-4).covers(near) else None
 
 
 def _layers(source: str, near: shapely.geometry.base.BaseGeometry) -> list[str]:
@@ -89,9 +118,10 @@ def _outlines(source: str, layer: str, bounds: tuple[float, float, float, float]
     while True:
         page = _get(source, asked | {"startIndex": str(len(found))}).json()["features"]
         before = len(found)
-        found |= {str(feature["id"]): feature for feature in page if feature.get("geometry")}
-        if len(page) < _AT_ONCE or len(found) == before:
-            return list(found.values())
+        found |= {str(feature["id"]): feature for feature in page}
+        # A server may give less at once than it was asked for: only a page without anything new is the last.
+        if len(found) == before:
+            return [feature for feature in found.values() if feature.get("geometry")]
 
 
 def _get(source: str, asked: dict[str, str]) -> requests.Response:

@@ -21,6 +21,7 @@ from glofgeo.fetch.download import WrongBytes, check_checksum, download
 from glofgeo.fetch.opening import size_for_progress
 from glofgeo.fetch.progress import progress
 from glofgeo.fetch.remote_file import RemoteFile
+from glofgeo.fetch.writing import writing
 
 # Tells in every row of a layer which inventory it comes from.
 _ORIGIN = "inventory"
@@ -111,7 +112,7 @@ def fetch_inventory(inventory: Inventory, area: GeoSeries, path: Path, *, shown:
     if not path.exists():
         files = _files(inventory, path, shown)
         lakes = _read(inventory, files)
-        with written_beside(path) as part:
+        with writing(path), written_beside(path) as part:
             lakes.to_file(part, layer="lakes", driver="GPKG", engine="pyogrio")
         digests = {file.name: _sha256(file) for file in files}
     elif _origin(path) != inventory.title:

@@ -13,6 +13,7 @@ from rasterio.windows import Window
 from datasets_def.atomic import written_beside
 from datasets_def.elevation import Dem, open_dem
 from datasets_def.grid import Bounds, Grid
+from glofgeo.fetch.writing import read_through
 
 NODATA = -9999.0
 
@@ -76,6 +77,7 @@ def write_mosaic(
     profile |= {"height": grid.shape[0], "width": grid.shape[1], "transform": grid.transform, "BIGTIFF": "IF_SAFER"}
     # Where there is no tile, nothing is stored.
     profile |= {"tiled": True, "blockxsize": _BLOCK, "blockysize": _BLOCK, "SPARSE_OK": True}
+    working.unlink(missing_ok=True)  # GDAL stumbles over one that a killed process left
     with rasterio.open(working, "w", **profile) as target:
         target.update_tags(**tags)
         for window in windows(grid):
@@ -88,6 +90,7 @@ def write_mosaic(
             working, part, driver="COG", compress="DEFLATE", predictor="YES", blocksize=_BLOCK,
             overview_resampling="AVERAGE", bigtiff="IF_SAFER",
         )  # fmt: skip
+        read_through(part)
 
 
 def _turned(grid: Grid) -> Grid:

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import shapely
 from geopandas import GeoSeries
 from rasterio import DatasetReader
+from shapely.geometry.base import BaseGeometry
 
 from datasets_def.in_place import read_in_place
 from datasets_def.stac_bands import is_jpeg2000
@@ -27,6 +29,9 @@ logger = logging.getLogger(__name__)
 _LOOKED_AT = 3
 
 _CONNECTIONS = 4
+
+# The share of the area at its edge that footprints of scenes may leave uncovered.
+_SMALL = 0.01
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ def find_scenes_to_fetch(query: Query, catalogs: Sequence[Catalog], *, shown: bo
         raise GlofgeoError(
             f"no scene from {query.first} to {query.last} with cloud up to {query.max_cloud:g} % in "
             f"{', '.join(catalog.name for catalog in catalogs)}",
-            "allow more days or more cloud",
+            f"allow more days or more cloud, and look whether the area lies where it should ({_place(query.area)})",
             argument="max_cloud",
         )
     tiles = needed_tiles(scenes, query.area)
@@ -153,8 +158,10 @@ def _available(files: SceneFiles, is_there: Callable[[SceneFiles], bool]) -> Sce
 def _ask_size(href: str) -> int | None:
     try:
         return size_of(href)
-    except Interrupted:
-        return None  # the download will be more patient
+    except NotThereError:
+        raise
+    except (Interrupted, GlofgeoError):
+        return None  # the download will be more patient, and tell what is wrong, such as keys that are missing
 
 
 def tells_radiometry(scene: Found) -> bool:
@@ -201,7 +208,7 @@ def table(chosen: Sequence[Chosen], sizes: Sequence[int], what: str) -> list[str
 
 
 def gaps(query: Query, scenes: Iterable[Found], chosen: Iterable[Chosen]) -> list[str]:
-    """Words for which tile and season there is no scene.
+    """Words for which tile and season there is no scene, and how much of the area no scene covers.
 
     Args:
         query: what was searched for.
@@ -212,12 +219,20 @@ def gaps(query: Query, scenes: Iterable[Found], chosen: Iterable[Chosen]) -> lis
     tiles = sorted({scene.item.tile for scene in scenes})
     items = [one.files.scene.item for one in chosen]
     have = {(item.tile, season_of(item.datetime.date(), query.months)) for item in items}
-    return [
+    lines = [
         f"{tile}, {year}: no scene; allow more cloud or more days"
         for tile in tiles
         for year in years
         if (tile, year) not in have
     ]
+    # Of a tile that no catalogue lists, nothing above tells.
+    left = query.area.difference(shapely.union_all([item.geometry for item in items])).area / query.area.area
+    return [*lines, f"{left:.0%} of the area: no scene; allow more cloud or more days"] if left > _SMALL else lines
+
+
+def _place(area: BaseGeometry) -> str:
+    point = area.representative_point()
+    return f"around {abs(point.y):.1f}° {'NS'[point.y < 0]}, {abs(point.x):.1f}° {'EW'[point.x < 0]}"
 
 
 def megabytes(size: int) -> str:

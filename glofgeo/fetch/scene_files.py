@@ -12,7 +12,8 @@ from datasets_def.naming import safe_name
 from datasets_def.radiometry import PRODUCT_NAME
 from datasets_def.stac_bands import is_jpeg2000
 from datasets_def.stac_item import Asset
-from datasets_def.web_address import without_token
+from datasets_def.web_address import shown
+from glofgeo.errors import GlofgeoError
 from glofgeo.fetch.remote_file import RemoteFile
 from glofgeo.fetch.search import NEEDED, Found
 
@@ -79,7 +80,11 @@ def finish(plan: SceneFiles, out: Path) -> Path:
 
     Returns:
         The folder.
+
+    Raises:
+        GlofgeoError: As `require_replaceable`.
     """
+    require_replaceable(plan, out)
     part, folder = plan.part(out), plan.folder(out)
     for stray in part.iterdir():
         if stray.name not in plan.files:
@@ -113,8 +118,9 @@ def search_result(scenes: Iterable[Found]) -> dict[str, Any]:
     for scene in scenes:
         assets = {
             key: {name: value for name, value in asset.items() if name != "alternate"}
-            | {"href": without_token(str(asset.get("href", "")))}
+            | {"href": shown(str(asset.get("href", "")))}
             for key, asset in scene.raw["assets"].items()
+            if isinstance(asset, dict)
         }
         features.append({**scene.raw, "assets": assets})
     return {"type": "FeatureCollection", "features": features}
@@ -131,6 +137,30 @@ def other_processings(plan: SceneFiles, out: Path) -> list[Path]:
 
 
 def is_there(plan: SceneFiles, out: Path) -> bool:
-    """Whether a scene was downloaded before, by whatever catalogue."""
+    """Whether a scene was downloaded before, by whatever catalogue or as the whole product."""
     folder = plan.folder(out)
-    return (folder / ITEM).is_file() and all(any(folder.glob(f"{name}.*")) for name in NEEDED)
+    product = any((out / f"{folder.name}{ending}").exists() for ending in (".SAFE", ".SAFE.zip", ".zip"))
+    return product or all(any(folder.glob(f"{name}.*")) for name in NEEDED)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder was made here: an item that somebody saved names files elsewhere."""
+    try:
+        assets = json.loads((folder / ITEM).read_text(encoding="utf-8"))["assets"]
+        return all(str(asset["href"]).startswith("./") for asset in assets.values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def require_replaceable(plan: SceneFiles, out: Path) -> None:
+    """Makes sure that a scene may take its folder: nothing is there, or what came of an earlier download.
+
+    Raises:
+        GlofgeoError: If somebody else has put something there.
+    """
+    folder = plan.folder(out)
+    if folder.exists() and not _is_ours(folder):
+        missing = [name for name in NEEDED if not any(folder.glob(f"{name}.*"))]
+        raise GlofgeoError(
+            f"{folder}: is of another origin, lacks {', '.join(missing)}, and is left as it is", "move it away"
+        )

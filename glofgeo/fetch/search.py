@@ -89,7 +89,6 @@ def _read(raw: dict[str, Any], catalog: Catalog) -> Found | None:
 
 def _open(catalog: Catalog) -> Any:
     from pystac_client import Client
-    from pystac_client.exceptions import APIError
     from pystac_client.stac_api_io import StacApiIO
     from urllib3.util.retry import Retry
 
@@ -103,7 +102,7 @@ def _open(catalog: Catalog) -> Any:
     )
     try:
         return Client.open(catalog.url, stac_io=StacApiIO(timeout=_TIMEOUT, max_retries=patience))
-    except (APIError, ValueError, KeyError, TypeError, OSError) as error:
+    except Exception as error:
         raise _no_answer(catalog, error) from None
 
 
@@ -122,7 +121,8 @@ def _ask(
         logger.info("%s: %s to %s failed, asked again in smaller pieces", catalog.name, *days)
         for half in _halves(days):
             yield from _ask(client, catalog, query, box, half, page // 2)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:
+        # Each library below has exceptions of its own for a page that is no catalogue, or one that cannot be searched.
         raise _no_answer(catalog, error) from None
 
 
@@ -141,7 +141,7 @@ def _pages(
         limit=page,
     )
     for answer in asked.pages_as_dicts():
-        yield from answer["features"]
+        yield from (raw for raw in answer["features"] if isinstance(raw, dict))
 
 
 def _halves(days: tuple[date, date]) -> Sequence[tuple[date, date]]:
@@ -153,7 +153,14 @@ def _halves(days: tuple[date, date]) -> Sequence[tuple[date, date]]:
 def _no_answer(catalog: Catalog, error: Exception) -> GlofgeoError:
     text = (str(error) or type(error).__name__).splitlines()[0][:200]
     # The words of the libraries below are long and hold addresses.
-    known = {"too many": "it answers with errors", "timed out": "it is too slow", "Max retries": "no connection"}
+    known = {
+        "too many": "it answers with errors",
+        "timed out": "it is too slow",
+        "Max retries": "no connection",
+        "ITEM_SEARCH": "it cannot be searched",
+        "Could not open Client": "it is no STAC API",
+        "Expecting value": "what comes is no STAC: does your network ask you to log in?",
+    }
     reason = next((words for part, words in known.items() if part in text), text)
     return GlofgeoError(
         f"{shown(catalog.url)}: the catalogue does not answer a search ({reason})",

@@ -19,7 +19,8 @@ from glofgeo.fetch.crop import Crop, fetch_crop, plan_crop, remove_crop
 from glofgeo.fetch.download import Stopped, download
 from glofgeo.fetch.plan import megabytes
 from glofgeo.fetch.progress import progress
-from glofgeo.fetch.scene_files import SceneFiles, finish
+from glofgeo.fetch.scene_files import SceneFiles, finish, require_replaceable
+from glofgeo.fetch.writing import read_through
 
 # The most that the Copernicus Data Space allows (documentation.dataspace.copernicus.eu, Quotas and Limitations), which
 # suits other servers, too.
@@ -86,6 +87,11 @@ def fetch_scenes(
     fetched, stop = Fetched(), threading.Event()
     left = {id(scene): len(scene.files) for scene in scenes}
     with progress(bytes_missing(scenes, out), "bytes", shown=shown) as (name, advance):
+        for scene in scenes:
+            try:
+                require_replaceable(scene, out)
+            except GlofgeoError as error:
+                fetched.failed[scene.scene.name] = error
         pool = ThreadPoolExecutor(CONNECTIONS)
 
         def job(scene: SceneFiles, file: str) -> None:
@@ -157,7 +163,12 @@ def _note(future: Future[None], scene: SceneFiles, fetched: Fetched) -> None:
 
 
 def _complete(scene: SceneFiles, out: Path) -> Path:
-    check_scene(scene, scene.part(out))
+    try:
+        check_scene(scene, scene.part(out))
+    except GlofgeoError:
+        # Small, and of no known checksum: the next try begins with what the catalogue has then.
+        (scene.part(out) / FILE_NAME).unlink(missing_ok=True)
+        raise
     folder = finish(scene, out)
     remove_crop(scene, out)
     return folder
@@ -189,7 +200,7 @@ def check_scene(files: SceneFiles, folder: Path) -> None:
     """
     for name, file in files.files.items():
         if file.checksum is None and name.endswith((".tif", ".tiff")):
-            _decode(folder / name)
+            check_image(folder / name)
     scene = open_scene(folder)
     beside = folder / FILE_NAME
     product = files.scene.item.product_uri
@@ -212,12 +223,14 @@ def check_scene(files: SceneFiles, folder: Path) -> None:
         )
 
 
-def _decode(path: Path) -> None:
-    """Reads an image from end to end, and removes it if that fails, so that it is downloaded again."""
+def check_image(path: Path) -> None:
+    """Reads an image from end to end, and removes it if that fails, so that it is downloaded again.
+
+    Raises:
+        GlofgeoError: If it is damaged.
+    """
     try:
-        with rasterio.open(path) as source:
-            for _, window in source.block_windows(1):
-                source.read(1, window=window)
+        read_through(path)
     except RasterioError:
         path.unlink()
         raise GlofgeoError(f"{path.name} came damaged", "try again") from None

@@ -56,7 +56,9 @@ def write_item(folder: Path, final: Path, job: Job, record: dict[str, Any]) -> N
     """
     scene, predictor = job.scene, job.predictor
     links = [{"rel": rel, "href": f"../{COLLECTION}", "type": stac.JSON} for rel in ("root", "parent", "collection")]
-    links.append({"rel": "derived_from", "href": stac.href(scene.path, final), "title": scene.id})
+    # A search result may not say where its items are.
+    if "://" in str(scene.path) or Path(scene.path).exists():
+        links.append({"rel": "derived_from", "href": stac.href(scene.path, final), "title": scene.id})
     if predictor.file:
         model = f"../{model_item_name(predictor)}"
         links.append({"rel": "mlm:model", "href": model, "type": stac.GEOJSON, "title": predictor.name})

@@ -6,6 +6,7 @@ often it was begun is noted on the scheduler, and the third time it is not begun
 """
 
 import contextlib
+import json
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -170,9 +171,9 @@ def connected(dask: str, device: str, tasks: list[Task]) -> Iterator["Client"]:
             return
         try:
             if dask.endswith(".json"):
-                Path(dask).open().close()  # Dask would wait for it to be there
+                json.loads(Path(dask).read_text(encoding="utf-8"))["address"]  # Dask would wait for it to be there
             client = Client(scheduler_file=dask) if dask.endswith(".json") else Client(dask, timeout=10)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:  # the latter for another file of JSON
             raise GlofgeoError(
                 f"{dask}: no Dask scheduler answers there ({type(error).__name__})", "check address and network",
                 argument="dask",

@@ -1,5 +1,6 @@
 import contextlib
 import json
+import math
 from datetime import UTC, datetime
 
 import pytest
@@ -116,6 +117,8 @@ def test_an_asset_called_one_band_and_described_as_another_is_refused():
     [
         ({"geometry": None}, "lacks a geometry"),
         ({"geometry": {"type": "Polygon", "coordinates": [[1]]}}, "lacks a geometry"),
+        ({"geometry": {"type": "Polygon", "coordinates": [[[86, 27], [87, 28], [math.nan, 27]]]}}, "lacks a geometry"),
+        ({"geometry": {"type": "Polygon", "coordinates": [[[86, 27], [87, 28], [86, 27]]]}}, "lacks a geometry"),
         ({"assets": {}}, "is no STAC item"),
         ({"type": "Collection"}, "is no STAC item"),
         ({"properties": {"platform": "landsat-8"}, "id": "LC08"}, "is no scene of Sentinel-2"),
@@ -128,6 +131,20 @@ def test_what_is_lacking_is_named(change, lacking):
     with pytest.raises(GlofgeoError, match=lacking) as refused:
         read_item(raw)
     assert str(refused.value).startswith(raw["id"])
+
+
+def test_a_footprint_across_180_degrees_is_not_around_the_earth():
+    raw = earth_search_c1()
+    ring = [[179.5, 60], [-179.5, 60], [-179.5, 61], [179.5, 61], [179.5, 60]]
+    raw["geometry"] = {"type": "Polygon", "coordinates": [ring]}
+    both = shapely.union_all([shapely.box(179.5, 60, 180, 61), shapely.box(-180, 60, -179.5, 61)])
+    assert read_item(raw).geometry.equals(both)
+
+
+def test_a_footprint_that_crosses_itself_is_mended():
+    raw = earth_search_c1()
+    raw["geometry"] = {"type": "Polygon", "coordinates": [[[86, 27], [87, 28], [87, 27], [86, 28], [86, 27]]]}
+    assert read_item(raw).geometry.intersection(shapely.box(86, 27, 87, 28)).area == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("text", ["", "<html>", "[1]", "[" * 100_000])

@@ -1,5 +1,8 @@
 """A catalogue of small scenes at Imja Tso, on this machine."""
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +42,17 @@ def aoi(product, tmp_path) -> Path:
     path = tmp_path / "imja.geojson"
     gpd.GeoDataFrame(geometry=[area], crs=crs).to_crs(4326).to_file(path)
     return path
+
+
+@contextmanager
+def full_disk(most_bytes: int) -> Iterator[None]:
+    """A disk that takes no file over so many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def folder_bytes(folder: Path) -> dict[str, bytes]:

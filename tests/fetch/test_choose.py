@@ -112,12 +112,25 @@ def test_catalogues_by_name_and_address():
     assert (found[2].url, found[2].collection) == ("https://stac.example/v1", "s2")
 
 
+@pytest.mark.parametrize("end", ["", "/collections/s2"])
+def test_a_password_in_an_address_is_used_and_not_shown(end):
+    (catalog,) = find_catalogs(f"https://me:secret@stac.example/v1{end}")
+    assert catalog.url == "https://me:secret@stac.example/v1"
+    assert catalog.name == f"https://stac.example/v1{end}"
+
+
 @pytest.mark.parametrize("text", ["", "earthsearch", "ftp://x", "https://"])
 def test_other_catalogues_are_refused(text):
     from glofgeo.errors import GlofgeoError
 
     with pytest.raises(GlofgeoError, match="catalogue"):
         find_catalogs(text)
+
+
+def test_a_part_of_the_area_without_any_scene_is_told():
+    query = Query(box(86, 27, 88, 28), date(2024, 9, 1), date(2024, 11, 30), (9, 10, 11), 20)
+    chosen = [Chosen(SceneFiles(scene("2024-10-05"), {}), Seen(1, 0), False)]
+    assert gaps(query, [scene("2024-10-05")], chosen) == ["50% of the area: no scene; allow more cloud or more days"]
 
 
 def test_a_season_without_a_scene_is_told():

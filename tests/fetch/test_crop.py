@@ -17,6 +17,8 @@ from glofgeo.fetch.crop import can_crop, fetch_crop, holds_area, plan_crop, remo
 from glofgeo.fetch.scene_files import files_of
 from glofgeo.fetch.search import Found
 
+from .conftest import full_disk
+
 
 @pytest.fixture
 def found(server, add_scene):
@@ -93,6 +95,68 @@ def test_what_has_come_is_not_asked_for_again(found, area, tmp_path, monkeypatch
     assert len(asked) <= len(set(asked)) + 4
     assert first <= set(asked)
     assert [child.name for child in tmp_path.iterdir()] == [path.name] or path.exists()
+
+
+def test_a_disk_that_is_full_near_the_end_leaves_no_cut_file(found, area, tmp_path, monkeypatch):
+    scene = found()
+    _, path, _ = fetch(scene, area, tmp_path)
+    size, copy = path.stat().st_size, cropping.copy_raster
+    before = open_scene(path).read()
+    path.unlink()
+
+    def nearly_full(*args, **how):
+        with full_disk(size - 5000):
+            copy(*args, **how)
+
+    monkeypatch.setattr(cropping, "copy_raster", nearly_full)
+    with pytest.raises(GlofgeoError, match=r"\.tif: cannot be written"):
+        fetch(scene, area, tmp_path)
+    assert not path.exists()
+    monkeypatch.undo()
+    monkeypatch.setattr(cropping, "_MARGIN", 7)
+    fetch(scene, area, tmp_path)
+    assert (open_scene(path).read() == before).all()
+
+
+@pytest.fixture
+def interrupted(found, area, tmp_path, monkeypatch):
+    """A scene all of whose pieces have come, and their folder."""
+    scene = found()
+
+    def refuse(path):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(GlofgeoError, match="cannot be written"):
+        patch.setattr(cropping, "read_through", refuse)
+        fetch(scene, area, tmp_path)
+    return scene, next(tmp_path.glob(".*.part"))
+
+
+def test_what_a_killed_process_left_half_written_stops_no_later_one(interrupted, area, tmp_path):
+    scene, part = interrupted
+    working = part / "working.tif"
+    working.write_bytes(working.read_bytes()[:100])
+    _, path, _ = fetch(scene, area, tmp_path)
+    assert open_scene(path).id == scene.name
+
+
+def test_a_piece_that_lost_its_end_comes_again(interrupted, area, tmp_path):
+    scene, part = interrupted
+    piece = next(part.glob("B03-*.npy"))
+    piece.write_bytes(piece.read_bytes()[:-100])
+    with pytest.raises(GlofgeoError, match=r"B03-.* is damaged; try again"):
+        fetch(scene, area, tmp_path)
+    _, path, _ = fetch(scene, area, tmp_path)
+    assert open_scene(path).id == scene.name
+
+
+def test_a_file_of_another_origin_is_left_alone(found, area, tmp_path, write_raster):
+    scene = found()
+    path = write_raster(tmp_path / f"{scene.name}.tif", np.ones((4, 9, 9), np.uint16))
+    before = path.read_bytes()
+    with pytest.raises(GlofgeoError, match="of another origin"):
+        fetch(scene, area, tmp_path)
+    assert path.read_bytes() == before
 
 
 def test_a_crop_serves_an_area_within_it(found, area, tmp_path):

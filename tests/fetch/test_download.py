@@ -12,7 +12,7 @@ from glofgeo.fetch.download import Stopped, download
 from glofgeo.fetch.opening import size_of
 from glofgeo.fetch.remote_file import CHUNK, RemoteFile
 
-from .conftest import random_bytes
+from .conftest import full_disk, random_bytes
 
 CONTENT = random_bytes(20 * CHUNK + 77)
 SIZE = len(CONTENT)
@@ -128,6 +128,33 @@ def test_a_jpeg2000_file_without_its_end_is_refused(server, tmp_path, end):
     else:
         with pytest.raises(GlofgeoError, match="its end is missing"):
             download(file, tmp_path / "B02.jp2", lambda _: None, threading.Event(), pause_s=0.001)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_full_disk_is_told_as_such_and_a_cut_file_is_not_taken_for_whole(get, tmp_path, known):
+    facts = {} if known else {"size": None, "checksum": None}
+    with full_disk(SIZE - 10), pytest.raises(OSError, match="File too large"):
+        get(**facts)
+    assert not (tmp_path / "got").exists()
+    assert get(**facts) == 10
+
+
+def test_metadata_that_are_a_page_of_the_network_come_again(get, server, tmp_path):
+    server.files["/file"], page = b"<metadata>1</metadata>", b"<html><p>Log in<br></html>"
+    file, path = RemoteFile(f"{server.url}/file"), tmp_path / "product_metadata.xml"
+    served = iter([page, page])
+    server.fault = lambda path, number: server.files.update({path: next(served, b"<metadata>1</metadata>")})
+    download(file, path, lambda _: None, threading.Event(), pause_s=0.001)
+    assert path.read_bytes() == b"<metadata>1</metadata>"
+    server.fault = lambda path, number: server.files.update({path: page})
+    with pytest.raises(GlofgeoError, match="it is no XML"):
+        download(file, tmp_path / "other.xml", lambda _: None, threading.Event(), pause_s=0.001)
+    assert not (tmp_path / "other.xml").exists()
+
+
+def test_a_file_of_another_size_is_that_of_another_catalogue_and_replaced(get, tmp_path):
+    (tmp_path / "got").write_bytes(CONTENT[:-1])
+    assert get() == SIZE
 
 
 def test_stopping_keeps_what_has_come(get, server, tmp_path):

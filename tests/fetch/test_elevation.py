@@ -22,6 +22,8 @@ from glofgeo.fetch.elevation import dem_bounds, dem_tiles, fetch_dem
 from glofgeo.fetch.mosaic import NODATA, mosaic_grid
 from glofgeo.hazard.lakes import dem_date
 
+from .conftest import full_disk
+
 KHUMBU = gpd.GeoSeries([box(86.52, 27.72, 87.05, 28.08)], crs=4326)
 WGS84 = CRS.from_epsg(4326)
 
@@ -153,6 +155,34 @@ def test_no_finished_tile_comes_twice(server, serve, tmp_path, monkeypatch):
         fetch_dem(KHUMBU, path, source=server.url)
     assert fetch_dem(KHUMBU, path, source=server.url).tiles == 4
     assert len([one for one in server.log if one.sent]) == 4
+
+
+def test_a_tile_that_is_a_page_of_the_network_is_named_and_comes_again(server, serve, tmp_path):
+    tiles, path = dem_tiles(KHUMBU), tmp_path / "dem.tif"
+    serve(*tiles)
+    address = next(address for address in server.files if tiles[1] in address)
+    content = server.files[address]
+    server.files[address] = b"<html>Log in</html>"
+    fetched = fetch_dem(KHUMBU, path, source=server.url)
+    assert list(fetched.failed) == [tiles[1]]
+    assert "came damaged" in str(fetched.failed[tiles[1]])
+    server.files[address] = content
+    assert fetch_dem(KHUMBU, path, source=server.url).tiles == 4
+
+
+def test_a_kill_while_tiles_are_joined_stops_no_later_call(server, serve, tmp_path):
+    serve(*dem_tiles(KHUMBU))
+    path = tmp_path / "dem.tif"
+    (tmp_path / ".dem.tif.part").mkdir()
+    (tmp_path / ".dem.tif.part" / "working.tif").write_bytes(b"II*\0\x08\0\0\0")
+    assert fetch_dem(KHUMBU, path, source=server.url).tiles == 4
+
+
+def test_a_full_disk_is_told_as_such(server, serve, tmp_path):
+    serve(*dem_tiles(KHUMBU))
+    with full_disk(1500), pytest.raises(GlofgeoError, match=r"dem\.tif: cannot be written .*free some space"):
+        fetch_dem(KHUMBU, tmp_path / "dem.tif", source=server.url)
+    assert fetch_dem(KHUMBU, tmp_path / "dem.tif", source=server.url).tiles == 4
 
 
 def test_tiles_of_other_spacing_are_brought_to_the_finest(server, serve, tmp_path, monkeypatch):

@@ -1,6 +1,9 @@
 """The verb end to end: from a catalogue to scenes that can be opened."""
 
+import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -10,6 +13,7 @@ from shapely.geometry import box
 
 from datasets_def import find_scenes, open_scene
 from datasets_def.stac_item import read_items
+from glofgeo.fetch.one_at_a_time import alone_in
 
 from .conftest import folder_bytes
 
@@ -81,6 +85,37 @@ def test_a_crop_comes_and_serves_again(server, add_scene, aoi, product, tmp_path
     assert (open_scene(out / name).read() == open_scene(product[0]).read()).all()
 
 
+@pytest.mark.parametrize("ending", [".SAFE", ".zip", ""])
+def test_a_scene_that_the_user_has_is_not_fetched_again(server, add_scene, aoi, product, tmp_path, ending):
+    name, out = add_scene()["id"], tmp_path / "scenes"
+    theirs = out / f"{name}{ending}"
+    if ending == ".zip":
+        out.mkdir()
+        theirs.write_bytes(b"a product")
+    elif ending:
+        shutil.copytree(product[0], theirs)
+    else:
+        theirs.mkdir(parents=True)
+        for band in ("B02", "B03", "B04", "B08", "B11", "SCL"):
+            (theirs / f"{band}.tif").write_bytes(b"saved by hand")
+    before = folder_bytes(out)
+    result = fetch(server, aoi, out)
+    assert (result.returncode, folder_bytes(out)) == (0, before), result.stderr
+    assert " there " in result.stdout
+
+
+def test_a_folder_of_another_origin_is_left_alone(server, add_scene, aoi, tmp_path):
+    name, out = add_scene()["id"], tmp_path / "scenes"
+    (out / name).mkdir(parents=True)
+    (out / name / "B02.tif").write_bytes(b"saved by hand")
+    (out / name / "item.json").write_text(json.dumps(server.items[0]))
+    before = folder_bytes(out)
+    result = fetch(server, aoi, out)
+    assert result.returncode == 1
+    assert "of another origin, lacks B03, B04, B08, SCL, and is left as it is; move it away" in result.stderr
+    assert folder_bytes(out) == before
+
+
 def test_of_several_scenes_one_that_cannot_be_had_is_named_and_the_others_finished(server, add_scene, aoi, tmp_path):
     good, bad = add_scene("2024-10-15")["id"], add_scene("2024-10-25")["id"]
     server.fault = lambda path, number: "403" if path == f"/{bad}/B08.tif" else None
@@ -139,6 +174,50 @@ def test_training_without_scenes_names_the_flag_and_the_line_that_fetches_them(r
     assert re.search(rf"my scenes: no such file or folder.*\(--scenes\)\..* {line} --out 'my scenes'$", message)
 
 
+def test_an_empty_answer_says_where_the_area_is(server, add_scene, run, tmp_path):
+    add_scene(cloud=30.0)
+    words = ("--from", "2024-09-01", "--to", "2024-11-30", "--catalog", server.url, "--out", tmp_path)
+    status, _, told = run("fetch", "--aoi", "khumbu", *words)
+    assert status == 2
+    assert "no scene from 2024-09-01 to 2024-11-30" in told
+    assert "(around 27.9° N, 86.8° E)" in told
+
+
+def test_scenes_that_show_nothing_are_no_success(server, add_scene, aoi, run, tmp_path):
+    add_scene(clouded=1.0)
+    words = ("--from", "2024-09-01", "--to", "2024-11-30", "--catalog", server.url, "--out", tmp_path / "scenes")
+    server.move_out()
+    status, said, told = run("fetch", "--aoi", aoi, *words)
+    assert status == 1
+    assert "0 of 1 scenes" in said and "100% of the area: no scene" in said
+    assert "none of those found shows the area; allow more cloud or more days" in told
+
+
+def test_a_dry_run_of_what_lies_beside_fetches_nothing_and_tells_it(run, tmp_path):
+    (tmp_path / "glaciers.gpkg").touch()
+    words = ("--dem", "--glaciers", "--inventory", "hi-mag", "--dry-run", "--out", tmp_path / "scenes")
+    status, said, _ = run("fetch", "--aoi", "khumbu", *words)
+    assert status == 0
+    assert said.splitlines() == [
+        f"{tmp_path / 'dem.tif'}: would come (Copernicus GLO-30, 4 tiles of 20 to 45 MB)",
+        f"{tmp_path / 'glaciers.gpkg'}: is there (outlines of RGI 7)",
+        f"{tmp_path / 'lakes.gpkg'}: would come (hi-mag)",
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["glaciers.gpkg"]
+
+
+def test_two_downloads_beside_the_scenes_do_not_meet(run, tmp_path):
+    with alone_in(tmp_path):
+        mark = next(tmp_path.glob(".fetching-*"))
+    living = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    (tmp_path / mark.name.replace(f"-{os.getpid()}", f"-{living.pid}")).touch()
+    status, _, told = run("fetch", "--aoi", "khumbu", "--dem", "--out", tmp_path / "scenes")
+    living.kill()
+    living.wait()
+    assert status == 2
+    assert f"another process (number {living.pid}) downloads into it" in told
+
+
 def test_lakes_of_another_origin_are_kept(run, tmp_path):
     layer = tmp_path / "lakes.gpkg"
     gpd.GeoDataFrame(geometry=[box(86, 27, 87, 28)], crs=4326).to_file(layer)
@@ -147,3 +226,15 @@ def test_lakes_of_another_origin_are_kept(run, tmp_path):
     assert status == 1
     assert f"hi-mag: {layer}: holds other lakes than Hi-MAG 2017" in told
     assert layer.read_bytes() == before
+
+
+def test_no_signature_and_no_password_is_stored(server, add_scene, aoi, tmp_path):
+    for asset in add_scene()["assets"].values():
+        asset["href"] += "?X-Amz-Signature=secret"
+    out = tmp_path / "scenes"
+    server.url = server.url.replace("//", "//me:secret@")
+    for words in (["--dry-run"], ["--crop"], []):
+        result = fetch(server, aoi, out, *words)
+        assert result.returncode == 0, result.stderr
+        assert "secret" not in result.stdout + result.stderr
+        assert out.is_dir() and not [path for path, content in folder_bytes(out).items() if b"secret" in content]

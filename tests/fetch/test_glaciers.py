@@ -21,7 +21,7 @@ def map_server():
     """Answers as GeoServer does; `features` are the outlines of the one region around Khumbu."""
 
     class Handler(BaseHTTPRequestHandler):
-        features, failures, asked = [], 0, []
+        features, failures, asked, most = [], 0, [], 9999
 
         def log_message(self, *_):
             pass
@@ -34,7 +34,7 @@ def map_server():
                 return self.send_error(503)
             if asked["request"] == "GetCapabilities":
                 return self.answer(_capabilities().encode())
-            start, count = int(asked["startIndex"]), int(asked["maxFeatures"])
+            start, count = int(asked["startIndex"]), min(int(asked["maxFeatures"]), Handler.most)
             west, south, east, north = map(float, asked["bbox"].split(","))
             hits = [f for f in Handler.features if box(west, south, east, north).intersects(Point(f["centre"]))]
             return self.answer(json.dumps({"features": hits[start : start + count]}).encode())
@@ -84,6 +84,37 @@ def test_outlines_of_the_regions_that_matter_come_in_pages(map_server, tmp_path,
     assert layer.crs == "EPSG:4326"
     assert sorted(layer["rgi_id"]) == [f"RGI2000-v7.0-G-15-{number:05d}" for number in range(7)]
     assert {asked.get("typeName") for asked in map_server.asked} == {None, "GLIMS:RGI2000-v7.0-G-15_south_asia_east"}
+
+
+def test_a_server_that_gives_less_at_once_than_asked_for_gives_all_in_the_end(map_server, tmp_path):
+    map_server.features[:] = [_glacier(number, 86.6 + 0.05 * number) for number in range(7)]
+    map_server.most = 3
+    assert fetch_glaciers(KHUMBU, tmp_path / "glaciers.gpkg", source=map_server.url) == 7
+
+
+def test_a_file_that_holds_the_area_is_left_and_another_area_replaces_it(map_server, tmp_path):
+    path = tmp_path / "glaciers.gpkg"
+    map_server.features[:] = [_glacier(1, 86.6), _glacier(2, 87.6)]
+    assert fetch_glaciers(KHUMBU, path, source=map_server.url) == 1
+    before, asked = path.read_bytes(), len(map_server.asked)
+    smaller = gpd.GeoSeries([KHUMBU.union_all().buffer(-0.1)], crs=4326)
+    assert fetch_glaciers(smaller, path, source=map_server.url) == 1
+    assert (path.read_bytes(), len(map_server.asked)) == (before, asked)
+    assert fetch_glaciers(gpd.GeoSeries([box(86.5, 27.7, 87.6, 28)], crs=4326), path, source=map_server.url) == 2
+
+
+@pytest.mark.parametrize("content", ["layer", "text"])
+def test_a_file_of_another_origin_is_left_alone(map_server, tmp_path, content):
+    path = tmp_path / "glaciers.gpkg"
+    if content == "layer":
+        gpd.GeoDataFrame(geometry=KHUMBU).to_file(path, layer="glaciers")
+    else:
+        path.write_text("downloaded by hand")
+    before = path.read_bytes()
+    map_server.features[:] = [_glacier(1, 86.6)]
+    with pytest.raises(GlofgeoError, match="of another origin"):
+        fetch_glaciers(KHUMBU, path, source=map_server.url)
+    assert path.read_bytes() == before
 
 
 def test_what_cannot_be_had_names_the_page_and_the_place(map_server, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Catalogues are asked in small pieces, and what they answer is checked."""
 
+import json
 import logging
 from datetime import date
 
@@ -88,4 +89,28 @@ def test_scenes_whose_footprint_misses_the_area_are_left_out(server, catalog, ad
     west, south, east, north = AREA.bounds
     ring = [[west, south - 1], [east, south - 1], [east + 2, north + 1], [west, south - 1]]
     item["geometry"] = {"type": "Polygon", "coordinates": [ring]}
+    assert search(catalog, autumn()) == []
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        (b"<html>Welcome to our guest network</html>", "does your network ask you to log in"),
+        ({"type": "Catalog", "stac_version": "1.0.0", "id": "files", "description": "", "links": []}, "be searched"),
+        ({"type": "Collection", "id": "c", "stac_version": "1.0.0", "links": []}, "no STAC API"),
+        ({"type": "Feature", "id": "scene"}, "no STAC API"),
+        ([1, 2], "does not answer a search"),
+    ],
+)
+def test_a_page_that_is_no_catalogue_to_search_is_named(server, page, words):
+    server.files["/page"] = page if isinstance(page, bytes) else json.dumps(page).encode()
+    address = server.url.replace("//", "//me:secret@")
+    with pytest.raises(GlofgeoError, match=words) as caught:
+        search(Catalog("test", f"{address}/page", "c"), autumn())
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("answer", [{"features": ["scene", None, {"id": 3}]}, {"features": None}, {}])
+def test_odd_answers_give_no_scene(server, catalog, answer, monkeypatch):
+    monkeypatch.setattr(server, "search", lambda asked, offset: {"type": "FeatureCollection", **answer})
     assert search(catalog, autumn()) == []

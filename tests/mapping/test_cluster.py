@@ -175,8 +175,11 @@ def test_a_cluster_of_this_machine_maps_with_relative_paths(scenes, checkpoint, 
         assert files(tmp_path / "maps", scene.stem) == files(alone, scene.stem)
 
 
-@pytest.mark.parametrize("where", ["tcp://127.0.0.1:1", "gone.json", "nonsense"])
-def test_a_cluster_that_is_not_there_is_named(scenes, model, tmp_path, where):
+@pytest.mark.parametrize("where", ["tcp://127.0.0.1:1", "gone.json", "nonsense", "search.json", "list.json"])
+def test_a_cluster_that_is_not_there_is_named(scenes, model, tmp_path, monkeypatch, where):
+    monkeypatch.chdir(tmp_path)
+    Path("search.json").write_text('{"features": []}')
+    Path("list.json").write_text("[1]")
     with pytest.raises(GlofgeoError, match="no Dask scheduler answers") as refusal:
         map_scenes(scenes[:1], model, out=tmp_path / "maps", dask=where)
     assert "--dask" in told(refusal.value)

@@ -85,6 +85,22 @@ def test_what_is_done_is_kept_until_a_file_on_the_server_changes(web, cogs, mode
         band.write_bytes(before)
 
 
+def test_the_catalogue_links_the_item_of_the_scene(web, cogs, search, model, tmp_path):
+    result = json.loads(search.read_text())
+    item = result["features"][0] | {"links": [{"rel": "self", "href": f"{web.url}/item.json?sig=secret"}]}
+    nameless = item | {"links": []}
+    for name, content, link in [
+        ("search.json", result | {"features": [item]}, f"{web.url}/item.json"),
+        ("nameless.json", result | {"features": [nameless]}, None),
+        ("alone.json", item, "../../alone.json"),
+    ]:
+        path = tmp_path / name
+        path.write_text(json.dumps(content))
+        (folder,) = map_scenes(list_scenes([str(path)]), model, out=tmp_path / path.stem).mapped
+        links = json.loads((folder / "item.json").read_text())["links"]
+        assert [one["href"] for one in links if one["rel"] == "derived_from"] == ([link] if link else []), name
+
+
 def test_lists_hold_addresses_too(tmp_path):
     listed = tmp_path / "list.txt"
     listed.write_text("https://a.org/item.json?x=1\ns3://bucket/B.tif\nscene.tif\n")
