@@ -70,8 +70,14 @@ def without_token(url: str) -> str:
 
 
 def shown(url: str) -> str:
-    """An address as it may be printed or stored: without user name, password and signature."""
-    parts = urlsplit(url)
+    """An address as it may be printed or stored: without user name, password and signature.
+
+    Of a malformed one, which may hold them anywhere, only the scheme is left.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return f"{url.partition(':')[0]}:…"
     if not parts.netloc:
         return url
     secret = any(name.lower() in _SIGNATURES for name, _ in parse_qsl(parts.query))

@@ -18,6 +18,7 @@ BLOB = "https://sentinel2l2a01.blob.core.windows.net/sentinel2-l2/B02.tif"
         ("https://a.org/x.tif?version=2", "https://a.org/x.tif?version=2"),
         ("s3://bucket/x.tif", "s3://bucket/x.tif"),
         ("/data/x?.tif", "/data/x?.tif"),
+        ("https://user:secret@[::1/x.tif?sig=secret", "https:…"),
     ],
 )
 def test_secrets_are_not_shown(url, printed):
