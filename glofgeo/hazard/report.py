@@ -17,6 +17,7 @@ _TITLE = "Outburst hazard of glacial lakes: indicators"
 _OVERVIEW = ("area_km2", "vol_low_mm3", "vol_high_mm3", "sla_deg", "pfv_mm3", "avalanche_deg", "rockfall_deg",
              "dist_glacier_m", "catchment_km2", "downstream_deg")  # fmt: skip
 
+_UNKNOWN = "–"
 _MARKS = {None: "not known", True: "yes", False: "no"}
 
 
@@ -58,10 +59,7 @@ def _sheet(number: int, lakes: LakeLayer, sheet: Sheet) -> str:
     notes = "".join(f"<p><b>{escape(note)}</b></p>" for note in sheet.notes)
     glacier = sheet.values["rgi_id"]
     near = f"<p>Nearest glacier: {escape(str(glacier))}</p>" if glacier else ""
-    values = table(
-        ("indicator", "value", "unit"),
-        ([i.name, shown(sheet.values[i.key], i.digits), *_set([i.unit])] for i in INDICATORS),
-    )
+    values = table(("indicator", ""), ((i.name, *_set([_with_unit(sheet, i)])) for i in INDICATORS))
     criteria = table(
         ("criterion", "fires", "AUC alone", "AUC of area", "fires at lakes that burst / others", "source"),
         (
@@ -78,8 +76,13 @@ def _sheet(number: int, lakes: LakeLayer, sheet: Sheet) -> str:
 def shown(value: float | str | None, digits: int) -> str:
     """Words a value for a reader; a dash where it is not known or withheld."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "–"
+        return _UNKNOWN
     return value if isinstance(value, str) else f"{value:,.{digits}f}"
+
+
+def _with_unit(sheet: Sheet, indicator: Indicator) -> str:
+    value = shown(sheet.values[indicator.key], indicator.digits)
+    return value if value == _UNKNOWN else f"{value} {indicator.unit}"
 
 
 def _cells(sheet: Sheet, keys: Iterable[str], by_key: dict[str, Indicator]) -> list[str]:
