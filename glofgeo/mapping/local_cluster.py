@@ -37,8 +37,8 @@ def local_cluster(device: str, scenes: int, worker_bytes: int) -> SpecCluster:
     }
     # A killed worker starts anew; Dask gives it up after 15 s, which a busy machine needs for the imports alone.
     dask.config.set({"distributed.deploy.lost-worker-timeout": "600s"})
-    # By default Dask's workers give freed memory back at once, and a network asks for it anew at every layer: a scene
-    # takes a fifth longer.
+    # By default Dask's workers give freed memory back at once, and a network asks for it anew at every layer, which
+    # more than doubles the system time of a scene.
     dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None})
     scheduler = {"cls": Scheduler, "options": {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}}
     return SpecCluster(workers=workers, scheduler=scheduler, silence_logs=logging.CRITICAL)
