@@ -73,6 +73,7 @@ STAGES = (
     Stage("first", 150, PRESETS["bundled"]["epochs"], PRESETS["bundled"]["data"]["crops"], 1.0, 0),
     Stage("second", 150, 1, 25_000, 0.5, 1),
     Stage("third", 220, 1, 26_000, 0.5, 1),
+    Stage("fourth", 280, 1, 64_000, 0.5, 1),
 )
 
 

@@ -53,7 +53,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "stem_channels": [16, 32, 64, 128],
             "log_input": True,
         },
-        "data": {"window": 126, "batch_size": 16, "crops": 9000, "workers": 0, "lake_share": 0.5, "hard_share": 0.2},
+        "data": {"window": 126, "batch_size": 16, "crops": 9000, "workers": 1, "lake_share": 0.5, "hard_share": 0.2},
         "weights": "none",
         "epochs": 4,
         "lr": 1e-3,

@@ -11,6 +11,9 @@ from datasets_def.synthetic.terrain import shift as look_away
 from datasets_def.synthetic.worlds.materials import BANDS_UM, draw_spectrum
 from datasets_def.synthetic.worlds.shape import waves
 
+SECONDS = np.array([0.0, 0.527, 1.005, 0.264])
+"""When Sentinel-2's B02, B03, B04 and B08 see a place, after B02: what floats above the ground moves meanwhile."""
+
 
 @dataclass(frozen=True)
 class Air:
@@ -20,11 +23,13 @@ class Air:
         cloud: `(H, W)` float32, opacity of cloud, 0-1.
         shade: `(H, W)` float32, share of the sunlight that cloud takes away.
         veil: `(H, W)` float32, opacity of thin cloud or haze.
+        parallax: rows and columns that cloud drifts in a second of the sensor's flight.
     """
 
     cloud: Floats
     shade: Floats
     veil: Floats
+    parallax: tuple[float, float]
 
 
 def draw_sun(rng: np.random.Generator) -> tuple[float, float]:
@@ -38,17 +43,23 @@ def draw_sun(rng: np.random.Generator) -> tuple[float, float]:
 def draw_air(rng: np.random.Generator, size: int, sun: tuple[float, float], pixel_m: float) -> Air:
     """Draws clouds with their shadows, and thin veils."""
     none = np.zeros((size, size), np.float32)
-    cloud, shade, veil = none, none, none
+    cloud, shade, veil, above_m = none, none, none, 0.0
     if rng.random() < 0.25:
-        field = waves(rng, size, rng.uniform(80, 350), rng.uniform(2, 8), rng.uniform(1.4, 1.9))
+        # Sheets and banks, or the small heaps of a summer's noon.
+        heaps = rng.random() < 0.4
+        longest, shortest = (rng.uniform(25, 90), 2.0) if heaps else (rng.uniform(80, 350), rng.uniform(2, 8))
+        field = waves(rng, size, longest, shortest, rng.uniform(1.3, 1.9))
         edge = float(np.quantile(field[::8, ::8], 1 - rng.uniform(0.02, 0.35)))
         cloud = np.clip((field - edge) / rng.uniform(0.15, 0.7), 0, 1) * rng.uniform(0.7, 1.0)
-        away = rng.uniform(400, 3000) / pixel_m * 10 * math.tan(math.radians(sun[0]))
+        above_m = rng.uniform(400, 3000)
+        away = above_m / pixel_m * 10 * math.tan(math.radians(sun[0]))
         turn = math.radians(sun[1])
         shade = np.float32(rng.uniform(0.5, 0.95)) * look_away(cloud, away * math.sin(turn), away * math.cos(turn), 0.0)
     if rng.random() < 0.3:
         veil = rng.uniform(0.02, 0.25) * step_at(waves(rng, size, 500, rng.uniform(20, 150)), rng.normal(0, 1), 0.4)
-    return Air(cloud, shade, veil)
+    # The satellite does 6.7 km of ground in a second, 786 km up, southwards and a little to the west.
+    drift = 6700 * above_m / 786_000 / pixel_m
+    return Air(cloud, shade, veil, (0.97 * drift, -0.22 * drift))
 
 
 def light_ground(
@@ -88,8 +99,11 @@ def look_through(rng: np.random.Generator, rho: Floats, air: Air) -> Floats:
         rho: `(4, H, W)` reflectance as lit.
         air: cloud and veil.
     """
+    # Dark water between bright meadows is several per cent brighter in the infrared than it would be alone.
     near = gaussian_filter(rho, (0, 6, 6))
-    seen = rho + np.float32(rng.uniform(0, 0.12)) * (near - rho)
+    far = gaussian_filter(near, (0, 20, 20))
+    most = 0.12 if rng.random() < 0.5 else 0.25
+    seen = rho + np.float32(rng.uniform(0, most)) * (rng.random(dtype=np.float32) * (far - near) + near - rho)
     white = draw_spectrum(rng, "cloud")
     # Haze is bluer than cloud.
     haze = white * (BANDS_UM / 0.49) ** -rng.uniform(0, 1.2)
@@ -98,9 +112,13 @@ def look_through(rng: np.random.Generator, rho: Floats, air: Air) -> Floats:
         path = rng.uniform(0.05, 0.15) * (BANDS_UM / 0.49) ** -rng.uniform(1.8, 4.0) + rng.uniform(0, 0.01)
     else:
         path = max(-0.02, rng.normal(0.012, 0.02)) * (BANDS_UM / 0.49) ** -rng.uniform(1.0, 3.5)
+    if rng.random() < 0.4:
+        # Dust, and adjacent light taken for the ground's, are as bright in all bands.
+        path = path + rng.uniform(0, 0.03)
     for band in range(4):
+        cloud = shift(air.cloud, SECONDS[band] * np.array(air.parallax), order=1, mode="nearest")
         seen[band] += air.veil * np.float32(haze[band] * 0.9) - 0.8 * air.veil * seen[band]
-        seen[band] += air.cloud * (np.float32(white[band]) - seen[band])
+        seen[band] += cloud * (np.float32(white[band]) - seen[band])
         seen[band] = np.float32(path[band]) + np.float32(1 - max(0.0, path[band])) * seen[band]
     return seen * np.exp(0.03 * rng.standard_normal((4, 1, 1))).astype(np.float32)
 

@@ -58,7 +58,9 @@ class Painter:
         self.cover[share > 0.9] = list(MATERIALS).index(name)
 
 
-def cover_ground(rng: np.random.Generator, kind: Kind, shape: Shape, gravel: Floats, cold: float) -> Ground:
+def cover_ground(
+    rng: np.random.Generator, kind: Kind, shape: Shape, gravel: Floats, cold: float, banks: Floats
+) -> Ground:
     """Paints rock, plants, works of people, gravel, glaciers and snow.
 
     Args:
@@ -67,6 +69,7 @@ def cover_ground(rng: np.random.Generator, kind: Kind, shape: Shape, gravel: Flo
         shape: relief and glaciers.
         gravel: share of each pixel that is river gravel.
         cold: how far the snow line has come down, as a share of the ground.
+        banks: share of each pixel that is the bare bank of a mine's pond, or of a reservoir drawn down.
     """
     size = len(shape.height)
     painter = Painter(rng, size)
@@ -84,6 +87,10 @@ def cover_ground(rng: np.random.Generator, kind: Kind, shape: Shape, gravel: Flo
         painter.paint(name, rng.uniform(0.7, 1.0) * edge * gaps * step_at(-shape.slope, -rng.uniform(0.5, 1.2), 0.08))
     if rng.random() < kind.people:
         _paint_people(painter, rng, shape)
+    if banks.any():
+        inner, outer = rng.choice(["mud", "sand", "soil", "gravel", "burnt", "basalt", "limestone"], 2)
+        painter.paint(outer, banks)
+        painter.paint(inner, banks * step_at(banks + 0.3 * waves(rng, size, 60, 6, 1.5), rng.uniform(0.6, 1.1), 0.1))
     painter.paint("gravel", gravel)
     painter.paint("ice", shape.ice)
     melt = step_at(waves(rng, size, 60, 6, 1.2) + 0.5 * np.cos(shape.flow / 3), rng.uniform(0.6, 2.0), 0.12)

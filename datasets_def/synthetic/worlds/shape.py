@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, label, maximum_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter, label, maximum_filter
 from shapely import Polygon
 from shapely.affinity import rotate, scale, translate
 
@@ -188,6 +188,16 @@ def _ponds(rng: np.random.Generator, shape: Shape) -> Floats:
     where = shape.debris if shape.debris.mean() > 0.02 else step_at(-shape.slope, -0.15, 0.02)
     where = where * step_at(waves(rng, size, 200, 50), rng.uniform(0.3, 1.6), 0.1)
     return _edge(field - np.float32(rng.uniform(1.9, 2.8))) * (where > 0.5)
+
+
+def draw_banks(rng: np.random.Generator, kind: Kind, waters: Waters) -> Floats:
+    """Returns the bare ground around all lakes of some worlds with people, `(H, W)` float32 shares of a pixel."""
+    size = len(waters.share)
+    if rng.random() > 0.4 * kind.people or not waters.count:
+        return np.zeros((size, size), np.float32)
+    away = distance_transform_edt(waters.share < 0.5).astype(np.float32)
+    width = 10 ** rng.uniform(0.3, 1.7)
+    return step_at(-away / width + 0.4 * waves(rng, size, 120, 8, 1.6), rng.uniform(-1.4, -0.6), 0.1)
 
 
 def draw_rivers(rng: np.random.Generator, kind: Kind, shape: Shape, pixel_m: float) -> tuple[Floats, Floats]:

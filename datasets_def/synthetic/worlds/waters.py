@@ -31,12 +31,13 @@ class Water:
     murk: Spectrum
 
 
-def draw_water(rng: np.random.Generator, clear: float) -> Water:
+def draw_water(rng: np.random.Generator, clear: float, brown: float = 0.4) -> Water:
     """Draws a lake's water.
 
     Args:
         rng: randomness.
         clear: from 0, milk or mud, to 1, a tarn; most lakes of a world lie near its own value.
+        brown: how likely bogs stain it, 0-1.
     """
     # Suspended matter from 0.1 to 400 g/m3. Glacier flour is bright and grey, river and mine mud brown.
     clear = float(np.clip(clear + rng.normal(0, 0.22), -0.05, 1.1))
@@ -47,10 +48,10 @@ def draw_water(rng: np.random.Generator, clear: float) -> Water:
     stain = matter * 10 ** rng.uniform(-2.1, -1.1) * np.exp(-rng.uniform(4, 13) * (BANDS_UM - 0.443))
     stain = stain * rng.random() + scatter.mean() * 10 ** rng.uniform(-0.8, 0.25)
     # Brown water of bogs: dissolved matter, more of it where little else floats.
-    humus = 10 ** (rng.uniform(-2, 1.1) if rng.random() < 0.4 else rng.uniform(-2, -0.5))
-    brown = humus * np.exp(-14 * (BANDS_UM - 0.443))
+    humus = 10 ** (rng.uniform(-2, 1.1) if rng.random() < brown else rng.uniform(-2, -0.5))
+    stained = humus * np.exp(-14 * (BANDS_UM - 0.443))
     algae = 10 ** rng.uniform(0.5, 2.3) if rng.random() < 0.12 else 10 ** rng.uniform(-1, 0.6)
-    absorbed = PURE_A + stain + brown + PIGMENT * algae**0.8
+    absorbed = PURE_A + stain + stained + PIGMENT * algae**0.8
     scattered = PURE_BB + scatter + 0.0006 * algae**0.8
     share = scattered / (absorbed + scattered)
     below = 0.084 * share + 0.17 * share**2

@@ -12,8 +12,8 @@ from datasets_def.synthetic.terrain import PIXEL_M, Floats, step_at
 from datasets_def.synthetic.worlds.air import draw_air, draw_sun, light_ground, look_through, sense
 from datasets_def.synthetic.worlds.ground import MIXED, Ground, cover_ground
 from datasets_def.synthetic.worlds.kinds import KINDS
-from datasets_def.synthetic.worlds.materials import draw_spectrum
-from datasets_def.synthetic.worlds.shape import Waters, build_shape, draw_rivers, place_waters, waves
+from datasets_def.synthetic.worlds.materials import BANDS_UM, draw_spectrum
+from datasets_def.synthetic.worlds.shape import Waters, build_shape, draw_banks, draw_rivers, place_waters, waves
 from datasets_def.synthetic.worlds.waters import draw_water
 
 WATER, HAZY = 253, 254
@@ -68,8 +68,11 @@ def draw_world(kind: str, seed: int, size: int = 504) -> World:
     cold = rng.uniform(0.1, 1.0) if rng.random() < 0.25 else 0.0
     sun = draw_sun(rng)
     air = draw_air(rng, size, sun, pixel_m)
-    ground = cover_ground(rng, traits, shape, gravel, cold)
-    rho = _fill(rng, traits.clear, ground, waters, river, pixel_m, frozen=cold)
+    banks = draw_banks(rng, traits, waters)
+    ground = cover_ground(rng, traits, shape, gravel, cold, banks)
+    # The water that mines leave is mud.
+    own = rng.uniform(-0.05, 0.35) if banks.any() and rng.random() < 0.6 else rng.uniform(*traits.clear)
+    rho = _fill(rng, own, ground, waters, river, pixel_m, frozen=cold)
     rho, light = light_ground(rng, rho, shape.height * np.float32(PIXEL_M / pixel_m), waters.share, sun, air)
     image = sense(rng, look_through(rng, rho, air))
     cover = np.where(waters.share > 0, np.where(waters.share == 1, WATER, MIXED), ground.cover)
@@ -80,7 +83,7 @@ def draw_world(kind: str, seed: int, size: int = 504) -> World:
 
 def _fill(
     rng: np.random.Generator,
-    clear: tuple[float, float],
+    clear: float,
     ground: Ground,
     waters: Waters,
     river: Floats,
@@ -90,9 +93,10 @@ def _fill(
 ) -> Floats:
     """Fills the lakes with water, shallow at their shores, some with ice and icebergs; and the rivers."""
     size = len(river)
-    own = rng.uniform(*clear)
     rho = ground.reflectance
-    lakes = [draw_water(rng, own) for _ in range(waters.count + 1)]
+    # Where bogs drain into one lake, they drain into most.
+    brown = float(rng.choice([0.1, 0.4, 0.95]))
+    lakes = [draw_water(rng, clear, brown) for _ in range(waters.count + 1)]
     deep = np.array([lake.deep for lake in lakes], np.float32)[waters.number]
     murk = np.array([lake.murk for lake in lakes], np.float32)[waters.number]
     steep = 10 ** rng.uniform(-1.6, -0.2, waters.count + 1).astype(np.float32)
@@ -103,13 +107,27 @@ def _fill(
     sheet = _ice_on_lakes(rng, waters, size, frozen)
     ice = draw_spectrum(rng, "lake ice")
     stream = draw_water(rng, rng.uniform(-0.1, 0.7)).deep
+    weeds = (0.0 if frozen else 1.0) * _plants_in_lakes(rng, waters, size)
+    leaves = draw_spectrum(rng, rng.choice(["meadow", "bog", "leaf trees"]))
+    # Sun and sky mirrored by waves, on all waters alike; draw_water has a calm day's.
+    glint = 10 ** rng.uniform(-2.5, -1.5) * (BANDS_UM / 0.49) ** -rng.uniform(-0.3, 1.0) * (rng.random() < 0.4)
     for band in range(4):
         through = np.exp(-np.minimum(murk[..., band] * depth, 30))
         body = deep[..., band] * drift * (1 - through) + 0.6 * rho[band] * through
+        body += np.float32(glint[band]) + weeds * (np.float32(leaves[band]) - body)
         body += sheet * (np.float32(ice[band]) - body)
         rho[band] += waters.share * (body - rho[band])
-        rho[band] += river * (np.float32(stream[band]) - rho[band])
+        rho[band] += river * (np.float32(stream[band] + glint[band]) - rho[band])
     return rho
+
+
+def _plants_in_lakes(rng: np.random.Generator, waters: Waters, size: int) -> Floats:
+    """Returns the share of each pixel of lake that plants cover, in patches, by lake: on most of them none."""
+    most = np.where(rng.random(waters.count + 1) < 0.12, rng.uniform(0.05, 0.6, waters.count + 1), 0)
+    if not most.any():
+        return np.zeros((size, size), np.float32)
+    patches = step_at(waves(rng, size, 40, 3, 1.2), rng.uniform(-1.0, 1.0), 0.2)
+    return most.astype(np.float32)[waters.number] * patches
 
 
 def _ice_on_lakes(rng: np.random.Generator, waters: Waters, size: int, frozen: float) -> Floats:
