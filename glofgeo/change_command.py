@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from glofgeo.flags import UsageError, require_path
+from glofgeo.flags import UsageError, require_path, with_fetched
 from glofgeo.terminal import say
 
 
@@ -29,7 +29,9 @@ def change(  # noqa: PLR0913
         dates: year or day of each layer in the same order (2010 or 2010-10-15), for lakes without a date of their own.
         aoi: compare only lakes that at some date meet this area of interest: a polygon file, or a ready-made area.
         dem: elevation model, one or several tiles or their folder: elevations of lakes that have none.
+            By default data/dem.tif, if it is there.
         glaciers: glacier outlines, such as RGI: distance to the nearest glacier, and types where a layer tells none.
+            By default data/glaciers.gpkg, if it is there.
         regions: polygons of basins or countries (column basin or country): their names where a layer tells none.
         out: output folder: report.html, changes.gpkg for QGIS, and CSV tables.
     """
@@ -44,9 +46,10 @@ def change(  # noqa: PLR0913
     from glofgeo.change.outputs import require_place
 
     require_place(out)
+    grounds, outlines = with_fetched(dem, glaciers)
     found = compare(
         *(layers_of_maps(maps) if maps else layers),
-        dates=dates, aoi=aoi, dem=dem, glaciers=glaciers, regions=regions, progress=True,
+        dates=dates, aoi=aoi, dem=grounds, glaciers=outlines, regions=regions, progress=True,
     )  # fmt: skip
     found.write(out, progress=True)
     say(f"{out / 'report.html'}: {found.told()}")

@@ -14,6 +14,7 @@ from cyclopts import App, Parameter
 
 from glofgeo.change_command import change
 from glofgeo.config import TrainConfig
+from glofgeo.data_folder import dem_of
 from glofgeo.environment import forget_foreign_data
 from glofgeo.errors import GlofgeoError, NoScenesError
 from glofgeo.fetch_command import fetch, with_fetch_line
@@ -73,7 +74,8 @@ def train(  # noqa: PLR0913
         out: folder for this run; by default runs/DATE-TIME.
         config: settings to start from: large (default), small, chips, bundled, demo, finetune (default with
             --weights bundled), or a YAML file; flags override them.
-        dem: elevation model, one or several tiles or their folder, for a model that reads slope or shadow.
+        dem: elevation model, one or several tiles or their folder, for a model that reads slope or shadow; by default
+            data/dem.tif.
         resume: folder of an interrupted run, to be continued with its own settings, area, scenes, lakes and DEM.
         compare: also train a U-Net from scratch on the same crops for the same time, and score it alongside.
         device: where to compute.
@@ -131,7 +133,7 @@ def evaluate(  # noqa: PLR0913
         scene: scene that the map was made from.
         checkpoint: model to map the scene with, as for map.
         aoi: compare only within this area of interest.
-        dem: elevation model, for a model that reads slope or shadow.
+        dem: elevation model, for a model that reads slope or shadow; by default data/dem.tif.
         ndwi_threshold: also compare NDWI above this threshold (-1 to 1); needs the scene.
         out: folder for scorecard.json, scorecard.md and scorecard.png.
         json: JSON file for the figures.
@@ -158,7 +160,8 @@ def evaluate(  # noqa: PLR0913
             from glofgeo.mapping.scene import map_scene
 
             map_scene(
-                str(scene), model, out=folder, aoi=area, device=device, offset=offset, dem=dem, progress=True
+                str(scene), model, out=folder, aoi=area, device=device, offset=offset, progress=True,
+                dem=dem or dem_of(model.bands if model else ()),
             )  # fmt: skip
             (prediction,) = Path(folder).glob("*/mask.tif")
         opened = open_scene(scene, ("B03", "B08"), offset=offset) if scene else None

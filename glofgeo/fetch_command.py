@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from glofgeo.data_folder import DEM, GLACIERS, LAKES, SCENES
 from glofgeo.errors import GlofgeoError, NoScenesError
 from glofgeo.flags import UsageError, require_path
 from glofgeo.terminal import fail, say, told
@@ -37,7 +38,7 @@ def fetch(  # noqa: PLR0913
     glaciers: bool = False,
     inventory: Literal["hi-mag", "kumar-vijay"] | None = None,
     dry_run: bool = False,
-    out: Path = Path("data/scenes"),
+    out: Path = SCENES,
 ) -> None:
     """Searches catalogues for Sentinel-2 scenes that see the lakes, and downloads the bands that are needed.
 
@@ -179,7 +180,7 @@ def _fetch_beside(
     from glofgeo.fetch.elevation import dem_tiles
     from glofgeo.fetch.one_at_a_time import alone_in
 
-    places = folder / "dem.tif", folder / "glaciers.gpkg", folder / "lakes.gpkg"
+    places = tuple(folder / path.name for path in (DEM, GLACIERS, LAKES))
     if dry_run:
         whats = f"Copernicus GLO-30, {len(dem_tiles(area))} tiles of 20 to 45 MB", "outlines of RGI 7", inventory
         for wanted, place, what in zip((dem, glaciers, inventory), places, whats, strict=True):
@@ -244,7 +245,7 @@ def with_fetch_line(error: NoScenesError, aoi: str, lakes: Path | None, scenes: 
     today = date.today()
     # After the monsoon of Nepal and Bhutan.
     year = today.year if today.month == 12 else today.year - 1
-    layer = lakes or Path("data/lakes.gpkg")
+    layer = lakes or LAKES
     words = ["glofgeo fetch --aoi", shlex.quote(aoi), f"--from {year}-09-15 --to {year}-11-30"]
     if layer.exists():
         words += ["--lakes", shlex.quote(str(layer))]

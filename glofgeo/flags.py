@@ -1,5 +1,6 @@
 """What flags of several verbs share, and what is done with them before a verb runs."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -10,9 +11,11 @@ from cyclopts.config import Dict
 from cyclopts.validators import Number
 
 from datasets_def.web_address import is_web
+from glofgeo.data_folder import find_dem, find_glaciers
 from glofgeo.errors import GlofgeoError
 from glofgeo.help_groups import HARDWARE, SCENES
 from glofgeo.presets import load_preset
+from glofgeo.terminal import say
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Offset = Annotated[float | None, Parameter(validator=Number(gte=-10000, lte=10000), group=SCENES)]
@@ -29,6 +32,15 @@ def shown_default(value: Any) -> str | None:
     if value is None or value is False or value == ():
         return None
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def with_fetched(dem: Sequence[Path], glaciers: Path | None) -> tuple[list[Path], Path | None]:
+    """Adds what `fetch` left of elevation and glaciers where a command names none, and says so."""
+    grounds, outlines = find_dem(dem), find_glaciers(glaciers)
+    found = [*([] if dem else grounds), *([] if glaciers or not outlines else [outlines])]
+    if found:
+        say(f"Also used, as fetched: {', '.join(map(str, found))}")
+    return grounds, outlines
 
 
 def require_path(flag: str, path: Path | None) -> None:

@@ -8,7 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from glofgeo.flags import UsageError, require_path
+from glofgeo.data_folder import DEM, GLACIERS
+from glofgeo.flags import UsageError, require_path, with_fetched
 from glofgeo.terminal import say
 
 # Between two lines of progress in a log.
@@ -19,8 +20,8 @@ def hazard(
     lakes: Path,
     /,
     *,
-    dem: Annotated[list[Path], Parameter(consume_multiple=True)],
-    glaciers: Path,
+    dem: Annotated[list[Path], Parameter(consume_multiple=True)] = [],  # noqa: B006 (not changed)
+    glaciers: Path | None = None,
     out: Path = Path("hazard"),
     dem_lakes: Path | None = None,
     dem_date: str | None = None,
@@ -29,16 +30,17 @@ def hazard(
 
     Args:
         lakes: lake polygons: a lakes.gpkg that glofgeo wrote, or any inventory.
-        dem: elevation model, one or several tiles or their folder.
-        glaciers: glacier outlines, such as RGI.
+        dem: elevation model, one or several tiles or their folder; by default data/dem.tif.
+        glaciers: glacier outlines, such as RGI; by default data/glaciers.gpkg.
         out: output folder, for hazard.html, hazard.csv, criteria.csv and hazard.gpkg.
         dem_lakes: lake polygons of the time of the elevation model, from which the levels of the lakes are taken.
         dem_date: when the elevation model was sensed, as it is to be stated; by default told by the names of its tiles.
     """
-    if not dem:
-        raise UsageError("--dem names no elevation model: give one path or more.")
     for flag, path in (("LAKES", lakes), ("--glaciers", glaciers), ("--dem-lakes", dem_lakes)):
         require_path(flag, path)
+    dem, glaciers = with_fetched(dem, glaciers)
+    if not dem or glaciers is None:
+        raise UsageError(f"hazard needs --dem and --glaciers, or what fetch leaves of them: {DEM} and {GLACIERS}.")
     from datasets_def.elevation import open_dem
     from datasets_def.polygons import read_polygons
     from datasets_def.reproject import to_degrees

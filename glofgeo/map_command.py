@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from glofgeo.config import MapConfig
-from glofgeo.flags import Device, Offset, UsageError
+from glofgeo.flags import Device, Offset, UsageError, with_fetched
 from glofgeo.help_groups import HARDWARE
 from glofgeo.messages import print_maps, print_outcome, print_success
 from glofgeo.terminal import fail
@@ -41,8 +41,9 @@ def map_(  # noqa: PLR0913
         overwrite: map scenes again that this model has already mapped with these settings.
         inventory: GeoPackage of all lakes so far, made if need be: lakes keep their names in it, and maps are added.
         dem: elevation model, one or several tiles or their folder: adds elevation, slope and cast shadow of each lake.
-            A model that reads slope or shadow needs it.
+            A model that reads slope or shadow needs it. By default data/dem.tif, if it is there.
         glaciers: glacier outlines, such as RGI: adds the nearest glacier, the distance to it and the type of each lake.
+            By default data/glaciers.gpkg, if it is there.
         regions: polygons of basins or countries (column basin or country): adds their names to each lake.
         dask: map on a Dask cluster: auto (this machine), the address of a scheduler (tcp://…), or its scheduler file.
         offset: DN offset of scenes that do not state theirs: -1000 from processing baseline 04.00 on, otherwise 0.
@@ -59,9 +60,10 @@ def map_(  # noqa: PLR0913
     paths = list_scenes(scene)
     area = read_aoi(aoi) if aoi else None
     model = load_model(checkpoint)
+    surroundings = read_surroundings(*with_fetched(dem, glaciers), regions, dem_is_named=bool(dem))
     report = map_scenes(
         paths, model, out=out, aoi=area, settings=settings, device=device, overwrite=overwrite, offset=offset,
-        surroundings=read_surroundings(dem, glaciers, regions), dask=dask, inventory=inventory,
+        surroundings=surroundings, dask=dask, inventory=inventory,
         progress=True, tell=print_outcome if len(paths) > 1 else print_success,
     )  # fmt: skip
     print_maps(report, model)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from datasets_def.bands import TERRAIN, require_dem
 from glofgeo.config import MapConfig, TrainConfig
+from glofgeo.data_folder import LAKES, SCENES, dem_of
 from glofgeo.errors import GlofgeoError, NoScenesError
 from glofgeo.models.bundled import is_bundled, require_network
 from glofgeo.presets import load_preset
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from glofgeo.models import ComparisonUnet, Header, Predictor
     from glofgeo.training import RunOptions, Sources, Trained
     from glofgeo.training.audit import Audit
-
-SCENES, LAKES = Path("data/scenes"), Path("data/lakes.gpkg")
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,8 @@ def train(  # noqa: PLR0913
         config: settings, the name of a preset (`large`, the default, `small`, `chips`, `bundled`, `demo`, `finetune`),
             or a YAML file.
         offset: DN to add in scenes that do not state theirs: -1000 for processing baseline 04.00 and later, else 0.
-        dem: tiles of an elevation model, or folders of them, for a model that reads slope or shadow.
+        dem: tiles of an elevation model, or folders of them, for a model that reads slope or shadow; by default
+            `data/dem.tif`.
         resume: folder of a run, or its `last.ckpt`, to continue with its own settings, area, scenes, lakes and DEM;
             these four are given only if they have moved or if the area was no file.
         compare: `unet` also trains a U-Net from scratch on the same windows for the same time, and scores it, too.
@@ -103,7 +103,7 @@ def train(  # noqa: PLR0913
         require_same(Path(resume), settings, folder, offset)
         inputs = inputs_of(run_folder(Path(resume)))
     bands = (config_of(run_folder(Path(resume))) if resume else settings or TrainConfig()).model.bands
-    relief = _dem(bands, dem or (inputs.dem if inputs else ()))
+    relief = _dem(bands, dem or (inputs.dem if inputs else ()) or dem_of(bands))
     sources = _sources(aoi, scenes, lakes, offset, inputs, relief)
 
     from glofgeo.training import RunOptions, train_model

@@ -9,6 +9,7 @@ import shapely
 from rasterio.features import geometry_mask
 from rasterio.windows import Window
 
+from datasets_def.bands import TERRAIN
 from datasets_def.grid import Grid
 from datasets_def.reproject import areas_on_grid
 from datasets_def.scene import Scene
@@ -114,9 +115,11 @@ def plan_scene(
             "dry windows are told by B03 and B08, which this model does not read", "leave it out", argument="skip_dry"
         )
     if surroundings and surroundings.dem and not surroundings.dem.meets(scene.grid):
-        raise GlofgeoError(
-            f"{surroundings.dem.files[0]}: the DEM does not cover {scene.id}", "check both in QGIS", argument="dem"
-        )
+        if surroundings.dem_is_named or not TERRAIN.keys().isdisjoint(scene.bands):
+            raise GlofgeoError(
+                f"{surroundings.dem.files[0]}: the DEM does not cover {scene.id}", "check both in QGIS", argument="dem"
+            )
+        surroundings = surroundings.without_dem
     pixel_m = scene.grid.pixel_side
     other = _other_pixel(pixel_m, predictor.card.pixel_m)
     if other and not settings.any_resolution:

@@ -1,7 +1,7 @@
 """What is known of a scene's ground besides its pixels: a DEM, glaciers and regions fill further columns."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,11 +29,18 @@ class Surroundings:
         dem: the DEM, if there is one.
         glaciers: file of the outlines, if there is one.
         regions: files of basins or countries.
+        dem_is_named: for these scenes; a DEM that was only found is left out where a scene lies off it.
     """
 
     dem: Dem | None
     glaciers: Path | None
     regions: tuple[Path, ...] = ()
+    dem_is_named: bool = True
+
+    @property
+    def without_dem(self) -> "Surroundings | None":
+        """The others, if there are any."""
+        return replace(self, dem=None) if self.glaciers or self.regions else None
 
     @property
     def facts(self) -> list[Any]:
@@ -55,7 +62,11 @@ def _regions(paths: tuple[Path, ...]) -> gpd.GeoDataFrame:
 
 
 def read_surroundings(
-    dem: Sequence[str | Path], glaciers: str | Path | None, regions: Sequence[str | Path] = ()
+    dem: Sequence[str | Path],
+    glaciers: str | Path | None,
+    regions: Sequence[str | Path] = (),
+    *,
+    dem_is_named: bool = True,
 ) -> Surroundings | None:
     """Opens the files, once for all scenes.
 
@@ -63,6 +74,7 @@ def read_surroundings(
         dem: its tiles, or folders of them; none if there is no DEM.
         glaciers: the layer of outlines, if there is one.
         regions: layers of basins or countries.
+        dem_is_named: as in `Surroundings`.
 
     Returns:
         None if there is nothing.
@@ -79,7 +91,7 @@ def read_surroundings(
     named = tuple(Path(path).absolute() for path in regions)
     if named:
         _regions(named)
-    return Surroundings(opened, outlines, named)
+    return Surroundings(opened, outlines, named, dem_is_named)
 
 
 def add_surroundings(lakes: gpd.GeoDataFrame, outlines: gpd.GeoDataFrame, job: "Job") -> gpd.GeoDataFrame:

@@ -182,6 +182,19 @@ def test_qgis_opens_the_layers_styled(written):
     assert ET.fromstring(styles["flow_paths"]).find("temporal").get("enabled") == "0"
 
 
+def test_what_fetch_left_needs_no_flags(inputs, run, refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "data/dem.tif" in refused("hazard", inputs / "lakes.gpkg")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/dem.tif").symlink_to(inputs / "Copernicus_DSM_valley.tif")
+    (tmp_path / "data/glaciers.gpkg").symlink_to(inputs / "rgi.gpkg")
+    status, _, err = run("hazard", inputs / "lakes.gpkg", "--out", "fetched")
+    assert status == 0, err
+    given = ("--dem", "data/dem.tif", "--glaciers", "data/glaciers.gpkg")
+    assert run("hazard", inputs / "lakes.gpkg", *given, "--out", "given")[0] == 0
+    assert (tmp_path / "fetched/hazard.csv").read_text() == (tmp_path / "given/hazard.csv").read_text()
+
+
 @pytest.mark.parametrize("words", [("--glaciers", "gone.gpkg"), ("--dem", "gone.tif")])
 def test_missing_inputs_are_named(inputs, refused, tmp_path, words):
     given = {"--dem": inputs / "Copernicus_DSM_valley.tif", "--glaciers": inputs / "rgi.gpkg"} | {words[0]: words[1]}

@@ -94,3 +94,25 @@ def test_a_dem_from_elsewhere_stops_the_map(product, checkpoint, tmp_path, refus
     message = refused("map", "--scene", product[0], "--checkpoint", checkpoint, "--out", tmp_path / "m", "--dem", away)
     assert "away.tif: the DEM does not cover S2" in message
     assert "gone.gpkg: no such file" in refused("map", "--scene", product[0], "--glaciers", tmp_path / "gone.gpkg")
+
+
+def test_what_fetch_left_is_used_without_a_word(product, dem, glaciers, tmp_path, run, monkeypatch, write_raster):
+    monkeypatch.chdir(tmp_path)
+    words = ("map", "--scene", product[0], "--checkpoint", "bundled", "--out", "maps")
+
+    def columns():
+        return set(gpd.read_file(next(tmp_path.glob("maps/S2*/lakes.gpkg")), layer="lakes").columns)
+
+    assert run(*words)[0] == 0
+    assert columns().isdisjoint(FURTHER_COLUMNS)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/dem.tif").symlink_to(dem)
+    (tmp_path / "data/glaciers.gpkg").symlink_to(glaciers)
+    status, out, _ = run(*words)
+    assert status == 0 and "data/dem.tif, data/glaciers.gpkg" in out
+    assert {*TERRAIN, *GLACIERS} <= columns()
+    # Fetched for another area: nobody asked for it here.
+    (tmp_path / "data/dem.tif").unlink()
+    write_raster("data/dem.tif", np.full((1, 40, 40), 900, np.int16), bands=None, origin=(600000, 10000))
+    assert run(*words)[0] == 0
+    assert columns().isdisjoint(TERRAIN) and set(GLACIERS) <= columns()

@@ -1,7 +1,5 @@
 """Training on slope and cast shadow beside the bands."""
 
-import json
-
 import numpy as np
 import pytest
 import rasterio
@@ -14,8 +12,6 @@ from glofgeo.config import DataConfig, ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
 from glofgeo.models import build_model
 from glofgeo.models.weights import band_filters
-from glofgeo.resume import Inputs, inputs_of
-from glofgeo.settings import from_dict
 from glofgeo.training.augment import Augment
 from glofgeo.training.datamodule import LakeData
 from glofgeo.training.sources import Sources
@@ -110,10 +106,9 @@ def test_a_missing_or_needless_dem_stops_the_command(refused, product, ground):
     assert "gone.tif: no such DEM" in refused(*common, *bands, "--dem", "gone.tif")
 
 
-def test_a_run_remembers_its_dem(ground, product, tmp_path):
-    dem, area = ground
-    sources = Sources(area, "here", product[0], product[1], dem=open_dem([dem]), aoi_path=tmp_path / "aoi.gpkg")
-    (tmp_path / "inputs.json").write_text(sources.inputs.to_json())
-    assert inputs_of(tmp_path).dem == (str(dem),)
-    # As earlier runs wrote it.
-    assert from_dict(Inputs, json.loads('{"aoi": "a", "aoi_name": "a", "scenes": "s", "lakes": "l"}'), "").dem == ()
+def test_training_takes_the_dem_that_fetch_left(refused, product, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/dem.tif").write_text("broken")
+    common = ("train", "--aoi", "khumbu", "--scenes", product[0], "--lakes", product[1])
+    assert "data/dem.tif" in refused(*common, "--model.bands", "B02", "B03", "slope", "shadow")
