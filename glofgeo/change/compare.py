@@ -18,6 +18,7 @@ from glofgeo.change.gaps import across_gaps
 from glofgeo.change.ground import fill_in, read_ground
 from glofgeo.change.layer_dates import given_day
 from glofgeo.change.links import Links, clusters_of
+from glofgeo.change.reach import beyond_reach
 from glofgeo.change.read_layer import PLANE, LakeLayer, layer_of, read_layer
 from glofgeo.change.series import fit_trends, lake_series, overlapping
 from glofgeo.change.significance import Total
@@ -156,7 +157,7 @@ def compare(
         alerts = find_alerts(pd.concat([changes, gaps], ignore_index=True) if len(gaps) else changes)
         alerts = without_omissions(alerts, series, _members(alerts, ordered, graphs, of_lake))
     issues = pd.DataFrame(
-        [issue for layer in ordered for issue in layer.issues],
+        [issue for layer in ordered for issue in layer.issues] + beyond_reach(changes, ordered, graphs),
         columns=["layer", "row", "lake_id", "issue", "value", "consequence"],
     )
     links = [

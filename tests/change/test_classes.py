@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glofgeo.change.classes import CLASSES, compare_layers
+from glofgeo.change.compare import compare
 
 from .lakes import EAST, NORTH, disc, layer, mask, random_lakes, shifted, square
 
@@ -135,3 +136,24 @@ def test_a_lake_that_grows_into_the_area_is_not_new_there():
     before, after = frame([disc(1, 1, 0.05), disc(0.2, 4, 0.01)], "2010-01-01"), frame([disc(1, 1, 0.2)], "2020-01-01")
     for pair, names in (((before, after), ["grew"]), ((after, before), ["grew"])):
         assert glofgeo.compare(*pair, aoi=area).changes["class"].tolist() == names
+
+
+def test_lakes_beyond_the_other_layer_are_named_and_those_among_its_lakes_are_not(tmp_path):
+    near, far = random_lakes(30, span_km=10), shifted(random_lakes(4, 5, 10), 30_000, 0)
+    before, after = layer([*near, *far], "2018-10-15"), layer(near[1:], "2020-10-15")
+
+    def told(*layers):
+        issues = compare(*layers).issues
+        return issues[issues["issue"].str.contains("lie beyond")]
+
+    one = told(before, after)
+    assert list(one["layer"]) == [after.name] and one["row"].item() == 0
+    assert one["issue"].item().startswith("4 lakes of lakes of 2018") and "called vanished" in one["consequence"].item()
+    turned = told(layer([*near, *far], "2022-10-15"), after)
+    assert (
+        turned["issue"].item().startswith("4 lakes of lakes of 2022") and "called new" in turned["consequence"].item()
+    )
+    assert told(layer(near, "2018-10-15"), after).empty
+    # A mask tells what was covered.
+    mask(tmp_path / "mask.tif")
+    assert told(before, layer(near[1:], "2020-10-15", masks=(tmp_path / "mask.tif",))).empty
