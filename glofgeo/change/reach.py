@@ -38,8 +38,9 @@ def beyond_reach(changes: pd.DataFrame, layers: Sequence[LakeLayer], graphs: Seq
 
 
 def _told(there: LakeLayer, alone: npt.NDArray[np.bool_], other: LakeLayer, what: str) -> list[Issue]:
-    corners = shapely.MultiPoint(shapely.get_coordinates(other.lakes.geometry.to_numpy()))
-    covered = corners.convex_hull.buffer(_AROUND_M)
+    # Corners of each lake, since the points of all outlines of a continent would take half a gigabyte.
+    corners = shapely.bounds(other.lakes.geometry.to_numpy())[:, [[0, 1], [0, 3], [2, 1], [2, 3]]].reshape(-1, 2)
+    covered = shapely.MultiPoint(corners).convex_hull.buffer(_AROUND_M)
     shapely.prepare(covered)
     outlines = there.lakes.geometry.to_numpy()
     off = alone & ~shapely.intersects(covered, outlines)
