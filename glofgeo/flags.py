@@ -29,7 +29,7 @@ class UsageError(GlofgeoError):
 
 def shown_default(value: Any) -> str | None:
     """Words a flag's default for `--help` as it would be typed; None hides it."""
-    if value is None or value is False or value == ():
+    if value is None or value is False or value in ((), []):
         return None
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 

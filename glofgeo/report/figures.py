@@ -135,7 +135,8 @@ def draw_series(rows: pd.DataFrame) -> str:
             f'data-t="{escape(told + (", " + state.replace("_", " ") if state != "seen" else ""))}"/>'
         )
     for i in {0, len(x) - 1}:
-        drawn += f'<text x="{min(x[i] - 12, wide - 30):.0f}" y="{high - 5}">{years[i]:.0f}</text>'
+        year = f"{rows['date'].iat[i]:%Y}"
+        drawn += f'<text x="{min(x[i] - 12, wide - 30):.0f}" y="{high - 5}">{year}</text>'
     return f'<svg class="series" viewBox="0 0 {wide} {high}">{drawn}</svg>'
 
 

@@ -67,6 +67,13 @@ def test_layers_open_styled_and_play_over_time(compared):
     assert len(gpd.read_file(path, layer="lake_observations")) == 14 + 13 + 13
 
 
+def test_the_axis_of_a_series_names_the_years_of_its_dates(compared):
+    report = (compared[0] / "report.html").read_text()
+    drawn = "".join(re.findall(r'<svg class="series".*?</svg>', report))
+    # Not those of the nearest New Year.
+    assert set(re.findall(r">(\d{4})<", drawn)) == {"2010", "2023"}
+
+
 def test_the_report_stands_alone(compared):
     page = (compared[0] / "report.html").read_text()
     assert not re.search(r'(src|href)="?(http|//)|url\(|@import|fetch\(|XMLHttp', page)
