@@ -46,7 +46,7 @@ def hazard(
     from datasets_def.reproject import to_degrees
     from glofgeo.hazard.files import FILES, write_sheets
     from glofgeo.hazard.kept import KeptSheets
-    from glofgeo.hazard.lakes import assess_lakes, read_lakes
+    from glofgeo.hazard.lakes import assess_lakes, ground_facts, read_lakes
     from glofgeo.hazard.lakes import dem_date as date_of
     from glofgeo.inventory.glaciers import read_glaciers
     from glofgeo.report.page import require_own
@@ -62,14 +62,8 @@ def hazard(
         say(f"{before} of {len(layer.names)} lakes were assessed before; going on with the others")
     with _progress(len(layer.names) - before) as advance, _written(out):
         sheets = assess_lakes(layer, ground, outlines, then, advance, kept)
-    facts = {
-        "lakes": str(lakes),
-        "DEM": ", ".join(path.name for path in ground.files),
-        "DEM pixel": f"{ground.pixel_m:.0f} m",
-        "DEM date": date_of(ground, dem_date),
-        "lakes at the DEM's date": str(dem_lakes) if dem_lakes else "not given; today's outlines are taken",
-        "glaciers": str(glaciers),
-    }
+    on = ground_facts(ground, date_of(ground, dem_date), str(dem_lakes or ""), str(glaciers))
+    facts = {"lakes": str(lakes)} | on
     with _written(out):
         write_sheets(out, layer, sheets, facts)
         kept.remove()

@@ -15,7 +15,7 @@ from datasets_def.reproject import to_crs
 from glofgeo.change.alerts import find_alerts, without_omissions
 from glofgeo.change.classes import compare_layers
 from glofgeo.change.gaps import across_gaps
-from glofgeo.change.ground import fill_in, read_ground
+from glofgeo.change.ground import Ground, fill_in, read_ground
 from glofgeo.change.layer_dates import given_day
 from glofgeo.change.links import Links, clusters_of
 from glofgeo.change.reach import beyond_reach
@@ -41,6 +41,7 @@ class Changes:
         issues: what is odd about the layers, by row.
         graphs: the links of each pair of neighbouring dates as a graph.
         of_lake: by name of layer, the `series_id` of each of its lakes, from three dates on.
+        ground: what was given of the ground on which the lakes lie.
     """
 
     layers: tuple[LakeLayer, ...]
@@ -52,6 +53,7 @@ class Changes:
     issues: pd.DataFrame
     graphs: tuple[Links, ...]
     of_lake: dict[str, Any]
+    ground: Ground
 
     @property
     def intervals(self) -> list[tuple[str, str]]:
@@ -174,6 +176,7 @@ def compare(
         issues,
         tuple(graphs),
         of_lake,
+        ground,
     )
 
 

@@ -35,11 +35,13 @@ class Ground:
         dem: an elevation model.
         glaciers: as `read_glaciers` gives them.
         regions: as `read_regions` gives them.
+        ice: name of the layer of glaciers.
     """
 
     dem: Dem | None
     glaciers: gpd.GeoDataFrame | None
     regions: gpd.GeoDataFrame | None
+    ice: str = ""
 
 
 def read_ground(dem: Sequence[str | Path], glaciers: str | Path | None, regions: Sequence[str | Path]) -> Ground:
@@ -52,6 +54,7 @@ def read_ground(dem: Sequence[str | Path], glaciers: str | Path | None, regions:
         open_dem(dem) if dem else None,
         read_glaciers(glaciers) if glaciers is not None else None,
         read_regions(regions) if regions else None,
+        "" if glaciers is None else Path(glaciers).name,
     )
 
 

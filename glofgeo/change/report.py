@@ -10,10 +10,12 @@ import pandas as pd
 import shapely
 
 from glofgeo.change.classes import CLASSES, OBSERVED_SHARE
-from glofgeo.change.report_lakes import UNCOUNTED, LakeRows
+from glofgeo.change.report_hazard import UNCOUNTED, hazard_of
+from glofgeo.change.report_lakes import LakeRows
 from glofgeo.change.report_text import METHODS
 from glofgeo.change.significance import READINGS, Total
 from glofgeo.change.styles import COLOURS
+from glofgeo.hazard.section import Section
 from glofgeo.inventory.attributes import SIZE_BOUNDS_KM2, SIZE_CLASSES
 from glofgeo.report.figures import draw_map
 from glofgeo.report.page import BANDS_M, DISTANCES_KM, Html, band_of, day, folded, km2, page, table
@@ -38,20 +40,21 @@ def write_report(
         outlines: one for each row of `changes.changes`, in EPSG:4326.
         progress: show a bar on the standard error.
     """
-    inner, lakes = [_head(changes)], LakeRows(changes, progress)
+    hazard = hazard_of(changes, progress=progress)
+    inner, lakes = [_head(changes, hazard)], LakeRows(changes, hazard, progress)
     for number, (before, after) in enumerate(changes.intervals):
         rows = changes.interval(number)
         of_interval = (summary["layer_before"] == before) & (summary["layer_after"] == after)
         inner.append(f"<h2>{_dates(changes, number)}</h2>")
         inner += [_budget(summary[of_interval]), _map(rows, outlines.loc[rows.index]), _readings(rows), _groups(rows)]
         inner.append(lakes.largest(number))
-    inner += [lakes.alerts(), _trends(changes), _unseen(changes), _issues(changes), METHODS]
+    inner += [lakes.alerts(), _trends(changes), hazard.html, _unseen(changes), _issues(changes), METHODS]
     title = " – ".join(layer.name for layer in (changes.layers[0], changes.layers[-1]))
     text = page("change", f"Glacial lakes: {title}", "".join(inner), COLOURS)
     path.write_text(text, encoding="utf-8")
 
 
-def _head(changes: "Changes") -> str:
+def _head(changes: "Changes", hazard: Section) -> str:
     rows = []
     for layer in changes.layers:
         total = Total.of(layer.lakes["area_m2"].to_numpy(), layer.lakes["sigma_m2"].to_numpy())
@@ -62,9 +65,10 @@ def _head(changes: "Changes") -> str:
     head = ("Layer", "Dates", "Months", "Lakes", "Area, km² (± independent / all alike)", "What was observed")
     alerts = changes.alerts
     first = int((alerts["tier"] == 1).sum())
+    sheets = f" Outburst hazard: {len(hazard.anchors)} <a href=#hazard>sheets</a>." if hazard.anchors else ""
     return (
         f"<h1>What changed</h1><p class=lead>{escape(changes.told())}.</p>"
-        f"<p>Alerts: {first} of tier 1, {len(alerts) - first} of tier 2 (<a href=#alerts>list</a>).</p>"
+        f"<p>Alerts: {first} of tier 1, {len(alerts) - first} of tier 2 (<a href=#alerts>list</a>).{sheets}</p>"
         f"{table(head, rows)}"
     )
 

@@ -14,7 +14,9 @@ from datasets_def.reproject import to_degrees
 from datasets_def.scene import Scene, open_scene
 from glofgeo import stac
 from glofgeo.change.read_layer import PLANE, LakeLayer
+from glofgeo.change.report_hazard import MOST_ALERTS, lake_now, largest_changes
 from glofgeo.errors import GlofgeoError
+from glofgeo.hazard.section import Section
 from glofgeo.report.figures import draw_outlines, draw_series
 from glofgeo.report.page import Html, day, km2, table
 from glofgeo.report.pictures import RGB, Frame, draw_picture, frame_around
@@ -23,32 +25,24 @@ from glofgeo.terminal import steps
 if TYPE_CHECKING:
     from glofgeo.change.compare import Changes
 
-LARGEST = 20
-# Of so many alerts a report shows all; with more pictures it would open slowly on a phone.
-MOST_ALERTS = 200
-# Classes that count in no statistic of change.
-UNCOUNTED = ("carried_over", "not_observed")
-
 
 class LakeRows:
     """Tables of lakes, each a row; what it takes for them is looked up once.
 
     Attributes:
         changes: what is told of.
+        hazard: the sheets, to which the names of lakes lead.
         progress: show a bar on the standard error.
     """
 
-    def __init__(self, changes: "Changes", progress: bool) -> None:
-        self.changes, self.progress = changes, progress
+    def __init__(self, changes: "Changes", hazard: Section, progress: bool) -> None:
+        self.changes, self.hazard, self.progress = changes, hazard, progress
         self._series = dict(list(changes.series.groupby("series_id"))) if len(changes.series) else {}
         self._scenes = [_scenes_at_hand(layer) for layer in changes.layers]
 
     def largest(self, number: int) -> str:
         """The largest changes of one pair of dates, from 0."""
-        rows = self.changes.interval(number)
-        rows = rows[~rows["class"].isin(UNCOUNTED)]
-        rows = rows.loc[rows["change_m2"].abs().sort_values(ascending=False, kind="stable").index[:LARGEST]]
-        return f"<h3>The largest changes</h3>{self._table(rows)}"
+        return f"<h3>The largest changes</h3>{self._table(largest_changes(self.changes, number))}"
 
     def alerts(self) -> str:
         """All alerts."""
@@ -94,7 +88,8 @@ class LakeRows:
         areas = f"{km2(row['area_before_m2'])} → {km2(row['area_after_m2'])}"
         dates = f"{day(row['date_before'])} to {day(row['date_after'])}"
         pictures = [Html(picture) for picture in self._pictures((i, j), shapes)]
-        return row["lake_id"] or "", what, dates, areas, sigma, Html(draw_outlines(*shapes)), *pictures, Html(chart)
+        name = self.hazard.link(lake_now(changes, row), row["lake_id"] or "")
+        return name, what, dates, areas, sigma, Html(draw_outlines(*shapes)), *pictures, Html(chart)
 
     def _pictures(self, dates: tuple[int, int], shapes: list[Any]) -> list[str]:
         """The ground at both dates in one frame, each with the outline of its date."""

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -80,25 +80,46 @@ def read_lakes(path: Path) -> LakeLayer:
         name = next((columns[each] for each in wanted if each in columns), None)
         return [""] * len(frame) if name is None else ["" if pd.isna(v) else str(v) for v in frame[name]]
 
-    places = lake_ids(frame)
-    names, dates = texts(_NAMES), [day_in(text) for text in texts(DATE_COLUMNS)]
-    names = [name or place for name, place in zip(names, places, strict=True)]
-    own, seen = {*zip(names, dates, strict=True)}, set()
-    numbers: dict[tuple[str, str], Iterator[int]] = defaultdict(lambda: count(1))
-    for i, (name, date) in enumerate(zip(names, dates, strict=True)):
-        if (name, date) in seen:
-            letters = (name + name_suffix(number) for number in numbers[name, date])
-            names[i] = next(free for free in letters if (free, date) not in own)
-        seen.add((name, date))
-        own.add((names[i], date))
+    dates = [day_in(text) for text in texts(DATE_COLUMNS)]
+    names = unique_names(texts(_NAMES), dates, frame.geometry)
     _require_single(path, names, outlines)
     return LakeLayer(names, outlines, dates, texts(_DAMS))
 
 
-def _require_single(path: Path, names: list[str], outlines: gpd.GeoSeries) -> None:
+def unique_names(names: Sequence[str], dates: Sequence[str], outlines: gpd.GeoSeries) -> list[str]:
+    """Names lakes so that no two of a date are called the same; one without a name is named after its place.
+
+    Args:
+        names: as a layer has them; may be empty.
+        dates: of each.
+        outlines: of each, in the CRS of the layer.
+    """
+    found = [name or place for name, place in zip(names, lake_ids(gpd.GeoDataFrame(geometry=outlines)), strict=True)]
+    own, seen = {*zip(found, dates, strict=True)}, set()
+    numbers: dict[tuple[str, str], Iterator[int]] = defaultdict(lambda: count(1))
+    for i, (name, date) in enumerate(zip(found, dates, strict=True)):
+        if (name, date) in seen:
+            letters = (name + name_suffix(number) for number in numbers[name, date])
+            found[i] = next(free for free in letters if (free, date) not in own)
+        seen.add((name, date))
+        own.add((found[i], date))
+    return found
+
+
+def too_long(outlines: gpd.GeoSeries) -> npt.NDArray[np.float64]:
+    """How long features are that are too long for one lake, in metres; 0 for all others.
+
+    Args:
+        outlines: in EPSG:4326, `(N,)`.
+    """
     west, south, east, north = outlines.bounds.to_numpy().T
     metres = np.asarray(Geod(ellps="WGS84").inv(west, south, east, north)[2])
-    for i in np.flatnonzero(metres > _LONGEST_M)[:1]:
+    return np.where(metres > _LONGEST_M, metres, 0.0)
+
+
+def _require_single(path: Path, names: list[str], outlines: gpd.GeoSeries) -> None:
+    metres = too_long(outlines)
+    for i in np.flatnonzero(metres)[:1]:
         raise GlofgeoError(
             f"{path}: {names[i]} reaches over {metres[i] / 1000:.0f} km and is no single lake",
             "give a layer that has a feature for each lake (Multipart to singleparts in QGIS)",
@@ -154,6 +175,24 @@ def dem_date(dem: Dem, given: str | None = None) -> str:
     names = [name for path in dem.files for name in (path.name, _source(path))]
     known = {years for name in names for pattern, years in _DEM_YEARS if pattern.search(name)}
     return ", ".join(sorted(known)) or "unknown"
+
+
+def ground_facts(dem: Dem, date: str, then: str, glaciers: str) -> dict[str, str]:
+    """What all sheets rest on besides the lakes, in words.
+
+    Args:
+        dem: the DEM.
+        date: when it was sensed, as `dem_date` tells.
+        then: the layer of lakes at that time; may be empty.
+        glaciers: the layer of glaciers.
+    """
+    return {
+        "DEM": ", ".join(path.name for path in dem.files),
+        "DEM pixel": f"{dem.pixel_m:.0f} m",
+        "DEM date": date,
+        "lakes at the DEM's date": then or "not given; today's outlines are taken",
+        "glaciers": glaciers,
+    }
 
 
 def _source(path: Path) -> str:

@@ -13,6 +13,12 @@ from glofgeo.report.page import Html, folded, page, table
 
 _TITLE = "Outburst hazard of glacial lakes: indicators"
 
+SECTION = "Outburst hazard: indicators"
+_SINGLE = "How well single quantities tell lakes that burst"
+_NO_SCORE = f"""No score is given: area alone tells lakes that burst from others about as well as any index
+(AUC {AREA_AUC:.2f}). Read each indicator with its source, beside the lake's area."""
+_FACTS = ("what it rests on", "")
+
 # Columns of the table of all lakes.
 _OVERVIEW = ("area_km2", "vol_low_mm3", "vol_high_mm3", "sla_deg", "pfv_mm3", "avalanche_deg", "rockfall_deg",
              "dist_glacier_m", "catchment_km2", "downstream_deg")  # fmt: skip
@@ -29,29 +35,67 @@ def report_html(lakes: LakeLayer, sheets: list[Sheet], facts: dict[str, str]) ->
         sheets: of each.
         facts: what all of it rests on.
     """
-    order = sorted(range(len(sheets)), key=lambda i: -_number(sheets[i].values["area_km2"]))
-    by_key = {indicator.key: indicator for indicator in INDICATORS}
-    head = ["lake", *(f"{by_key[key].name} ({by_key[key].unit})" for key in _OVERVIEW)]
-    overview = (
-        [Html(f'<a href="#l{i}">{escape(lakes.names[i])}</a>'), *_cells(sheets[i], _OVERVIEW, by_key)] for i in order
-    )
     inner = f"""<h1>{_TITLE}</h1>
-<p>{len(sheets)} lakes. No score is given: area alone tells lakes that burst from others about as well as any index
-(AUC {AREA_AUC:.2f}). Read each indicator with its source, beside the lake's area.</p>
-{table(("what it rests on", ""), facts.items())}
-<h2>All lakes, the largest first</h2>{table(_set(head), overview)}
-<h2>Each lake</h2>{"".join(_sheet(i, lakes, sheets[i]) for i in order)}
-<h2>How well single quantities tell lakes that burst</h2>
-<p>{escape(RANKINGS_SOURCE)}: 30 of 3,387 lakes burst. AUC is the chance that a lake that burst ranks above one that did
-not: 0.5 is a coin's. Their areas are of 2005 and later, after some of the floods.</p>
-{table(("quantity", "AUC"), ((name, f"{auc:.2f}") for _, name, auc in RANKINGS))}
-<p>Published criteria that are not computed here: {escape("; ".join(NOT_COMPUTED))}.</p>
-<h2>Methods</h2>
-<p>Evidence: V, read in the source; S, in public code of others only; C, computed here. Nothing is given beyond a range.
-</p>
-{table(("indicator", "unit", "method", "range", "source", "evidence"), (_method(i) for i in INDICATORS), "text")}
+<p>{len(sheets)} lakes. {_NO_SCORE}</p>
+{table(_FACTS, facts.items())}
+<h2>All lakes, the largest first</h2>{_overview(lakes, sheets)}
+<h2>Each lake</h2>{_each(lakes, sheets)}
+<h2>{_SINGLE}</h2>{_rankings()}
+<h2>Methods</h2>{_methods()}
 """
     return page("hazard", _TITLE, inner, {})
+
+
+def section_html(lakes: LakeLayer, sheets: list[Sheet], facts: dict[str, str], lead: str) -> str:
+    """Gives the same of some lakes as a part of another report, with all but the lakes folded.
+
+    Args:
+        lakes: the lakes.
+        sheets: of each.
+        facts: what all of it rests on.
+        lead: which lakes these are, and where the others are, in markup.
+    """
+    return f"""<h2 id="hazard">{SECTION}</h2><p>{lead}</p><p>{_NO_SCORE}</p>
+{_overview(lakes, sheets)}{_each(lakes, sheets)}
+{folded("What the sheets rest on", table(_FACTS, facts.items()))}
+{folded(_SINGLE, _rankings())}{folded("Methods of the indicators", _methods())}
+"""
+
+
+def anchor(number: int) -> str:
+    """The `id` by which the page can be opened at the sheet of a lake, by its number among those shown."""
+    return f"l{number}"
+
+
+def _by_area(sheets: list[Sheet]) -> list[int]:
+    return sorted(range(len(sheets)), key=lambda i: -_number(sheets[i].values["area_km2"]))
+
+
+def _overview(lakes: LakeLayer, sheets: list[Sheet]) -> str:
+    by_key = {indicator.key: indicator for indicator in INDICATORS}
+    head = ["lake", *(f"{by_key[key].name} ({by_key[key].unit})" for key in _OVERVIEW)]
+    rows = (
+        [Html(f'<a href="#{anchor(i)}">{escape(lakes.names[i])}</a>'), *_cells(sheets[i], _OVERVIEW, by_key)]
+        for i in _by_area(sheets)
+    )
+    return table(_set(head), rows)
+
+
+def _each(lakes: LakeLayer, sheets: list[Sheet]) -> str:
+    return "".join(_sheet(i, lakes, sheets[i]) for i in _by_area(sheets))
+
+
+def _rankings() -> str:
+    return f"""<p>{escape(RANKINGS_SOURCE)}: 30 of 3,387 lakes burst. AUC is the chance that a lake that burst ranks
+above one that did not: 0.5 is a coin's. Their areas are of 2005 and later, after some of the floods.</p>
+{table(("quantity", "AUC"), ((name, f"{auc:.2f}") for _, name, auc in RANKINGS))}
+<p>Published criteria that are not computed here: {escape("; ".join(NOT_COMPUTED))}.</p>"""
+
+
+def _methods() -> str:
+    return f"""<p>Evidence: V, read in the source; S, in public code of others only; C, computed here. Nothing is given
+beyond a range.</p>
+{table(("indicator", "unit", "method", "range", "source", "evidence"), (_method(i) for i in INDICATORS), "text")}"""
 
 
 def _sheet(number: int, lakes: LakeLayer, sheet: Sheet) -> str:
@@ -59,7 +103,8 @@ def _sheet(number: int, lakes: LakeLayer, sheet: Sheet) -> str:
     notes = "".join(f"<p><b>{escape(note)}</b></p>" for note in sheet.notes)
     glacier = sheet.values["rgi_id"]
     near = f"<p>Nearest glacier: {escape(str(glacier))}</p>" if glacier else ""
-    values = table(("indicator", ""), ((i.name, *_set([_with_unit(sheet, i)])) for i in INDICATORS))
+    # Their lines break, so that the figures stand on a phone's screen, too.
+    values = table(("indicator", ""), ((i.name, *_set([_with_unit(sheet, i)])) for i in INDICATORS), "text")
     criteria = table(
         ("criterion", "fires", "AUC alone", "AUC of area", "fires at lakes that burst / others", "source"),
         (
@@ -67,10 +112,11 @@ def _sheet(number: int, lakes: LakeLayer, sheet: Sheet) -> str:
              "" if c.fired is None else f"{c.fired[0]:.0%} / {c.fired[1]:.0%}", c.source]
             for c in CRITERIA
         ),
+        "text",
     )  # fmt: skip
     title = f"{lakes.names[number]}{date}: {shown(sheet.values['area_km2'], 3)} km²"
     # Inside, so that a browser that follows a link to it opens the sheet.
-    return folded(title, f'<div id="l{number}">{notes}{near}{values}{criteria}</div>')
+    return folded(title, f'<div id="{anchor(number)}">{notes}{near}{values}{criteria}</div>')
 
 
 def shown(value: float | str | None, digits: int) -> str:

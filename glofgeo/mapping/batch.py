@@ -197,7 +197,7 @@ def _run(jobs: list[Job], batcher: "Batcher", out: Path, report: Report, *, prog
         for number, job in enumerate(jobs, 1):
             name(f"{number}/{len(jobs)} {job.scene.id}" if len(jobs) > 1 else job.scene.id)
             try:
-                folder = run_job(job, batcher, out, advance)
+                folder = run_job(job, batcher, out, advance, name)
             except CannotWriteError:
                 raise
             except Exception as error:

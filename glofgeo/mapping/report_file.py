@@ -12,16 +12,17 @@ from affine import Affine
 from PIL import Image
 from shapely.affinity import affine_transform
 
+from glofgeo.hazard.section import NO_GROUND, Section
 from glofgeo.inventory.attributes import SIZE_BOUNDS_KM2, SIZE_CLASSES
 from glofgeo.mapping.overview import Backdrop
 from glofgeo.mapping.record import summary
+from glofgeo.mapping.report_hazard import largest
 from glofgeo.report.figures import draw_outlines, path_of
 from glofgeo.report.page import BANDS_M, DISTANCES_KM, Html, band_of, folded, km2, page, table
 from glofgeo.report.pictures import data_uri
 
 REPORT = "report.html"
 
-_LARGEST = 20
 # Of the picture of the scene, in pixels.
 _LONG_SIDE = 1000
 # A lake that is smaller than this in it, in pixels, is drawn as a disc.
@@ -46,7 +47,9 @@ them.</li>
 </ul>"""
 
 
-def write_report(path: Path, lakes: gpd.GeoDataFrame, record: dict[str, Any], picture: Backdrop) -> None:
+def write_report(
+    path: Path, lakes: gpd.GeoDataFrame, record: dict[str, Any], picture: Backdrop, hazard: Section = NO_GROUND
+) -> None:
     """Writes the report.
 
     Args:
@@ -54,11 +57,12 @@ def write_report(path: Path, lakes: gpd.GeoDataFrame, record: dict[str, Any], pi
         lakes: the layer, in the CRS of the scene.
         record: as `make_record` gives it.
         picture: of the scene.
+        hazard: the sheets of the largest lakes, if there are any.
     """
     settings = record["settings"]
     inner = [
         f"<h1>Glacial lakes</h1><p class=lead>{escape(record['scene'])}: {escape(summary(record))}.</p>",
-        _facts(record), _scene_map(lakes, picture), _groups(lakes), _largest(lakes),
+        _facts(record), _scene_map(lakes, picture), _groups(lakes), _largest(lakes, hazard), hazard.html,
         _METHODS.format(threshold=settings["threshold"], min_area=settings["min_area"]),
     ]  # fmt: skip
     path.write_text(page("map", f"Glacial lakes: {record['scene']}", "".join(inner), _COLOURS), encoding="utf-8")
@@ -128,13 +132,13 @@ def _total(lakes: gpd.GeoDataFrame) -> str:
     return f"{km2(math.fsum(lakes['area_m2']))} (± {km2(independent)} / {km2(alike)})"
 
 
-def _largest(lakes: gpd.GeoDataFrame) -> str:
-    rows = lakes.sort_values("area_m2", ascending=False, kind="stable").head(_LARGEST)
+def _largest(lakes: gpd.GeoDataFrame, hazard: Section) -> str:
+    rows = largest(lakes)
     metres = rows.geometry.to_crs(rows.estimate_utm_crs()) if len(rows) else rows.geometry
     flags = rows["qa_flag"] if "qa_flag" in rows else rows["touches_edge"].map({True: "cut", False: ""})
     told = [
-        (row.lake_id, f"{km2(row.area_m2)} ± {km2(row.area_unc_m2)}", f"{row.prob_mean:.2f}", flag,
-         Html(draw_outlines(None, outline)))
+        (hazard.link(row.Index, row.lake_id), f"{km2(row.area_m2)} ± {km2(row.area_unc_m2)}", f"{row.prob_mean:.2f}",
+         flag, Html(draw_outlines(None, outline)))
         for row, flag, outline in zip(rows.itertuples(), flags, metres, strict=True)
     ]  # fmt: skip
     head = ("Lake", "Area, km²", "Mean probability", "To be checked for", "Outline")

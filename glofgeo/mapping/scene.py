@@ -91,15 +91,23 @@ def map_scene(  # noqa: PLR0913
     with windows_progress(job.windows, shown=progress) as (name, advance):
         name(opened.id)
         if out is not None:
-            folder = run_job(job, batcher, Path(out), advance)
+            folder = run_job(job, batcher, Path(out), advance, name)
             with writing(Path(out)):
                 write_catalogue(Path(out), predictor)
             return read_map(folder)
         with tempfile.TemporaryDirectory(prefix="glofgeo-") as place:
-            return read_map(run_job(job, batcher, Path(place), advance), in_memory=True)
+            return read_map(run_job(job, batcher, Path(place), advance, sheets=False), in_memory=True)
 
 
-def run_job(job: Job, batcher: "Batcher", out: Path, advance: Callable[[int], None] | None = None) -> Path:
+def run_job(
+    job: Job,
+    batcher: "Batcher",
+    out: Path,
+    advance: Callable[[int], None] | None = None,
+    tell: Callable[[str], None] | None = None,
+    *,
+    sheets: bool = True,
+) -> Path:
     """Maps a planned scene into its folder below `out`, which it returns.
 
     Args:
@@ -107,16 +115,20 @@ def run_job(job: Job, batcher: "Batcher", out: Path, advance: Callable[[int], No
         batcher: its model at work.
         out: folder of all maps.
         advance: receives the number of windows done since the last call.
+        tell: receives what is done after the last window, in words, if that takes long.
+        sheets: put outburst hazard into the report, which takes seconds, if what that needs is at hand.
 
     Raises:
         GlofgeoError: If the scene cannot be read, or something that is no map has its name.
         CannotWriteError: If the folder cannot be written.
     """
     # SciPy and Matplotlib are slow to import, and a finished map needs neither.
+    from glofgeo.hazard.section import NO_GROUND
     from glofgeo.mapping.components import LakeRuns
     from glofgeo.mapping.map_files import PictureSink, tags, write_outputs
     from glofgeo.mapping.record import Pace, make_record, summary
     from glofgeo.mapping.report_file import REPORT, write_report
+    from glofgeo.mapping.report_hazard import hazard_of
 
     scene, area, settings = job.scene, job.area, job.settings
     worth = partial(may_hold_water, bands=scene.bands) if settings.skip_dry else None
@@ -134,7 +146,8 @@ def run_job(job: Job, batcher: "Batcher", out: Path, advance: Callable[[int], No
         lakes = write_outputs(folder, job, probability, runs, backdrop)
         pace = Pace(batcher.size, streamed - started, time.perf_counter() - streamed)
         record = make_record(job, lakes, statistics.observed, pace)
-        write_report(folder / REPORT, lakes, record, backdrop)
+        hazard = hazard_of(lakes, job, tell) if sheets else NO_GROUND
+        write_report(folder / REPORT, lakes, record, backdrop, hazard)
         (folder / "run.json").write_text(json.dumps(record, indent=2) + "\n")
         write_item(folder, out / scene.id, job, record)
     logger.info("%s: %s", scene.id, summary(record))

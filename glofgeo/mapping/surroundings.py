@@ -50,7 +50,7 @@ class Surroundings:
 
 
 @lru_cache(maxsize=1)
-def _outlines(path: Path) -> gpd.GeoDataFrame:
+def glaciers_of(path: Path) -> gpd.GeoDataFrame:
     """Reads glacier outlines once for all scenes."""
     return read_glaciers(path)
 
@@ -87,7 +87,7 @@ def read_surroundings(
     opened = open_dem([Path(path).absolute() for path in dem]) if dem else None
     outlines = None if glaciers is None else Path(glaciers).absolute()
     if outlines is not None:
-        _outlines(outlines)
+        glaciers_of(outlines)
     named = tuple(Path(path).absolute() for path in regions)
     if named:
         _regions(named)
@@ -111,7 +111,7 @@ def add_surroundings(lakes: gpd.GeoDataFrame, outlines: gpd.GeoDataFrame, job: "
     if ground.dem is not None:
         lakes = add_terrain(lakes, ground.dem, job.area.grid, scene_sun(scene))
     if ground.glaciers is not None:
-        lakes = add_glaciers(lakes, _outlines(ground.glaciers), job.pixel_m, scene.datetime)
+        lakes = add_glaciers(lakes, glaciers_of(ground.glaciers), job.pixel_m, scene.datetime)
     if ground.regions:
         lakes = add_regions(lakes, _regions(ground.regions))
     each = lakes["area_m2"] / outlines["n_px"]

@@ -1,5 +1,6 @@
 """Maps with a DEM and glacier outlines: columns that are there only then."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -116,3 +117,27 @@ def test_what_fetch_left_is_used_without_a_word(product, dem, glaciers, tmp_path
     write_raster("data/dem.tif", np.full((1, 40, 40), 900, np.int16), bands=None, origin=(600000, 10000))
     assert run(*words)[0] == 0
     assert columns().isdisjoint(TERRAIN) and set(GLACIERS) <= columns()
+
+
+def test_the_report_has_the_sheets_of_hazard_with_both_and_else_says_where_they_are(
+    product, dem, glaciers, run, tmp_path
+):
+    scene, model = open_scene(product[0]), torch_predictor(DarkInInfrared())
+    lakes = map_scene(scene, model, out=tmp_path, dem=[dem], glaciers=glaciers).lakes
+    page = (tmp_path / scene.id / "report.html").read_text(encoding="utf-8")
+    words = ("--dem", dem, "--glaciers", glaciers, "--out", tmp_path / "hazard")
+    assert run("hazard", tmp_path / scene.id / "lakes.gpkg", *words)[0] == 0
+    whole = (tmp_path / "hazard" / "hazard.html").read_text(encoding="utf-8")
+    largest = lakes.sort_values("area_m2", ascending=False).lake_id.head(20)
+    assert page.count("<summary>GL") == len(largest) > 0
+    for name in largest:
+        # The numbers of the sheets differ where hazard has more of them.
+        one, other = (re.findall(rf'<summary>{name}, .*?</summary><div id="\w+">(.*?)</details>', p)
+                      for p in (page, whole))  # fmt: skip
+        assert one == other and len(one) == 1
+        (link,) = set(re.findall(rf'<a href="#(\w+)">{name}</a>', page))
+        assert f'<div id="{link}">' in page
+    assert "Outburst hazard: indicators" in page and not re.search(r'(src|href)="?(http|//)', page)
+    map_scene(scene, model, out=tmp_path / "dem", dem=[dem])
+    without = (tmp_path / "dem" / scene.id / "report.html").read_text(encoding="utf-8")
+    assert "Outburst hazard: indicators" not in without and without.count("glofgeo hazard") == 1
