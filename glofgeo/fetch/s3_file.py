@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from obstore import GetOptions
 
 # Source: documentation.dataspace.copernicus.eu/APIs/S3.html
-_ENDPOINT = "https://eodata.dataspace.copernicus.eu"
+_BUCKET, _ENDPOINT = "eodata", "https://eodata.dataspace.copernicus.eu"
 _KEYS_PAGE = "https://eodata-s3keysmanager.dataspace.copernicus.eu"
 
 
@@ -69,8 +69,24 @@ def _failures_told(href: str) -> Iterator[None]:
 
 def _store_of(href: str) -> tuple[Any, str]:
     parts = urlsplit(href)
-    endpoint = os.environ.get("AWS_ENDPOINT_URL", _ENDPOINT)
+    endpoint = _endpoint(href)
     return _open_store(parts.netloc, endpoint, *_keys(endpoint, href)), parts.path.lstrip("/")
+
+
+def _endpoint(href: str) -> str:
+    """Address of the storage that has a bucket: an address of S3 does not tell it.
+
+    Raises:
+        GlofgeoError: If nobody tells it.
+    """
+    if told := os.environ.get("AWS_ENDPOINT_URL"):
+        return told
+    if (bucket := urlsplit(href).netloc) == _BUCKET:
+        return _ENDPOINT
+    raise GlofgeoError(
+        f"{href}: no address of the storage that has the bucket {bucket}",
+        "set AWS_ENDPOINT_URL, and AWS_REGION if it is Amazon's",
+    )
 
 
 @cache
@@ -82,7 +98,7 @@ def _open_store(bucket: str, endpoint: str, access: str, secret: str) -> Any:
         endpoint=endpoint,
         access_key_id=access,
         secret_access_key=secret,
-        region="default",
+        region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "default",
         virtual_hosted_style_request=False,
         client_options={"allow_http": endpoint.startswith("http://")},
     )
@@ -101,8 +117,8 @@ def _keys(endpoint: str, href: str) -> tuple[str, str]:
         login = None
     if login is None:
         raise GlofgeoError(
-            f"{href}: the Copernicus Data Space asks for S3 keys",
-            f"make them at {_KEYS_PAGE} (free account) and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or put "
-            f"them as login and password of {host} into {path}",
+            f"{href}: {'the Copernicus Data Space' if endpoint == _ENDPOINT else host} asks for S3 keys",
+            f"{f'make them at {_KEYS_PAGE} (free account) and ' if endpoint == _ENDPOINT else ''}set AWS_ACCESS_KEY_ID "
+            f"and AWS_SECRET_ACCESS_KEY, or put them as login and password of {host} into {path}",
         )
     return login[0], login[2] or ""

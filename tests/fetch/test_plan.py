@@ -11,7 +11,7 @@ from glofgeo.errors import GlofgeoError
 from glofgeo.fetch import progress as shown_progress
 from glofgeo.fetch.catalogs import KNOWN, Catalog
 from glofgeo.fetch.plan import choose_scenes, tells_radiometry
-from glofgeo.fetch.s3_file import _keys
+from glofgeo.fetch.s3_file import _keys, size_in_s3
 from glofgeo.fetch.search import Found
 from glofgeo.fetch.transfer import check_room
 
@@ -40,6 +40,18 @@ def test_keys_come_from_netrc_or_the_message_says_where_to_make_them(no_keys):
         _keys(ENDPOINT, "s3://eodata/B02.jp2")
     no_keys.write_text("machine eodata.dataspace.copernicus.eu login me password secret\n")
     assert _keys(ENDPOINT, "s3://eodata/B02.jp2") == ("me", "secret")
+
+
+def test_keys_of_one_storage_are_not_sent_to_another(no_keys, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "me")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with pytest.raises(GlofgeoError, match=r"bucket lakes; set AWS_ENDPOINT_URL"):
+        size_in_s3("s3://lakes/B02.tif")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://s3.example.org")
+    with pytest.raises(GlofgeoError, match=r"s3\.example\.org asks for S3 keys; set AWS_ACCESS_KEY_ID"):
+        size_in_s3("s3://lakes/B02.tif")
 
 
 @pytest.mark.parametrize(
