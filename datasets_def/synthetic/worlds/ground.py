@@ -12,6 +12,7 @@ from datasets_def.synthetic.worlds.materials import MATERIALS, draw_spectrum
 from datasets_def.synthetic.worlds.shape import Shape, uniform, waves
 
 MIXED = 255
+FROZEN = ("ice", "wet ice", "slush", "snow", "old snow")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,9 @@ class Painter:
         material = MATERIALS[name]
         colour, other = draw_spectrum(self.rng, name), draw_spectrum(self.rng, name)
         rough = material.rough * 10 ** self.rng.uniform(-0.8, 0.15)
+        if name in FROZEN and self.rng.random() < 0.3:
+            # As even as a milky lake.
+            rough *= 10 ** self.rng.uniform(-1.0, -0.3)
         texture = np.exp(rough * (0.8 * self.fine + 0.6 * self.coarse))
         patch = np.clip(0.5 + 0.5 * np.roll(self.coarse, self.rng.integers(0, 400), 0), 0, 1)
         for band in range(4):

@@ -67,7 +67,7 @@ def build_shape(rng: np.random.Generator, kind: Kind, size: int, pixel_m: float)
     down, right = np.gradient(height, np.float32(pixel_m))
     ice, debris, flow = _glaciers(rng, kind, rank, np.hypot(down, right), size)
     hummocks = waves(rng, size, 26, 6, 1.0)
-    height += ice * (0.8 + 4 * debris) * hummocks
+    height += ice * (rng.uniform(0, 0.8) + 4 * debris) * hummocks
     down, right = np.gradient(height, np.float32(pixel_m))
     return Shape(height, rank, np.hypot(down, right), ice, debris, flow)
 
