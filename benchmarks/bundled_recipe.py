@@ -1,10 +1,10 @@
 """Makes the model that comes with the package: `python benchmarks/bundled_recipe.py --out FOLDER`.
 
-Draws synthetic worlds, trains the preset `bundled` on them, trains the outcome further on more of them at half the
-rates, and writes the model as float16. It needs no data and no network, and a broken-off recipe goes on where it
-stopped. `--chips` adds real water chips, and `--plant` copies of them with synthetic lakes planted in their ground;
-chips of fold 0 are kept back for judging. `--unet SECONDS` trains the U-Net to compare with on the crops of the first
-stage instead.
+Draws synthetic worlds, trains the preset `bundled` on them, trains the outcome further on more of them at lower rates,
+averages the weights of two stages, and writes the model as float16. It needs no data and no network, and a broken-off
+recipe goes on where it stopped. `--chips` adds real water chips, and `--plant` copies of them with synthetic lakes
+planted in their ground; chips of fold 0 are kept back for judging. `--unet SECONDS` trains the U-Net to compare with on
+the crops of the first stage instead.
 """
 
 import argparse
@@ -76,6 +76,9 @@ STAGES = (
     Stage("fourth", 280, 1, 64_000, 0.5, 1),
     Stage("fifth", 90, 1, 9_000, 0.25, 2),
 )
+
+AVERAGED = {"third": 0.6, "fifth": 0.4}
+"""Share of each stage in the weights: later ones find more, and take more even ice and deep shade for lakes."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +195,21 @@ def train_stage(out: Path, stage: Stage, images: list[Image], start: Path | None
     return path
 
 
+def average(out: Path) -> Path:
+    """Writes the mean of the weights of some stages, and gives its path."""
+    path, parts = out / "mean.safetensors", [load_checkpoint(out / f"{name}.safetensors") for name in AVERAGED]
+    last, states = parts[-1], [part.model.state_dict() for part in parts]
+    mean = {
+        name: sum(share * state[name] for share, state in zip(AVERAGED.values(), states, strict=True))
+        if tensor.is_floating_point()
+        else tensor
+        for name, tensor in states[-1].items()
+    }
+    last.model.load_state_dict(mean)
+    save_checkpoint(path, last.model, last.config, last.provenance, None, 1.0, last.pixel_m, half=True)
+    return path
+
+
 def finish(trained: Path, path: Path, images: list[Image], size: int) -> Path:
     """Writes the model of the last stage with its temperature, for large windows, and the number of images."""
     last = load_checkpoint(trained)
@@ -238,7 +256,7 @@ def main() -> None:
         if given.unet:
             return compare(given.out, images, given.unet)
         trained = train_stage(given.out, stage, images, trained)
-    print(finish(given.out / f"{STAGES[-1].name}.safetensors", given.out / "lakes.safetensors", images, given.size))
+    print(finish(average(given.out), given.out / "lakes.safetensors", images, given.size))
 
 
 if __name__ == "__main__":
