@@ -1,12 +1,13 @@
 """The verb `change`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from glofgeo.errors import GlofgeoError
 from glofgeo.flags import UsageError, require_path, with_fetched
-from glofgeo.terminal import say
+from glofgeo.terminal import say, told
 
 
 def change(  # noqa: PLR0913
@@ -46,11 +47,19 @@ def change(  # noqa: PLR0913
     from glofgeo.change.outputs import require_place
 
     require_place(out)
-    grounds, outlines = with_fetched(dem, glaciers)
-    found = compare(
-        *(layers_of_maps(maps) if maps else layers),
-        dates=dates, aoi=aoi, dem=grounds, glaciers=outlines, regions=regions, progress=True,
-    )  # fmt: skip
+    ground: dict[str, Any] = dict(zip(("dem", "glaciers"), with_fetched(dem, glaciers), strict=True))
+    named, found = {"dem": dem, "glaciers": glaciers}, None
+    while found is None:
+        try:
+            found = compare(
+                *(layers_of_maps(maps) if maps else layers),
+                dates=dates, aoi=aoi, regions=regions, progress=True, **ground,
+            )  # fmt: skip
+        except GlofgeoError as error:
+            # What was fetched for another area may lie off these lakes, and nobody asked for it.
+            if named.get(error.argument or "", True) or not ground.pop(error.argument or "", None):
+                raise
+            say(f"Left out: {told(error)}")
     found.write(out, progress=True)
     say(f"{out / 'report.html'}: {found.told()}")
     if len(found.issues):

@@ -102,3 +102,18 @@ def test_lakes_outside_all_regions_and_nameless_regions(ground):
     named = add_regions(lakes, regions)
     assert named["basin"].tolist() == ["Dudh Koshi", ""] and named["country"].tolist() == ["Nepal", "Nepal"]
     assert add_regions(lakes.iloc[:0], regions)["basin"].tolist() == []
+
+
+def test_ground_that_was_fetched_for_another_area_is_left_out(tmp_path, run, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    frame([disc(1, 1, 0.1)], "2010-10-15").to_file("a.gpkg")
+    frame([disc(1, 1, 0.1)], "2020-10-15").to_file("b.gpkg")
+    with rasterio.open(
+        "data/dem.tif", "w", "GTiff", 40, 40, 1, UTM, from_origin(EAST + 900_000, NORTH, 30, 30), "int16"
+    ) as away:
+        away.write(np.full((1, 40, 40), 900, np.int16))
+    status, out, err = run("change", "a.gpkg", "b.gpkg", "--out", "found")
+    assert status == 0, err
+    assert "Left out: data/dem.tif" in out
+    assert run("change", "a.gpkg", "b.gpkg", "--out", "named", "--dem", "data/dem.tif")[0] == 2
