@@ -52,7 +52,7 @@ def product(tmp_path_factory) -> tuple[Path, Path]:
 def stac_faults():
     """What the JSON schemas of STAC and of the declared extensions say against a document, offline.
 
-    Of the model extension only an earlier schema is at hand: what we write must be valid there, too.
+    Of the model extension only an earlier schema is used: what we write must be valid there, too.
     """
     import json
     from importlib.resources import files

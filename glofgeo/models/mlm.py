@@ -115,7 +115,8 @@ def _input(card: Header) -> dict[str, Any]:
         "bands": list(bands),
         "input": {
             "shape": [-1, len(bands), window, window],
-            "dim_order": ["batch", "channel", "height", "width"],
+            # Since 1.5 an input that lists bands must call their dimension so, and nothing else may.
+            "dim_order": ["batch", "bands", "height", "width"],
             "data_type": "float32",
         },
     }

@@ -47,6 +47,14 @@ def test_every_input_band_is_declared(checkpoint):
     assert len(said["bands"]) == said["mlm:input"][0]["input"]["shape"][1]
 
 
+def test_the_dimension_of_bands_is_called_so_where_bands_are_listed(checkpoint):
+    # A rule of the model extension since 1.5, which the earlier schema that the tests use does not know.
+    said = model_item(read_header(checkpoint), {"href": "./best.safetensors"}, onnx=False)["properties"]
+    for side, structure in (("mlm:input", "input"), ("mlm:output", "result")):
+        for each in said[side]:
+            assert ("bands" in each[structure]["dim_order"]) == ("bands" in each)
+
+
 @pytest.mark.parametrize("torch", ["2.15.0+cu132", "2.16.0.dev20261101", "2.9.0a0+git", "unknown", None])
 def test_any_version_of_torch_will_do(checkpoint, stac_faults, torch):
     card = read_header(checkpoint)
