@@ -23,16 +23,16 @@ from datasets_def.bands import DEFAULT_BANDS, QUANTIFICATION
 from datasets_def.grid import Bounds, Grid
 from datasets_def.in_place import read_in_place
 from datasets_def.product_metadata import FILE_NAME, offset_in
+from datasets_def.raster_checks import CLASSES
 from datasets_def.reproject import areas_on_grid
 from datasets_def.stac_bands import is_jpeg2000
 from datasets_def.web_address import shown
 from glofgeo.errors import GlofgeoError
+from glofgeo.fetch.crop_files import shared_grid
 from glofgeo.fetch.download import download
 from glofgeo.fetch.scene_files import SceneFiles
 from glofgeo.fetch.search import NEEDED, Found
 from glofgeo.fetch.writing import read_through, writing
-
-_CLASSES = "SCL"
 
 # Pixels of 10 m around the area, which a model sees as the surroundings of lakes at its edge.
 _MARGIN = 128
@@ -77,7 +77,7 @@ class Crop:
         """
         (top, bottom), (left, right) = self.window.toranges()
         for name in NEEDED:
-            step = _PIECE * (2 if name == _CLASSES else 1)
+            step = _PIECE * (2 if name == CLASSES else 1)
             for row in range(top - top % step, bottom, step):
                 for col in range(left - left % step, right, step):
                     rows = max(row, top), min(row + step, bottom)
@@ -137,12 +137,13 @@ def plan_crop(files: SceneFiles, area: GeoSeries, out: Path) -> Crop:
         out: folder of scenes.
 
     Raises:
-        GlofgeoError: If it cannot be opened, does not touch the area, or a file of another origin is in its place.
+        GlofgeoError: If it cannot be opened, its files do not fit together, it does not touch the area, or a file of
+            another origin is in its place.
     """
     path = crop_path(files, out)
     if path.exists() and not _is_ours(path):
         raise GlofgeoError(f"{path}: is of another origin, and is left as it is", "move it away")
-    grid = read_in_place(files.scene.item.assets["B02"].href, _grid_of)
+    grid = shared_grid(files.scene)
     shapes = areas_on_grid(area, grid.crs, grid.outline)
     if not len(shapes):
         raise GlofgeoError(f"{files.scene.name}: its images do not touch the area of interest")
@@ -209,7 +210,7 @@ def _load(path: Path) -> NDArray[np.uint16]:
 
 def _read_piece(source: DatasetReader, window: Window, name: str) -> NDArray[np.uint16]:
     """Reads pixels of 10 m; coarser ones are repeated."""
-    if name != _CLASSES:
+    if name != CLASSES:
         return source.read(1, window=window).astype(np.uint16)
     (top, bottom), (left, right) = window.toranges()
     half = Window.from_slices((top // 2, -(-bottom // 2)), (left // 2, -(-right // 2)))
@@ -278,7 +279,3 @@ def _write_cog(
             overview_resampling="NEAREST", bigtiff="IF_SAFER",
         )  # fmt: skip
         read_through(part)
-
-
-def _grid_of(source: DatasetReader) -> Grid:
-    return Grid(source.shape, source.transform, source.crs)

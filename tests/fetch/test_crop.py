@@ -190,6 +190,45 @@ def test_metadata_that_contradict_the_images_are_refused(found, area, server, tm
         fetch(scene, area, tmp_path)
 
 
+def moved(metres):
+    return lambda pixels, transform: (pixels, transform.translation(metres, 0) * transform)
+
+
+def coarser(pixels, transform):
+    return pixels[:, ::2, ::2], transform * transform.scale(2)
+
+
+def finer(pixels, transform):
+    return pixels.repeat(2, axis=1).repeat(2, axis=2), transform * transform.scale(0.5)
+
+
+@pytest.mark.parametrize(
+    ("band", "change", "crs", "words"),
+    [
+        ("B04", moved(1000), 32645, "B04: is not on the grid of the other bands"),
+        ("B04", moved(0), 32644, "B04: is not on the grid of the other bands"),
+        ("B04", coarser, 32645, r"B04: its pixels of 20 m do not go into a crop"),
+        ("SCL", finer, 32645, r"SCL: its pixels of 10 m do not go into a crop"),
+        ("SCL", moved(20), 32645, "SCL: is not on the grid of the other bands"),
+        ("B04", lambda pixels, transform: (pixels.repeat(2, axis=0), transform), 32645, "B04: its file has 2 bands"),
+    ],
+)
+def test_files_on_other_grids_make_no_crop(found, area, server, tmp_path, band, change, crs, words):
+    scene = found()
+    path = f"/{scene.name}/{band}.tif"
+    with rasterio.MemoryFile(server.files[path]) as memory, memory.open() as source:
+        pixels, transform = change(source.read(), source.transform)
+        profile = source.profile | {"crs": f"EPSG:{crs}", "transform": transform, "count": len(pixels)}
+    with rasterio.MemoryFile() as memory:
+        with memory.open(**profile | {"height": pixels.shape[1], "width": pixels.shape[2]}) as target:
+            target.write(pixels)
+        server.files[path] = memory.read()
+    server.move_out()
+    with pytest.raises(GlofgeoError, match=words):
+        fetch(scene, area, tmp_path)
+    assert not list(tmp_path.glob("*.tif"))
+
+
 def test_a_whole_scene_replaces_its_crop_and_nothing_else(found, area, tmp_path, write_raster):
     _, path, _ = fetch(found(), area, tmp_path)
     files = files_of(found())
