@@ -22,7 +22,7 @@ from datasets_def.grid import Grid
 from datasets_def.in_place import is_remote, read_in_place
 from datasets_def.metadata_xml import LARGEST_XML, find_text, parse, time
 from datasets_def.product_metadata import product_radiometry
-from datasets_def.radiometry import choose_offset, formula
+from datasets_def.radiometry import choose_offset, formula, refuse_mixture
 from datasets_def.raster_checks import CLASSES, check_raster, grid_of
 from datasets_def.raster_layers import Radiometry, bare_layers, declared_radiometry, with_radiometry
 from datasets_def.remote_raster import UNSEEN, refuse_jpeg2000
@@ -64,8 +64,8 @@ def read_stac_scene(item: Item, bands: tuple[str, ...], offset: float | None = N
         offset: DN to add before dividing, if neither the product's metadata nor the files tell.
 
     Raises:
-        GlofgeoError: If a band is missing, cannot be read in place, the files do not share a grid, or nothing tells
-            their radiometry.
+        GlofgeoError: If a band is missing, cannot be read in place, the files do not share a grid, scale and offset, or
+            nothing tells their radiometry.
     """
     wanted = [*bands, *([CLASSES] if CLASSES in item.assets else [])]
     _check_assets(item, wanted)
@@ -171,6 +171,7 @@ def _radiometry(
             )
         return known, product.radiometry
     if len(carried) == len(files):
+        refuse_mixture(item.id, carried, "correct the files, or take the scene from another catalogue")
         return carried, next(file.declared[1] for file in files.values() if file.declared).rpartition(", ")[2]
     if isinstance(failed, GlofgeoError) and given is None:
         raise failed

@@ -107,6 +107,15 @@ def test_files_and_metadata_that_contradict_each_other_are_refused(mine):
         open_scene(change(lambda item: None))
 
 
+@pytest.mark.parametrize(("scale", "offset"), [(1e-4, 0.0), (1e-2, -0.1), (1.0, -0.1)])
+def test_a_band_with_another_scale_or_offset_is_refused(mine, scale, offset):
+    folder, change = mine
+    for band in DEFAULT_BANDS:
+        set_scale(folder / f"{band}.tif", *((scale, offset) if band == "B04" else (1e-4, -0.1)))
+    with pytest.raises(GlofgeoError, match=r"bands disagree about scale and offset .*B04: \(DN"):
+        open_scene(change(without_metadata))
+
+
 def test_an_offset_that_contradicts_the_metadata_is_refused(cogs):
     with pytest.raises(GlofgeoError, match="its offset is -1000, not 0"):
         open_scene(cogs / "item.json", offset=0)

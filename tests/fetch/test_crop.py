@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio.windows import Window
+from remote_scene import set_scale
 from shapely.geometry import box
 
 from datasets_def import open_scene
@@ -177,7 +178,7 @@ def test_without_any_word_on_the_offset_a_crop_is_refused(found, area, tmp_path)
 
 @pytest.mark.parametrize(
     ("old", "new", "words"),
-    [(b">-1000<", b">-999<", r"-1000 DN.* -999"), (b"_R119_", b"_R076_", "R076.*, not .*R119")],
+    [(b">-1000<", b">-999<", r"DN -1000\).*DN -999\)"), (b"_R119_", b"_R076_", "R076.*, not .*R119")],
 )
 def test_metadata_that_contradict_the_images_are_refused(found, area, server, tmp_path, old, new, words):
     scene = found()
@@ -188,6 +189,26 @@ def test_metadata_that_contradict_the_images_are_refused(found, area, server, tm
     scene = Found(read_item(scene.raw), scene.raw, scene.catalog)
     with pytest.raises(GlofgeoError, match=words):
         fetch(scene, area, tmp_path)
+
+
+@pytest.mark.parametrize("told", ["by the product", "by the images"])
+@pytest.mark.parametrize(
+    ("scale", "offset", "words"),
+    [(1e-4, 0.0, r"B04.*\(DN \+0\)"), (1e-2, -0.1, r"B04.*/ 100\b"), (1.0, -0.1, r"B04.*/ 1\b")],
+)
+def test_a_band_with_another_scale_or_offset_makes_no_crop(found, area, server, tmp_path, scale, offset, words, told):
+    scene = found()
+    band, address = tmp_path / "B04", f"/{scene.name}/B04.tif"
+    band.write_bytes(server.files[address])
+    set_scale(band, scale, offset)
+    server.files[address] = band.read_bytes()
+    server.move_out()
+    if told == "by the images":
+        del scene.raw["assets"]["product_metadata"]
+        scene = Found(read_item(scene.raw), scene.raw, scene.catalog)
+    with pytest.raises(GlofgeoError, match=words):
+        fetch(scene, area, tmp_path)
+    assert not list(tmp_path.glob("*.tif"))
 
 
 def moved(metres):
