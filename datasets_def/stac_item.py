@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -104,30 +104,15 @@ def read_item(source: str | Mapping[str, Any], came_from: str = "") -> Item:
     Raises:
         GlofgeoError: If it is no STAC item of Sentinel-2, or lacks what a scene needs, naming both.
     """
-    return _item(_parsed(source, came_from), came_from)
+    return _item(parsed_json(source, came_from), came_from)
 
 
-def read_items(source: str | Mapping[str, Any], came_from: str = "") -> list[Item]:
-    """Reads the items of a search result (a STAC ItemCollection), or one item.
-
-    Args:
-        source: as `read_item`.
-        came_from: likewise.
+def parsed_json(source: str | Mapping[str, Any], came_from: str) -> Mapping[str, Any]:
+    """Gives the object that a text of JSON holds; one that is parsed comes back as it is.
 
     Raises:
-        GlofgeoError: As `read_item`, or if it holds none.
+        GlofgeoError: If it holds none.
     """
-    parsed = _parsed(source, came_from)
-    if parsed.get("type") != "FeatureCollection":
-        item = _item(parsed, came_from)
-        return [replace(item, address=came_from or item.address)]
-    features = parsed.get("features")
-    if not isinstance(features, list) or not features:
-        raise GlofgeoError(f"{came_from or 'the search result'}: holds no STAC item", "search again")
-    return [_item(feature if isinstance(feature, Mapping) else {}, came_from) for feature in features]
-
-
-def _parsed(source: str | Mapping[str, Any], came_from: str) -> Mapping[str, Any]:
     if isinstance(source, Mapping):
         return source
     try:

@@ -4,13 +4,13 @@ from pathlib import Path
 
 from datasets_def.in_place import is_remote
 from datasets_def.scene_search import find_scenes
-from datasets_def.stac_files import holds_item, read_item_file
+from datasets_def.stac_files import BadItem, holds_item, read_item_file
 from datasets_def.stac_item import Item
 from datasets_def.web_address import is_web, shown
 from glofgeo.errors import GlofgeoError
 
-# What `open_scene` takes.
-SceneSource = Path | str | Item
+# What `open_scene` takes; a bad item of a search result fails there, by its name.
+SceneSource = Path | str | Item | BadItem
 
 
 def list_scenes(words: list[str]) -> list[SceneSource]:
@@ -39,7 +39,7 @@ def list_scenes(words: list[str]) -> list[SceneSource]:
 
 def name_of(scene: SceneSource) -> Path | str:
     """What to call a scene in messages: its path, its address without signature, or the id of its item."""
-    return scene if isinstance(scene, Path) else scene.id if isinstance(scene, Item) else shown(scene)
+    return scene if isinstance(scene, Path) else scene.id if isinstance(scene, Item | BadItem) else shown(scene)
 
 
 def absolute(scene: SceneSource) -> SceneSource:

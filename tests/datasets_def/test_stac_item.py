@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from stac_items import DIALECTS, URI, copernicus, earth_search, earth_search_c1, earth_search_v2, planetary_computer
 
 from datasets_def.errors import GlofgeoError
-from datasets_def.stac_item import read_item, read_items
+from datasets_def.stac_files import BadItem, read_items
+from datasets_def.stac_item import read_item
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -159,6 +160,19 @@ def test_a_search_result_gives_its_items_in_order():
     assert [item.id for item in read_items(json.dumps(copernicus()))] == [URI.removesuffix(".SAFE")]
     with pytest.raises(GlofgeoError, match="holds no STAC item"):
         read_items({"type": "FeatureCollection", "features": []}, "khumbu.search.json")
+
+
+def test_an_entry_that_is_no_scene_is_named_and_loses_no_other():
+    odd = copernicus() | {"properties": {"grid:code": "MGRS-45RVL", "platform": "sentinel-2a"}}
+    features = [earth_search_c1(), {"type": "Feature"}, None, 5, odd, copernicus()]
+    found = read_items({"type": "FeatureCollection", "features": features}, "/data/khumbu.search.json")
+    bad = [one for one in found if isinstance(one, BadItem)]
+    assert [one.id for one in bad] == [*(f"entry {n} of khumbu.search.json" for n in (2, 3, 4)), odd["id"]]
+    assert [str(one.error).rpartition("; ")[0] for one in bad[1:]] == [
+        *["/data/khumbu.search.json: is no STAC item"] * 2,
+        f"/data/khumbu.search.json: {odd['id']}: lacks a datetime",
+    ]
+    assert [one.id for one in (found[0], found[5])] == [earth_search_c1()["id"], odd["id"]]
 
 
 _JSON = st.recursive(

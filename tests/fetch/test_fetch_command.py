@@ -12,7 +12,7 @@ import pytest
 from shapely.geometry import box
 
 from datasets_def import find_scenes, open_scene
-from datasets_def.stac_item import read_items
+from datasets_def.stac_files import read_items
 from glofgeo.fetch.one_at_a_time import alone_in
 
 from .conftest import folder_bytes

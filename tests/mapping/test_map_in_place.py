@@ -70,6 +70,16 @@ def test_a_search_result_gives_its_scenes_and_one_that_fails_stops_no_other(web,
     assert "gone.tif" in str(report.failed["S2A_T45RVL_gone"])
 
 
+def test_entries_of_a_search_result_that_are_no_scenes_fail_by_name(search, model, tmp_path):
+    result = json.loads(search.read_text())
+    search.write_text(json.dumps(result | {"features": [{"type": "Feature"}, result["features"][0], {"id": "S2X"}]}))
+    report = map_scenes(list_scenes([str(search)]), model, out=tmp_path / "maps")
+    assert len(report.mapped) == 1
+    assert list(report.failed) == ["entry 1 of khumbu.search.json", "S2X"]
+    with pytest.raises(GlofgeoError, match="S2X: is no STAC item"):
+        open_scene(list_scenes([str(search)])[2])
+
+
 def test_what_is_done_is_kept_until_a_file_on_the_server_changes(web, cogs, model, tmp_path):
     address = f"{web.url}/item.json"
     assert map_scenes([address], model, out=tmp_path).mapped
