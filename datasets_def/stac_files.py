@@ -54,10 +54,10 @@ def read_items(source: str | Mapping[str, Any], came_from: str = "") -> list[Ite
     parsed = parsed_json(source, came_from)
     if parsed.get("type") != "FeatureCollection":
         item = read_item(parsed, came_from)
-        return [replace(item, address=came_from or item.address)]
+        return [replace(item, address=shown(came_from) or item.address)]
     features = parsed.get("features")
     if not isinstance(features, list) or not features:
-        raise GlofgeoError(f"{came_from or 'the search result'}: holds no STAC item", "search again")
+        raise GlofgeoError(f"{shown(came_from) or 'the search result'}: holds no STAC item", "search again")
     return [_entry(number, feature, came_from) for number, feature in enumerate(features, 1)]
 
 
@@ -66,7 +66,7 @@ def _entry(number: int, feature: object, came_from: str) -> Item | BadItem:
     try:
         return read_item(entry, came_from)
     except GlofgeoError as error:
-        whole = came_from.rpartition("/")[2] or "the search result"
+        whole = shown(came_from).rpartition("/")[2] or "the search result"
         return BadItem(str(entry.get("id") or f"entry {number} of {whole}"), error)
 
 
@@ -77,7 +77,8 @@ def read_item_file(address: str | Path) -> list[Item | BadItem]:
         GlofgeoError: If it cannot be read, or is neither.
     """
     content = read_text(address, _LARGEST)
-    return read_items(content.decode(errors="replace"), shown(str(address)))
+    # With user name and password, which files beside it need as well.
+    return read_items(content.decode(errors="replace"), str(address))
 
 
 def read_only_item(address: str | Path) -> Item:

@@ -120,13 +120,13 @@ def parsed_json(source: str | Mapping[str, Any], came_from: str) -> Mapping[str,
     except (ValueError, RecursionError):
         parsed = None
     if not isinstance(parsed, Mapping):
-        raise GlofgeoError(f"{came_from or 'STAC item'}: is no JSON", "give a STAC item, or a search result")
+        raise GlofgeoError(f"{shown(came_from) or 'STAC item'}: is no JSON", "give a STAC item, or a search result")
     return parsed
 
 
 def _item(raw: Mapping[str, Any], came_from: str) -> Item:
     identity, properties = str(raw.get("id") or ""), _mapping(raw.get("properties"))
-    where = ": ".join(filter(None, (came_from, identity))) or "STAC item"
+    where = ": ".join(filter(None, (shown(came_from), identity))) or "STAC item"
     if raw.get("type") != "Feature" or not identity or not _mapping(raw.get("assets")):
         raise GlofgeoError(f"{where}: is no STAC item", "give the item of a Sentinel-2 scene")
     uri, links = _product_uri(identity, properties), _links(raw)

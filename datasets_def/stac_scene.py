@@ -30,6 +30,7 @@ from datasets_def.safe_names import check_baseline, check_names
 from datasets_def.scene_facts import SceneFacts
 from datasets_def.stac_bands import is_jpeg2000
 from datasets_def.stac_item import Item
+from datasets_def.web_address import shown
 from datasets_def.web_get import read_text
 
 
@@ -134,7 +135,7 @@ def _product_metadata(item: Item) -> Element | GlofgeoError | None:
         return None
     where = item.assets["product_metadata"].href
     try:
-        return parse(read_text(where, LARGEST_XML), where)
+        return parse(read_text(where, LARGEST_XML), shown(where))
     except GlofgeoError as error:
         return error
 

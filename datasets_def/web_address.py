@@ -54,8 +54,8 @@ def resolve(href: str, base: str, where: str) -> str:
         return str(Path(base).parent / path) if base else str(path)
     if urlsplit(href).scheme or href.startswith("/vsi"):
         raise GlofgeoError(f"{where}: its asset {href} is not on the network", "give another item of this scene")
-    # `urljoin` joins nothing to an address of S3.
-    joined = urljoin(base.replace("s3://", "https://", 1), href)
+    # `urljoin` joins nothing to an address of S3. What is asked of the item is not asked of its files.
+    joined = urljoin(base.partition("?")[0].replace("s3://", "https://", 1), href)
     return joined.replace("https://", "s3://", 1) if base.startswith("s3://") else joined
 
 

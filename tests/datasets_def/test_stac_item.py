@@ -84,6 +84,19 @@ def test_relative_addresses_start_where_the_item_came_from(came_from, absolute):
     assert read_item(raw, came_from).assets["B02"].href == absolute
 
 
+def test_user_and_password_of_an_item_open_its_files_and_are_not_shown():
+    raw = earth_search_c1()
+    raw["assets"]["blue"]["href"] = "../B02.tif"
+    (item,) = read_items(raw, "https://user:secret@a.org/x/item.json?version=2")
+    assert item.assets["B02"].href == "https://user:secret@a.org/B02.tif"
+    assert item.address == "https://a.org/x/item.json?version=2"
+    assert "secret" not in item.assets["B03"].href
+    for text in ("<html>", {"type": "FeatureCollection"}, raw | {"type": "Collection"}):
+        with pytest.raises(GlofgeoError, match=r"^https://a\.org/x/item\.json: ") as refused:
+            read_items(text, "https://user:secret@a.org/x/item.json")
+        assert "secret" not in str(refused.value)
+
+
 @pytest.mark.parametrize("href", ["", None, "https://[::1"])
 def test_an_asset_without_an_address_is_refused(href):
     raw = earth_search_c1()

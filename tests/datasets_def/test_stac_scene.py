@@ -164,6 +164,14 @@ def test_metadata_that_cannot_be_had_are_named(web):
         open_scene(f"{web.url}/item.json")
 
 
+def test_metadata_that_are_none_are_named_without_the_password(web, cogs):
+    address = web.url.replace("//", "//user:secret@")
+    (cogs / "odd.json").write_text((cogs / "item.json").read_text().replace("./product_metadata.xml", "./B02.tif"))
+    with pytest.raises(GlofgeoError, match=r"//127\.0\.0\.1:\d+/B02\.tif") as refused:
+        open_scene(f"{address}/odd.json")
+    assert "secret" not in str(refused.value)
+
+
 def test_metadata_that_cannot_be_had_are_not_missed_where_the_files_tell(mine):
     folder, change = mine
     item = change(lambda item: item["assets"]["product_metadata"].update(href="./gone.xml"))
