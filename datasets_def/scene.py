@@ -20,7 +20,7 @@ from datasets_def.errors import GlofgeoError
 from datasets_def.files import Layer, Planes, read_layers
 from datasets_def.grid import Grid
 from datasets_def.naming import safe_name
-from datasets_def.pixels import OBSERVED_CLASS, Image, Mask, Pixels, measured, to_reflectance
+from datasets_def.pixels import OBSERVED_CLASS, Image, Mask, Pixels, as_classes, measured, to_reflectance
 from datasets_def.raster_checks import CLASSES
 from datasets_def.terrain import TERRAIN_LAYERS, Terrain, scene_terrain
 
@@ -79,7 +79,7 @@ class Scene:
     def valid(self, window: Window | None = None) -> Mask:
         """Finds the pixels that show the surface: neither nodata nor cloud.
 
-        With a scene classification, everything but classes 0, 1, 8, 9 and 10 (snow, shadow and dark water are valid);
+        With a scene classification, classes 2 to 7 and 11 (snow, shadow and dark water are valid);
         without one, every pixel that has data in all bands, clouds included (see `has_cloud_mask`).
 
         Returns:
@@ -90,14 +90,14 @@ class Scene:
         return self.load_dn(window).valid
 
     def classes(self, window: Window | None = None) -> npt.NDArray[np.uint8]:
-        """Reads the scene classification, `(H, W)` uint8.
+        """Reads the scene classification, `(H, W)` uint8; 0, no data, for numbers that are no class.
 
         Raises:
             GlofgeoError: If the scene has none, or its file cannot be read.
         """
         if self.classification is None:
             raise GlofgeoError(f"{self.path}: has no scene classification (SCL)")
-        return self._read_layers([self.classification], window).dn[0].astype(np.uint8)
+        return as_classes(self._read_layers([self.classification], window).dn[0])
 
     def load(self, window: Window | None = None, bands: Sequence[str] | None = None) -> tuple[Image, Mask]:
         """Reads reflectance and validity in one pass over the files; a nodata pixel of any band is not valid."""
@@ -120,7 +120,7 @@ class Scene:
         if all(layer.path == self.classification.path for layer in layers):
             # One file holds all: a crop is too small to open it twice.
             both = self._read_layers([*layers, self.classification], window)
-            planes, classes = Planes(both.dn[:-1], both.unmasked), both.dn[-1].astype(np.uint8)
+            planes, classes = Planes(both.dn[:-1], both.unmasked), as_classes(both.dn[-1])
         else:
             planes, classes = self._read_layers(layers, window), self.classes(window)
         present = measured(planes, layers)

@@ -20,6 +20,7 @@ from rasterio.windows import Window
 from datasets_def.atomic import written_beside
 from datasets_def.grid import Bounds, Grid
 from datasets_def.in_place import read_in_place
+from datasets_def.pixels import as_classes
 from datasets_def.raster_checks import CLASSES
 from datasets_def.reproject import areas_on_grid
 from datasets_def.stac_bands import is_jpeg2000
@@ -210,7 +211,7 @@ def _read_piece(source: DatasetReader, window: Window, name: str) -> NDArray[np.
         return source.read(1, window=window).astype(np.uint16)
     (top, bottom), (left, right) = window.toranges()
     half = Window.from_slices((top // 2, -(-bottom // 2)), (left // 2, -(-right // 2)))
-    classes = source.read(1, window=half).repeat(2, axis=0).repeat(2, axis=1)
+    classes = as_classes(source.read(1, window=half)).repeat(2, axis=0).repeat(2, axis=1)
     return classes[top % 2 :, left % 2 :][: bottom - top, : right - left].astype(np.uint16)
 
 

@@ -274,11 +274,13 @@ def test_the_share_is_of_the_scene(found, area):
     assert share_of(scene, gpd.GeoSeries([box(0, 0, 1, 1)], crs=4326)) == 0
 
 
-def test_an_odd_window_keeps_the_classes_in_place():
+def test_an_odd_window_keeps_the_classes_in_place_and_what_is_none_is_no_data():
+    classes = np.arange(-1, 99, dtype=np.int16).reshape(10, 10)
+
     class Source:
         def read(self, band, window):
-            return np.arange(100, dtype=np.uint8).reshape(10, 10)[window.toslices()]
+            return classes[window.toslices()]
 
-    part = cropping._read_piece(Source(), Window(3, 5, 6, 4), "SCL")
-    whole = np.arange(100, dtype=np.uint8).reshape(10, 10).repeat(2, 0).repeat(2, 1)
-    assert (part == whole[5:9, 3:9]).all()
+    part = cropping._read_piece(Source(), Window(1, 1, 9, 4), "SCL")
+    whole = np.where(classes < 12, classes, 0).clip(0).repeat(2, 0).repeat(2, 1)
+    assert (part == whole[1:5, 1:10]).all()
