@@ -30,11 +30,19 @@ class BadItem:
 
 
 def holds_item(address: str | Path) -> bool:
-    """Whether a path or address is, by its name, that of a STAC item or search result; no file is opened."""
+    """Whether a path or address is, by its name, that of a STAC item or search result; no file is opened.
+
+    Raises:
+        GlofgeoError: If it is a malformed address.
+    """
     text = str(address)
     if is_web(text):
+        try:
+            path = urlsplit(text).path
+        except ValueError:
+            raise GlofgeoError(f"{shown(text)}: is malformed", "check the address") from None
         # Catalogues give items by their id, without an ending.
-        return not text.startswith("s3:") and not re.search(r"(?i)\.(?:tiff?|jp2|vrt|zip)$", urlsplit(text).path)
+        return not text.startswith("s3:") and not re.search(r"(?i)\.(?:tiff?|jp2|vrt|zip)$", path)
     return text.lower().endswith((".json", ".geojson"))
 
 

@@ -186,6 +186,12 @@ def test_items_and_metadata_come_after_failures(web, kept, kind):
     assert open_scene(f"{web.url}/item.json").radiometry == open_scene(kept).radiometry
 
 
+@pytest.mark.parametrize("address", ["http://[::1", "https://user:secret@[::1/item.json", "s3://[x/scene.tif"])
+def test_a_malformed_address_is_refused(address):
+    with pytest.raises(GlofgeoError, match=r"^(https?|s3):…: is malformed; check the address"):
+        open_scene(address)
+
+
 def test_what_is_no_item_is_refused(web, cogs):
     with pytest.raises(GlofgeoError, match="is no JSON"):
         open_scene(f"{web.url}/product_metadata.xml")
