@@ -4,7 +4,7 @@ from pathlib import Path
 
 from datasets_def.band_files import is_band_folder, read_band_files
 from datasets_def.geotiff import read_raster
-from datasets_def.in_place import is_remote
+from datasets_def.in_place import is_remote, refuse_virtual
 from datasets_def.product_path import check_path, find_product, holds_product, is_safe
 from datasets_def.remote_raster import read_remote_raster
 from datasets_def.safe import read_product
@@ -41,6 +41,7 @@ def read_container(
         return shown(address), read_stac_scene(read_only_item(address), bands, offset)
     if is_remote(address):
         return shown(address), read_remote_raster(address, bands, offset)
+    refuse_virtual(source, str(source))
     path = Path(source)
     check_path(path, "no such scene", "check the path")
     if path.is_dir() and is_band_folder(path) and not holds_product(find_product(path)):

@@ -19,7 +19,7 @@ from datasets_def.bands import BANDS, QUANTIFICATION, band_names
 from datasets_def.errors import GlofgeoError
 from datasets_def.files import Layer
 from datasets_def.grid import Grid
-from datasets_def.in_place import is_remote, read_in_place
+from datasets_def.in_place import is_remote, read_in_place, refuse_virtual
 from datasets_def.metadata_xml import LARGEST_XML, find_text, parse, time
 from datasets_def.product_metadata import product_radiometry
 from datasets_def.radiometry import choose_offset, formula, refuse_mixture
@@ -122,6 +122,7 @@ def _read_file(item: Item, band: str, offset: float | None) -> _File:
 
     if is_remote(href):
         return read_in_place(href, facts)
+    refuse_virtual(f"{item.id}: {href}", href)
     try:
         with rasterio.open(href) as source:
             return facts(source)

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -133,6 +135,24 @@ def test_metadata_of_another_product_are_refused(mine, field, value):
     item = change(lambda item: item["properties"].update({field: value}))
     with pytest.raises(GlofgeoError, match="product metadata are those of another product"):
         open_scene(item)
+
+
+@pytest.mark.parametrize("given", ["text", "path", "item"])
+def test_paths_into_files_of_this_computer_are_refused(mine, given):
+    folder, change = mine
+    with zipfile.ZipFile(folder / "x.zip", "w") as archive:
+        archive.write(folder / "B04.tif", "B04.tif")
+    path = f"/vsizip/{folder / 'x.zip'}/B04.tif"
+    item = change(lambda item: item["assets"]["b04"].update(href=path))
+    source = {"text": path, "path": Path(path), "item": item}[given]
+    with pytest.raises(GlofgeoError, match=r"/vsizip/.*B04\.tif: .*are not read; unpack it"):
+        open_scene(source)
+
+
+def test_paths_of_gdal_on_the_network_are_not_taken_apart(web, mine, cogs):
+    _, change = mine
+    item = change(lambda item: item["assets"]["b04"].update(href=f"/vsicurl/{web.url}/B04.tif"))
+    np.testing.assert_array_equal(open_scene(item).read(), open_scene(cogs / "item.json").read())
 
 
 def test_a_missing_band_is_named(mine):
