@@ -17,7 +17,7 @@ def list_scenes(words: list[str]) -> list[SceneSource]:
     """Finds the scenes that words name.
 
     They are scenes, folders of scenes, `@list.txt` with one a line, and STAC items and search results, with or without
-    `@`; scenes and items may lie on the network.
+    `@`; all but lists may lie on the network. What cannot be had from there is a bad item, which stops no other.
 
     Raises:
         GlofgeoError: If a list, search result or folder names none.
@@ -25,7 +25,9 @@ def list_scenes(words: list[str]) -> list[SceneSource]:
     found: list[SceneSource] = []
     for word in words:
         path = word.removeprefix("@")
-        if holds_item(path) and not is_web(path):
+        if is_web(path):
+            found += _of_address(path)
+        elif holds_item(path):
             # Files beside an item are found from anywhere.
             found += read_item_file(Path(path).absolute())
         elif word.startswith("@"):
@@ -35,6 +37,13 @@ def list_scenes(words: list[str]) -> list[SceneSource]:
         else:
             found.append(_source(word))
     return list(dict.fromkeys(found))
+
+
+def _of_address(address: str) -> list[SceneSource]:
+    try:
+        return [*read_item_file(address)] if holds_item(address) else [address]
+    except GlofgeoError as error:
+        return [BadItem(shown(address), error)]
 
 
 def name_of(scene: SceneSource) -> Path | str:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from range_server import Fault
 
@@ -80,6 +81,22 @@ def test_entries_of_a_search_result_that_are_no_scenes_fail_by_name(search, mode
         open_scene(list_scenes([str(search)])[2])
 
 
+@pytest.mark.parametrize("at", ["", "@"])
+def test_a_search_result_on_the_network_gives_its_scenes_too(web, cogs, at):
+    item = json.loads((cogs / "item.json").read_text())
+    (cogs / "search").write_text(json.dumps({"features": [item, item | {"id": "2"}], "type": "FeatureCollection"}))
+    first, second = list_scenes([f"{at}{web.url}/search"])
+    assert (first.id, second.id) == (item["id"], "2")
+    np.testing.assert_array_equal(open_scene(first).read(), open_scene(f"{web.url}/item.json").read())
+
+
+def test_an_address_that_gives_nothing_stops_no_other_scene(web, model, tmp_path):
+    addresses = [f"{web.url}/gone.json", "http://[::1", f"{web.url}/item.json"]
+    report = map_scenes(list_scenes(addresses), model, out=tmp_path)
+    assert len(report.mapped) == 1
+    assert list(report.failed) == [addresses[0], "http:…"]
+
+
 def test_what_is_done_is_kept_until_a_file_on_the_server_changes(web, cogs, model, tmp_path):
     address = f"{web.url}/item.json"
     assert map_scenes([address], model, out=tmp_path).mapped
@@ -114,7 +131,7 @@ def test_the_catalogue_links_the_item_of_the_scene(web, cogs, search, model, tmp
 def test_lists_hold_addresses_too(tmp_path):
     listed = tmp_path / "list.txt"
     listed.write_text("https://a.org/item.json?x=1\ns3://bucket/B.tif\nscene.tif\n")
-    assert [str(scene) for scene in list_scenes([f"@{listed}", "https://a.org/item.json?x=1"])] == [
+    assert [str(scene) for scene in list_scenes([f"@{listed}", "s3://bucket/B.tif"])] == [
         "https://a.org/item.json?x=1",
         "s3://bucket/B.tif",
         "scene.tif",
