@@ -61,7 +61,7 @@ def read_items(source: str | Mapping[str, Any], came_from: str = "") -> list[Ite
     """
     parsed = parsed_json(source, came_from)
     if parsed.get("type") != "FeatureCollection":
-        item = read_item(parsed, came_from)
+        item = read_item(parsed, came_from, placed=False)
         return [replace(item, address=shown(came_from) or item.address)]
     features = parsed.get("features")
     if not isinstance(features, list) or not features:
@@ -72,7 +72,7 @@ def read_items(source: str | Mapping[str, Any], came_from: str = "") -> list[Ite
 def _entry(number: int, feature: object, came_from: str) -> Item | BadItem:
     entry = feature if isinstance(feature, Mapping) else {}
     try:
-        return read_item(entry, came_from)
+        return read_item(entry, came_from, placed=False)
     except GlofgeoError as error:
         whole = shown(came_from).rpartition("/")[2] or "the search result"
         return BadItem(str(entry.get("id") or f"entry {number} of {whole}"), error)

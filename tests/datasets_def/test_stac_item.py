@@ -136,7 +136,7 @@ def test_an_asset_called_one_band_and_described_as_another_is_refused():
         ({"assets": {}}, "is no STAC item"),
         ({"type": "Collection"}, "is no STAC item"),
         ({"properties": {"platform": "landsat-8"}, "id": "LC08"}, "is no scene of Sentinel-2"),
-        ({"properties": {"platform": "sentinel-2a"}, "id": "mine"}, "lacks the tile"),
+        ({"properties": {"platform": "sentinel-2a", "datetime": "2024-10-15"}, "id": "mine"}, "lacks the tile"),
         ({"properties": {"grid:code": "MGRS-45RVL", "datetime": "yesterday"}}, "lacks a datetime"),
     ],
 )

@@ -15,6 +15,7 @@ from remote_scene import set_scale
 from datasets_def import find_scenes, open_scene
 from datasets_def.bands import DEFAULT_BANDS
 from datasets_def.errors import GlofgeoError
+from datasets_def.stac_item import read_item
 
 
 @pytest.fixture
@@ -153,6 +154,23 @@ def test_paths_of_gdal_on_the_network_are_not_taken_apart(web, mine, cogs):
     _, change = mine
     item = change(lambda item: item["assets"]["b04"].update(href=f"/vsicurl/{web.url}/B04.tif"))
     np.testing.assert_array_equal(open_scene(item).read(), open_scene(cogs / "item.json").read())
+
+
+@pytest.mark.parametrize("lacking", ["geometry", "tile"])
+def test_a_place_is_wanted_of_the_files_not_of_the_item(mine, cogs, lacking):
+    _, change = mine
+
+    def lose(item):
+        if lacking == "geometry":
+            item["geometry"] = None
+        else:
+            del item["properties"]["grid:code"], item["properties"]["s2:product_uri"]
+            item["id"] = "mine"
+
+    item = change(lose)
+    np.testing.assert_array_equal(open_scene(item).read(), open_scene(cogs / "item.json").read())
+    with pytest.raises(GlofgeoError, match=f"lacks (a|the) {lacking}"):
+        read_item(item.read_text())
 
 
 def test_a_missing_band_is_named(mine):
