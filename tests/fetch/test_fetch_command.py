@@ -189,7 +189,7 @@ def test_scenes_that_show_nothing_are_no_success(server, add_scene, aoi, run, tm
     server.move_out()
     status, said, told = run("fetch", "--aoi", aoi, *words)
     assert status == 1
-    assert "0 of 1 scenes" in said and "100% of the area: no scene" in said
+    assert "0 of 1 scenes" in said and "km² of the area: no scene" in said
     assert "none of those found shows the area; allow more cloud or more days" in told
 
 
