@@ -147,6 +147,13 @@ def test_a_footprint_that_crosses_itself_is_mended():
     assert read_item(raw).geometry.intersection(shapely.box(86, 27, 87, 28)).area == pytest.approx(0.5)
 
 
+def test_a_number_of_400_digits_counts_as_none():
+    raw = earth_search_c1()
+    raw["properties"]["eo:cloud_cover"] = raw["assets"]["blue"]["file:size"] = raw["assets"]["blue"]["gsd"] = 10**400
+    item = read_item(raw)
+    assert (item.cloud, item.assets["B02"].size) == (None, None)
+
+
 @pytest.mark.parametrize("text", ["", "<html>", "[1]", "[" * 100_000])
 def test_what_is_no_json_is_refused(text):
     with pytest.raises(GlofgeoError, match=r"search\.json: is no JSON"):
@@ -162,7 +169,7 @@ def test_a_search_result_gives_its_items_in_order():
 
 
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=9),
+    st.none() | st.booleans() | st.floats() | st.integers() | st.just(10**400) | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
     max_leaves=8,
 )
