@@ -108,8 +108,14 @@ def local_item(plan: SceneFiles) -> dict[str, Any]:
         media_type = plan.scene.item.assets[stem].media_type
         facts = {"href": f"./{name}", "type": media_type, "file:size": file.size, "file:checksum": file.checksum}
         assets[stem] = {key: value for key, value in facts.items() if value is not None}
-    links = [link for link in raw.get("links", []) if link.get("rel") in ("self", "collection", "root", "license")]
-    return {**raw, "assets": assets, "links": links}
+    return {**raw, "assets": assets, "links": _kept_links(raw)}
+
+
+def _kept_links(raw: dict[str, Any]) -> list[dict[str, Any]]:
+    """Links that tell where a scene is from; some catalogues list what is no link, or nothing."""
+    links = raw.get("links")
+    objects = [link for link in links if isinstance(link, dict)] if isinstance(links, list) else []
+    return [link for link in objects if link.get("rel") in ("self", "collection", "root", "license")]
 
 
 def search_result(scenes: Iterable[Found]) -> dict[str, Any]:

@@ -46,6 +46,14 @@ def test_scenes_come_and_can_be_opened(server, add_scene, aoi, product, tmp_path
     assert all(one.path.endswith("SCL.tif") for one in server.log[served:])
 
 
+@pytest.mark.parametrize("links", [None, ["x", {"rel": "license"}]])
+def test_a_scene_with_odd_links_comes_too(server, add_scene, aoi, tmp_path, links):
+    name, out = add_scene(links=links)["id"], tmp_path / "scenes"
+    result = fetch(server, aoi, out)
+    assert result.returncode == 0, result.stderr
+    assert find_scenes(out) == [out / name]
+
+
 def test_a_dry_run_ranks_by_the_lakes_and_downloads_nothing(server, add_scene, aoi, tmp_path):
     west, south, east, north = gpd.read_file(aoi).total_bounds
     lake = box(west, south, east, (south + north) / 2)
