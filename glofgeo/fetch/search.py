@@ -140,8 +140,16 @@ def _pages(
         query=cloud,
         limit=page,
     )
+    known, is_new = set[str](), True
     for answer in asked.pages_as_dicts():
-        yield from (raw for raw in answer["features"] if isinstance(raw, dict))
+        # Some name a next page for ever; the last may repeat what was moved there meanwhile.
+        if not is_new:
+            raise ValueError("its pages repeat themselves")
+        scenes = [raw for raw in answer["features"] if isinstance(raw, dict)]
+        names = {str(raw.get("id")) for raw in scenes}
+        is_new = not names <= known
+        known |= names
+        yield from scenes
 
 
 def _halves(days: tuple[date, date]) -> Sequence[tuple[date, date]]:

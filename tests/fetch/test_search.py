@@ -51,6 +51,24 @@ def test_a_server_that_fails_on_much_is_asked_for_less(server, catalog, add_scen
     assert len(search(catalog, autumn())) == 3
 
 
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_catalogue_whose_pages_never_end_is_named(server, catalog, add_scene, monkeypatch, ends):
+    add_scene()
+    answer = server.search
+
+    def repeated(asked, offset):
+        assert len(server.searches) < 9
+        following = {"rel": "next", "href": f"{server.url}/search?offset=2", "method": "POST", "body": asked}
+        return answer(asked, 0) | {"links": [] if ends and offset else [following]}
+
+    monkeypatch.setattr(server, "search", repeated)
+    if ends:
+        assert len(search(catalog, autumn())) == 1
+    else:
+        with pytest.raises(GlofgeoError, match=rf"{server.url}: .*\(its pages repeat themselves"):
+            search(catalog, autumn())
+
+
 def test_a_passing_failure_is_overcome(server, catalog, add_scene, monkeypatch):
     monkeypatch.setattr("urllib3.util.retry.Retry.get_backoff_time", lambda self: 0)
     add_scene()
