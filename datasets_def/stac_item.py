@@ -126,6 +126,11 @@ def read_items(source: str | Mapping[str, Any], came_from: str = "") -> list[Ite
     return [_item(feature if isinstance(feature, Mapping) else {}, came_from) for feature in features]
 
 
+def address_of(raw: Mapping[str, Any]) -> str:
+    """What an item says is its own address; empty where it says none."""
+    return _links(raw).get("self", "")
+
+
 def _parsed(source: str | Mapping[str, Any], came_from: str) -> Mapping[str, Any]:
     if isinstance(source, Mapping):
         return source
@@ -140,7 +145,7 @@ def _parsed(source: str | Mapping[str, Any], came_from: str) -> Mapping[str, Any
 
 def _item(raw: Mapping[str, Any], came_from: str) -> Item:
     identity, properties = str(raw.get("id") or ""), _mapping(raw.get("properties"))
-    where = ": ".join(filter(None, (came_from, identity))) or "STAC item"
+    where = ": ".join(filter(None, (shown(came_from), identity))) or "STAC item"
     if raw.get("type") != "Feature" or not identity or not _mapping(raw.get("assets")):
         raise GlofgeoError(f"{where}: is no STAC item", "give the item of a Sentinel-2 scene")
     uri, links = _product_uri(identity, properties), _links(raw)

@@ -54,8 +54,11 @@ def resolve(href: str, base: str, where: str) -> str:
         return str(Path(base).parent / path) if base else str(path)
     if urlsplit(href).scheme or href.startswith("/vsi"):
         raise GlofgeoError(f"{where}: its asset {href} is not on the network", "give another item of this scene")
-    # `urljoin` joins nothing to an address of S3.
-    joined = urljoin(base.replace("s3://", "https://", 1), href)
+    try:
+        # `urljoin` joins nothing to an address of S3.
+        joined = urljoin(base.replace("s3://", "https://", 1), href)
+    except ValueError:
+        raise GlofgeoError(f"{where}: its own address ({shown(base)}) is none", "give another item") from None
     return joined.replace("https://", "s3://", 1) if base.startswith("s3://") else joined
 
 

@@ -91,6 +91,14 @@ def test_an_asset_without_an_address_is_refused(href):
         read_item(raw)
 
 
+def test_a_relative_address_in_an_item_without_a_proper_one_is_refused():
+    raw = earth_search_c1()
+    raw["links"] = [{"rel": "self", "href": "https://[::1/item.json"}]
+    raw["assets"]["blue"]["href"] = "./B02.tif"
+    with pytest.raises(GlofgeoError, match=r"its own address \(https:…\) is none"):
+        read_item(raw)
+
+
 @pytest.mark.parametrize("href", ["file:///etc/passwd", "/vsizip/etc", "vrt:///x"])
 def test_an_item_from_the_network_opens_no_file_of_this_computer(href):
     raw = earth_search_c1()

@@ -102,6 +102,19 @@ def test_items_of_no_use_are_left_out_and_named(server, catalog, add_scene, capl
     assert empty["id"] in caplog.text
 
 
+@pytest.mark.parametrize("links", [[], [{"rel": "self", "href": "/data/item.json"}], None])
+@pytest.mark.parametrize("href", ["/data/B02.tif", "file:///data/B02.tif", "/vsizip/data.zip/B02.tif", "B02.tif"])
+def test_a_catalogue_opens_no_file_of_this_computer(server, add_scene, caplog, links, href):
+    item = add_scene(links=links)
+    item["assets"]["blue"]["href"] = href
+    catalog = Catalog("test", server.url.replace("//", "//me:secret@"), "sentinel-2-l2a")
+    with caplog.at_level(logging.WARNING):
+        found = search(catalog, autumn())
+    assert all(one.item.assets["B02"].href.startswith("http") for one in found)
+    assert bool(found) == (f"its asset {href} is not on the network" not in caplog.text)
+    assert "secret" not in caplog.text
+
+
 def test_scenes_whose_footprint_misses_the_area_are_left_out(server, catalog, add_scene):
     item = add_scene()
     west, south, east, north = AREA.bounds
