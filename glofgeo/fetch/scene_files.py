@@ -101,35 +101,42 @@ def local_item(plan: SceneFiles) -> dict[str, Any]:
 
     Other addresses of files are left out, because they may be signed.
     """
-    raw = plan.scene.raw
-    assets: dict[str, Any] = {}
+    assets = {}
     for name, file in plan.files.items():
         stem = name.partition(".")[0]
         media_type = plan.scene.item.assets[stem].media_type
-        facts = {"href": f"./{name}", "type": media_type, "file:size": file.size, "file:checksum": file.checksum}
-        assets[stem] = {key: value for key, value in facts.items() if value is not None}
-    return {**raw, "assets": assets, "links": _kept_links(raw)}
-
-
-def _kept_links(raw: dict[str, Any]) -> list[dict[str, Any]]:
-    """Links that tell where a scene is from; some catalogues list what is no link, or nothing."""
-    links = raw.get("links")
-    objects = [link for link in links if isinstance(link, dict)] if isinstance(links, list) else []
-    return [link for link in objects if link.get("rel") in ("self", "collection", "root", "license")]
+        assets[stem] = _asset(f"./{name}", media_type, file.size, file.checksum)
+    return _item(plan.scene, assets)
 
 
 def search_result(scenes: Iterable[Found]) -> dict[str, Any]:
-    """Scenes as one STAC ItemCollection, as catalogues gave them, but for signatures in addresses."""
+    """Scenes as one STAC ItemCollection: as catalogues gave them, with the files that are known, by our names.
+
+    Their addresses are absolute, since what they were relative to lies elsewhere, and without signatures.
+    """
     features = []
     for scene in scenes:
         assets = {
-            key: {name: value for name, value in asset.items() if name != "alternate"}
-            | {"href": shown(str(asset.get("href", "")))}
-            for key, asset in scene.raw["assets"].items()
-            if isinstance(asset, dict)
+            name: _asset(shown(asset.href), asset.media_type, asset.size, asset.checksum)
+            for name, asset in scene.item.assets.items()
         }
-        features.append({**scene.raw, "assets": assets})
+        features.append(_item(scene, assets))
     return {"type": "FeatureCollection", "features": features}
+
+
+def _asset(href: str, media_type: str | None, size: int | None, checksum: str | None) -> dict[str, Any]:
+    # Only these: what else catalogues write of a file may hold other addresses of it, signed ones too.
+    facts = {"href": href, "type": media_type, "file:size": size, "file:checksum": checksum}
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def _item(scene: Found, assets: dict[str, Any]) -> dict[str, Any]:
+    """The item of a catalogue with other assets, and of its links those that tell where it is from."""
+    links = scene.raw.get("links")
+    # Some catalogues list what is no link, or nothing.
+    objects = [link for link in links if isinstance(link, dict)] if isinstance(links, list) else []
+    kept = [link for link in objects if link.get("rel") in ("self", "collection", "root", "license")]
+    return {**scene.raw, "assets": assets, "links": kept}
 
 
 def other_processings(plan: SceneFiles, out: Path) -> list[Path]:

@@ -12,7 +12,8 @@ import pytest
 from shapely.geometry import box
 
 from datasets_def import find_scenes, open_scene
-from datasets_def.stac_item import read_items
+from datasets_def.stac_files import read_item_file
+from datasets_def.stac_item import read_item, read_items
 from glofgeo.fetch.one_at_a_time import alone_in
 
 from .conftest import folder_bytes
@@ -76,6 +77,21 @@ def test_a_dry_run_ranks_by_the_lakes_and_downloads_nothing(server, add_scene, a
     assert str(out / "imja.search.json") in saved
     assert len(read_items((out / "imja.search.json").read_text())) == 2
     assert not [one for one in server.log if "B02" in one.path]
+
+
+def test_the_search_of_a_dry_run_is_read_again_also_where_addresses_were_relative(server, add_scene, aoi, tmp_path):
+    item = add_scene()
+    absolute = {key: asset["href"] for key, asset in item["assets"].items()}
+    for asset in item["assets"].values():
+        asset["href"] = asset["href"].replace(server.url, "..")
+    out = tmp_path / "scenes"
+    result = fetch(server, aoi, out, "--dry-run")
+    assert result.returncode == 0, result.stderr
+    (saved,) = read_item_file(out / "imja.search.json")
+    assert {asset.href for asset in saved.assets.values()} == set(absolute.values())
+    assert saved.assets == read_item(item, f"{server.url}/items/{item['id']}").assets
+    server.move_out()
+    assert open_scene(saved).id == item["id"]
 
 
 def test_a_crop_comes_and_serves_again(server, add_scene, aoi, product, tmp_path):
