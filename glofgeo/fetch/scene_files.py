@@ -12,7 +12,7 @@ from datasets_def.naming import safe_name
 from datasets_def.radiometry import PRODUCT_NAME
 from datasets_def.stac_bands import is_jpeg2000
 from datasets_def.stac_item import Asset
-from datasets_def.web_address import shown
+from datasets_def.web_address import is_web, shown
 from glofgeo.errors import GlofgeoError
 from glofgeo.fetch.remote_file import RemoteFile
 from glofgeo.fetch.search import NEEDED, Found
@@ -135,7 +135,11 @@ def _item(scene: Found, assets: dict[str, Any]) -> dict[str, Any]:
     links = scene.raw.get("links")
     # Some catalogues list what is no link, or nothing.
     objects = [link for link in links if isinstance(link, dict)] if isinstance(links, list) else []
-    kept = [link for link in objects if link.get("rel") in ("self", "collection", "root", "license")]
+    kept = [
+        {name: link[name] for name in ("rel", "type", "title") if name in link} | {"href": shown(link["href"])}
+        for link in objects
+        if link.get("rel") in ("self", "collection", "root", "license") and is_web(str(link.get("href")))
+    ]
     return {**scene.raw, "assets": assets, "links": kept}
 
 

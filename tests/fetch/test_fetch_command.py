@@ -252,9 +252,15 @@ def test_lakes_of_another_origin_are_kept(run, tmp_path):
     assert layer.read_bytes() == before
 
 
-def test_no_signature_and_no_password_is_stored(server, add_scene, aoi, tmp_path):
-    for asset in add_scene()["assets"].values():
-        asset["href"] += "?X-Amz-Signature=secret"
+@pytest.mark.parametrize("parameter", ["X-Amz-Signature", "token"])
+def test_no_signature_and_no_password_is_stored(server, add_scene, aoi, tmp_path, parameter):
+    item = add_scene()
+    signed = f"{server.url}/x?{parameter}=secret"
+    for asset in item["assets"].values():
+        asset["href"] += f"?{parameter}=secret"
+        asset |= {"alternate": {"s3": {"href": signed}}, "alternate:href": signed}
+    item["links"] = [{"rel": rel, "href": signed, "body": {"key": "secret"}} for rel in ("self", "root", "thumbnail")]
+    item["links"].append({"rel": "collection", "href": f"../c?{parameter}=secret"})
     out = tmp_path / "scenes"
     server.url = server.url.replace("//", "//me:secret@")
     for words in (["--dry-run"], ["--crop"], []):
