@@ -254,7 +254,8 @@ def _geometry(raw: Any, where: str) -> Polygon | MultiPolygon:
     try:
         with np.errstate(invalid="ignore"):
             geometry = shape(raw)
-        if not isinstance(geometry, Polygon | MultiPolygon) or not np.isfinite(shapely.get_coordinates(geometry)).all():
+        near = (np.abs(shapely.get_coordinates(geometry)) <= 540).all()  # `wrap` cuts at every turn; false for NaN
+        if not isinstance(geometry, Polygon | MultiPolygon) or not near:
             raise ValueError
         valid = shapely.make_valid(shapely.multipolygons(list(map(_turned, shapely.get_parts(geometry)))))
         footprint = shapely.union_all(polygons_of(wrap(valid)))

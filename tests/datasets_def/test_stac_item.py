@@ -127,6 +127,7 @@ def test_an_asset_called_one_band_and_described_as_another_is_refused():
         ({"geometry": {"type": "Polygon", "coordinates": [[1]]}}, "lacks a geometry"),
         ({"geometry": {"type": "Polygon", "coordinates": [[[86, 27], [87, 28], [math.nan, 27]]]}}, "lacks a geometry"),
         ({"geometry": {"type": "Polygon", "coordinates": [[[86, 27], [87, 28], [86, 27]]]}}, "lacks a geometry"),
+        ({"geometry": {"type": "Polygon", "coordinates": [[[86, 27], [1e9, 28], [1e9, 27], [86, 27]]]}}, "lacks a geo"),
         ({"assets": {}}, "is no STAC item"),
         ({"type": "Collection"}, "is no STAC item"),
         ({"properties": {"platform": "landsat-8"}, "id": "LC08"}, "is no scene of Sentinel-2"),
