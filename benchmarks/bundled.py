@@ -4,7 +4,8 @@
 
 Lines:
 
-- `dolomites`: five lakes in high alpine ground, a real scene at 10 m.
+- `dolomites`: five lakes in high alpine ground, a real scene at 10 m. Nine pixels that may be a pond or a roof are not
+  judged, nor what is around them.
 - `alberta`: ponds of oil-sand mines and forest under broken cloud, a real scene at 12 m in degrees.
 - `pixels`: labelled glacier pixels laid out as texture, see `judge_pixels.py`.
 - `chips`: real inland water at 30 m, pooled over areas.
@@ -48,11 +49,13 @@ def main() -> None:
     arguments.add_argument("--data", type=Path, required=True, help="folder of the real scenes, chips and pixels")
     arguments.add_argument("--model", default="bundled", help="`bundled`, or a checkpoint")
     arguments.add_argument("--unet", type=Path, help="tensors of a U-Net to compare with")
-    arguments.add_argument("--worlds", type=int, default=10, help="synthetic worlds of each kind")
+    arguments.add_argument("--worlds", type=int, default=8, help="synthetic worlds of each kind")
     arguments.add_argument("--chips-fold", type=Path, help="layer of chips with a column `split`: judge `test` only")
     arguments.add_argument("--lines", nargs="+", choices=TITLES, default=list(TITLES))
     arguments.add_argument("--out", type=Path, required=True, help="file for the tables")
     given = arguments.parse_args()
+    if given.worlds < 1 or not given.data.is_dir() or not given.out.resolve().parent.is_dir():
+        arguments.error("--worlds is 1 or more, and --data and the folder of --out must exist")
     models = {"model": load_model(given.model)}
     if given.unet is not None:
         models["unet"] = open_unet(given.unet)

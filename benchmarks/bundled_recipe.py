@@ -9,6 +9,7 @@ the crops of the first stage instead.
 
 import argparse
 import json
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ import rasterio
 import torch
 from affine import Affine
 from crossval import deal, join_places
+from kept_settings import keep_settings
 from rasterio.features import rasterize
 from safetensors.torch import save_file
 from shapely.geometry import box
@@ -75,6 +77,7 @@ STAGES = (
     Stage("third", 220, 1, 26_000, 0.5, 1),
     Stage("fourth", 280, 1, 64_000, 0.5, 1),
     Stage("fifth", 90, 1, 9_000, 0.25, 2),
+    Stage("sixth", 280, 1, 64_000, 0.5, 3),
 )
 
 AVERAGED = {"third": 0.6, "fifth": 0.4}
@@ -210,18 +213,16 @@ def average(out: Path) -> Path:
     return path
 
 
-def finish(trained: Path, path: Path, images: list[Image], size: int) -> Path:
-    """Writes the model of the last stage with its temperature, for large windows, and the number of images."""
+def finish(trained: Path, path: Path, stages: Sequence[Stage], size: int) -> Path:
+    """Writes the model with its temperature, for large windows, and what it learned from."""
     last = load_checkpoint(trained)
-    told = {
-        "scenes": f"{len(images)} images",
-        "epoch": last.config.epochs,
-        "window in training": last.config.data.window,
-    }
-    provenance = {name: value for name, value in last.provenance.items() if name != "split"} | told
+    seen = [f"{each.name}: {each.epochs * each.crops} crops of {each.per_kind * len(KINDS)} worlds" for each in stages]
+    told = {"stages": seen, "mean of stages": AVERAGED, "window in training": last.config.data.window}
+    # Of the last stage alone.
+    provenance = {name: value for name, value in last.provenance.items() if name not in ("split", "scenes", "epoch")}
     config = replace(last.config, weights="none", data=replace(last.config.data, window=MAP_WINDOW))
     temperature = calibrate(last.model, size)
-    save_checkpoint(path, last.model, config, provenance, None, temperature, last.pixel_m, half=True)
+    save_checkpoint(path, last.model, config, provenance | told, None, temperature, last.pixel_m, half=True)
     return path
 
 
@@ -248,15 +249,22 @@ def main() -> None:
     arguments.add_argument("--crops", type=int, default=10**6, help="at most so many in each epoch")
     arguments.add_argument("--unet", type=float, metavar="SECONDS", help="train the U-Net instead")
     given = arguments.parse_args()
+    if given.per_kind < 2 or given.crops < 1:
+        arguments.error("--per-kind is 2 or more, --crops 1 or more")
+    decides = ("per_kind", "size", "chips", "plant", "crops")
+    keep_settings(given.out, {name: str(getattr(given, name)) for name in decides})
     scenes, trained = given.out / "scenes", None
     chips = write_chips(scenes, given.chips, plant=given.plant) if given.chips else []
-    for each in STAGES:
-        stage = replace(each, per_kind=min(each.per_kind, given.per_kind), crops=min(each.crops, given.crops))
+    stages = [
+        replace(each, per_kind=min(each.per_kind, given.per_kind), crops=min(each.crops, given.crops))
+        for each in STAGES
+    ]
+    for stage in stages:
         images = write_worlds(scenes, stage.per_kind, given.size) + chips
         if given.unet:
             return compare(given.out, images, given.unet)
         trained = train_stage(given.out, stage, images, trained)
-    print(finish(average(given.out), given.out / "lakes.safetensors", images, given.size))
+    print(finish(average(given.out), given.out / "lakes.safetensors", stages, given.size))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from pathlib import Path
 import geopandas as gpd
 import pandas as pd
 from judge_table import number
+from kept_settings import keep_settings
 from shapely import Polygon
 from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
@@ -155,13 +156,17 @@ def main() -> None:
     arguments.add_argument("--epochs", type=int, default=PRESETS["finetune"]["epochs"])
     arguments.add_argument("--crops", type=int, default=80, help="in each epoch")
     given = arguments.parse_args()
+    bundled = load_model(BUNDLED)
+    keep_settings(
+        given.out, {"size": given.size, "epochs": given.epochs, "crops": given.crops, "bundled": bundled.sha256}
+    )
     learned, *judged = (write_place(given.out / "places", given.size, seed) for seed in (LEARNED, *JUDGED))
     scenes, lakes = [open_scene(place.product) for place in judged], given.out / "judged.gpkg"
     with written_beside(lakes) as part:
         pd.concat([read_polygons(place.lakes) for place in judged]).to_file(part, layer="lakes", driver="GPKG")
     print(f"| labelled lakes (train + val) | start | minutes | {' | '.join(FIGURES)} |")
     print(f"|---|---|---|{'---|' * len(FIGURES)}")
-    card = judge(load_model(BUNDLED), scenes, lakes, given.out / "maps" / BUNDLED)
+    card = judge(bundled, scenes, lakes, given.out / "maps" / BUNDLED)
     if card.ndwi is not None:
         print(row("none", "NDWI > 0", card.ndwi))
     print(row("none", "bundled, as it is", card.model), flush=True)

@@ -1,5 +1,6 @@
 """Which asset of a STAC item holds which band, whatever a catalogue calls it."""
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -59,8 +60,7 @@ def _name(key: str, asset: Mapping[str, Any], where: str) -> tuple[str, float]:
     described = _described(bands[0]) if len(bands) == 1 and isinstance(bands[0], Mapping) else ""
     if called and described and called != described:
         raise GlofgeoError(f"{where}: asset {key} is described as {described}", "give another item of this scene")
-    gsd = asset.get("gsd")
-    metres = float(match[2]) if match and match[2] else float(gsd) if isinstance(gsd, int | float) else 0.0
+    metres = float(match[2]) if match and match[2] else finite(asset.get("gsd")) or 0.0
     return called or described, metres
 
 
@@ -72,3 +72,12 @@ def _described(band: Mapping[str, Any]) -> str:
 def _band(text: str) -> str:
     name = _COMMON.get(text.lower(), band_name(text))
     return name if name in BANDS or name == "SCL" else ""
+
+
+def finite(value: Any) -> float | None:
+    """Gives a number of an item; None for anything else, and for what no float holds, such as 400 digits."""
+    try:
+        number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

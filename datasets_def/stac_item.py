@@ -5,7 +5,6 @@ STAC 1.0 and 1.1, the extensions eo, projection 1 and 2, raster 1 and 2, file 2,
 """
 
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from shapely.geometry import MultiPolygon, Polygon, shape
 from datasets_def.errors import GlofgeoError
 from datasets_def.radiometry import PRODUCT_NAME
 from datasets_def.reproject import polygons_of, wrap
-from datasets_def.stac_bands import choose_assets
+from datasets_def.stac_bands import choose_assets, finite
 from datasets_def.web_address import is_web, resolve, shown
 
 _DATATAKE = re.compile(r"(?:GS2[A-Z]|MSIL(?:1C|2A)|S2[A-Z]_T\d\d[A-Z]{3})_(\d{8}T\d{6})")
@@ -130,6 +129,11 @@ def parsed_json(source: str | Mapping[str, Any], came_from: str) -> Mapping[str,
     return parsed
 
 
+def address_of(raw: Mapping[str, Any]) -> str:
+    """What an item says is its own address; empty where it says none."""
+    return _links(raw).get("self", "")
+
+
 def _item(raw: Mapping[str, Any], came_from: str) -> Item:
     identity, properties = str(raw.get("id") or ""), _mapping(raw.get("properties"))
     where = ": ".join(filter(None, (shown(came_from), identity))) or "STAC item"
@@ -152,7 +156,7 @@ def _item(raw: Mapping[str, Any], came_from: str) -> Item:
         baseline=_baseline(properties, words),
         product_uri=uri,
         level=_level(raw, properties, words),
-        cloud=_number(properties.get("eo:cloud_cover")),
+        cloud=finite(properties.get("eo:cloud_cover")),
         snow=_first_number(properties, "s2:snow_ice_percentage", "eo:snow_cover"),
         geometry=_geometry(raw.get("geometry")),
         epsg=_epsg(properties, _mapping(raw["assets"])),
@@ -166,16 +170,16 @@ def _asset(raw: Mapping[str, Any], base: str, where: str) -> Asset:
     )
     facts = _mapping(bands[0]) | {key.removeprefix("raster:"): value for key, value in _mapping(bands[0]).items()}
     facts |= {key: raw[f"raster:{key}"] for key in ("scale", "offset") if f"raster:{key}" in raw}
-    size, checksum = _number(raw.get("file:size")), raw.get("file:checksum")
+    size, checksum = finite(raw.get("file:size")), raw.get("file:checksum")
     is_hash = isinstance(checksum, str) and re.fullmatch(r"(?i)(?:[0-9a-f]{2}){5,}", checksum)
     return Asset(
         href=resolve(str(raw.get("href") or ""), base, where),
         media_type=str(raw["type"]) if raw.get("type") else None,
-        scale=_number(facts.get("scale")),
-        offset=_number(facts.get("offset")),
+        scale=finite(facts.get("scale")),
+        offset=finite(facts.get("offset")),
         size=int(size) if size is not None and size > 0 else None,
         checksum=str(checksum).lower() if is_hash else None,
-        nodata=_number(facts.get("nodata", raw.get("nodata"))),
+        nodata=finite(facts.get("nodata", raw.get("nodata"))),
     )
 
 
@@ -242,7 +246,8 @@ def _geometry(raw: Any) -> Polygon | MultiPolygon:
     try:
         with np.errstate(invalid="ignore"):
             geometry = shape(raw)
-        if not isinstance(geometry, Polygon | MultiPolygon) or not np.isfinite(shapely.get_coordinates(geometry)).all():
+        near = (np.abs(shapely.get_coordinates(geometry)) <= 540).all()  # `wrap` cuts at every turn; false for NaN
+        if not isinstance(geometry, Polygon | MultiPolygon) or not near:
             raise ValueError
         valid = shapely.make_valid(shapely.multipolygons(list(map(_turned, shapely.get_parts(geometry)))))
         footprint = shapely.union_all(polygons_of(wrap(valid)))
@@ -278,12 +283,7 @@ def _texts(properties: Mapping[str, Any], *names: str) -> Iterator[str]:
 
 
 def _first_number(properties: Mapping[str, Any], *names: str) -> float | None:
-    return next((number for name in names if (number := _number(properties.get(name))) is not None), None)
-
-
-def _number(value: Any) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if is_number else None
+    return next((number for name in names if (number := finite(properties.get(name))) is not None), None)
 
 
 def _mapping(value: Any) -> dict[str, Any]:

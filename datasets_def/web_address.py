@@ -11,9 +11,9 @@ from datasets_def.errors import GlofgeoError
 # Planetary Computer keeps its images in Azure's storage and gives a token that opens them for 45 minutes.
 # Source: https://planetarycomputer.microsoft.com/docs/concepts/sas/
 _AZURE = ".blob.core.windows.net"
-# A pre-signed address is known by one of these parameters: Azure, S3, Google, CloudFront.
+# A pre-signed address is known by one of these parameters: Azure, S3, Google, CloudFront; and others hold a key.
 _SIGNATURES = {"sig", "x-amz-signature", "x-goog-signature", "signature"}
-
+_KEYS = {"token", "access_token", "api_key", "api-key", "apikey", "subscription-key"}
 
 _FILE = re.compile(r"(?i)file:(?://(?:localhost)?(?=/)|(?=/(?!/)))")
 # Of one letter it would be a drive of Windows.
@@ -58,8 +58,11 @@ def resolve(href: str, base: str, where: str) -> str:
         return _path(href, base, where)
     if urlsplit(href).scheme or href.startswith("/vsi"):
         raise GlofgeoError(f"{where}: its asset {href} is not on the network", "give another item of this scene")
-    # `urljoin` joins nothing to an address of S3.
-    joined = urljoin(base.replace("s3://", "https://", 1), href)
+    try:
+        # `urljoin` joins nothing to an address of S3.
+        joined = urljoin(base.replace("s3://", "https://", 1), href)
+    except ValueError:
+        raise GlofgeoError(f"{where}: its own address ({shown(base)}) is none", "give another item") from None
     return joined.replace("https://", "s3://", 1) if base.startswith("s3://") else joined
 
 
@@ -87,7 +90,7 @@ def without_token(url: str) -> str:
 
 
 def shown(url: str) -> str:
-    """An address as it may be printed or stored: without user name, password and signature.
+    """An address as it may be printed or stored: without user name, password, signature and key.
 
     Of a malformed one, which may hold them anywhere, only the scheme is left.
     """
@@ -97,7 +100,7 @@ def shown(url: str) -> str:
         return f"{url.partition(':')[0]}:…"
     if not parts.netloc:
         return url
-    secret = any(name.lower() in _SIGNATURES for name, _ in parse_qsl(parts.query))
+    secret = any(name.lower() in _SIGNATURES | _KEYS for name, _ in parse_qsl(parts.query))
     return urlunsplit(
         parts._replace(netloc=parts.netloc.rpartition("@")[2], query="" if secret else parts.query, fragment="")
     )

@@ -86,7 +86,7 @@ def fetch(  # noqa: PLR0913
         query = Query(area.union_all(), first, last, wanted, max_cloud)
         check_query(query)
         plan = _Downloads(area, out, crop)
-        found = find_scenes_to_fetch(query, catalogs, shown=True)
+        found = find_scenes_to_fetch(query, catalogs, seen, shown=True)
         chosen = choose_scenes(found, seen, wanted, best, plan.is_there, shown=True)
         for line in table(chosen, [plan.size(one.files) for one in chosen], "lakes" if lakes else "area"):
             say(line)

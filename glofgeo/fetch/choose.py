@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from glofgeo.fetch.cover import covering
 from glofgeo.fetch.query import season_of
 from glofgeo.fetch.rank import Seen
 from glofgeo.fetch.search import Found
@@ -13,9 +14,6 @@ from glofgeo.fetch.search import Found
 # Two footprints of one datatake and tile that share more than this of the smaller show the same ground; what two
 # stations received of it, or two datastrips, overlaps by a few seconds.
 _SAME_GROUND = 0.5
-
-# A tile that adds less than this share of the area to the others is not worth a scene.
-_SLIVER = 1e-3
 
 
 def newest(scenes: Iterable[Found]) -> list[Found]:
@@ -67,12 +65,13 @@ def _processing(scene: Found) -> tuple[str, str]:
     return scene.item.baseline or "", made
 
 
-def needed_tiles(scenes: Iterable[Found], area: BaseGeometry) -> list[str]:
+def needed_tiles(scenes: Iterable[Found], area: BaseGeometry, lakes: Iterable[BaseGeometry] = ()) -> list[str]:
     """Chooses tiles that cover the area together, the one that covers most first; neighbours overlap by 10 km.
 
     Args:
         scenes: all that were found.
         area: WGS 84.
+        lakes: that should be seen, WGS 84.
 
     Returns:
         Names of the tiles.
@@ -80,15 +79,7 @@ def needed_tiles(scenes: Iterable[Found], area: BaseGeometry) -> list[str]:
     grounds: dict[str, list[BaseGeometry]] = {}
     for scene in scenes:
         grounds.setdefault(scene.item.tile, []).append(scene.item.geometry)
-    covers = {tile: shapely.union_all(parts).intersection(area) for tile, parts in grounds.items()}
-    left, chosen = area, list[str]()
-    while covers:
-        tile = max(sorted(covers), key=lambda name: covers[name].intersection(left).area)
-        if covers[tile].intersection(left).area < _SLIVER * area.area:
-            break
-        left = left.difference(covers.pop(tile))
-        chosen.append(tile)
-    return chosen
+    return covering({tile: shapely.union_all(parts) for tile, parts in grounds.items()}, area, lakes)
 
 
 def by_season(scenes: Iterable[Found], months: tuple[int, ...]) -> dict[tuple[str, int], list[Found]]:

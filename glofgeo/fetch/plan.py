@@ -15,6 +15,7 @@ from datasets_def.stac_bands import is_jpeg2000
 from glofgeo.errors import GlofgeoError
 from glofgeo.fetch.catalogs import Catalog
 from glofgeo.fetch.choose import best, by_season, fill_gaps, likely, needed_tiles
+from glofgeo.fetch.cover import SLIVER_KM2, km2
 from glofgeo.fetch.opening import size_of
 from glofgeo.fetch.progress import progress
 from glofgeo.fetch.query import Query, season_of
@@ -30,7 +31,7 @@ _LOOKED_AT = 3
 
 _CONNECTIONS = 4
 
-# The share of the area at its edge that footprints of scenes may leave uncovered.
+# The share of a small area at its edge that footprints of scenes may leave uncovered.
 _SMALL = 0.01
 
 
@@ -49,12 +50,13 @@ class Chosen:
     is_there: bool
 
 
-def find_scenes_to_fetch(query: Query, catalogs: Sequence[Catalog], *, shown: bool) -> list[Found]:
+def find_scenes_to_fetch(query: Query, catalogs: Sequence[Catalog], lakes: GeoSeries, *, shown: bool) -> list[Found]:
     """Searches catalogues in order, each for what the ones before it lack.
 
     Args:
         query: for what.
         catalogs: where.
+        lakes: polygons that scenes should see, WGS 84.
         shown: show progress.
 
     Returns:
@@ -90,7 +92,7 @@ def find_scenes_to_fetch(query: Query, catalogs: Sequence[Catalog], *, shown: bo
             f"allow more days or more cloud, and look whether the area lies where it should ({_place(query.area)})",
             argument="max_cloud",
         )
-    tiles = needed_tiles(scenes, query.area)
+    tiles = set(needed_tiles(scenes, query.area, lakes))
     return [scene for scene in scenes if scene.item.tile in tiles]
 
 
@@ -226,8 +228,14 @@ def gaps(query: Query, scenes: Iterable[Found], chosen: Iterable[Chosen]) -> lis
         if (tile, year) not in have
     ]
     # Of a tile that no catalogue lists, nothing above tells.
-    left = query.area.difference(shapely.union_all([item.geometry for item in items])).area / query.area.area
-    return [*lines, f"{left:.0%} of the area: no scene; allow more cloud or more days"] if left > _SMALL else lines
+    left, whole = km2([query.area.difference(shapely.union_all([item.geometry for item in items])), query.area])
+    if left > min(_SMALL * whole, SLIVER_KM2):
+        lines.append(f"{_size(left)} of {_size(whole)} km² of the area: no scene; allow more cloud or more days")
+    return lines
+
+
+def _size(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _place(area: BaseGeometry) -> str:

@@ -15,6 +15,7 @@ from rasterio.features import rasterize
 from datasets_def.grid import Grid
 from datasets_def.in_place import read_in_place
 from datasets_def.pixels import OBSERVED_CLASS
+from datasets_def.raster_checks import CLASSES, check_raster
 from datasets_def.reproject import areas_on_grid
 from datasets_def.stac_bands import is_jpeg2000
 from glofgeo.errors import GlofgeoError
@@ -92,11 +93,12 @@ def lakes_seen(scene: Found, lakes: GeoSeries) -> Seen:
     Raises:
         GlofgeoError: If the classification cannot be read.
     """
-    classification = scene.item.assets["SCL"]
+    classification = scene.item.assets[CLASSES]
     if is_jpeg2000(classification.href, classification.media_type):
         return of_tile(scene)
 
     def read(source: DatasetReader) -> Seen:
+        check_raster(f"{scene.name}: {CLASSES}", source, {CLASSES: 1}, (CLASSES,))
         grid = Grid(source.shape, source.transform, source.crs)
         shapes = areas_on_grid(lakes, grid.crs, grid.outline)
         if not len(shapes):
@@ -105,7 +107,10 @@ def lakes_seen(scene: Found, lakes: GeoSeries) -> Seen:
         part = grid.window(window)
         # A pond smaller than a pixel counts by the pixels it touches.
         inside = rasterize(shapes, part.shape, transform=part.transform, all_touched=True).astype(bool)
-        return seen_in(source.read(1, window=window)[inside])
+        classes = source.read(1, window=window)[inside]
+        if not np.isin(classes, np.arange(len(OBSERVED_CLASS))).all():
+            raise GlofgeoError(f"{scene.name}: {CLASSES} holds other numbers than classes")
+        return seen_in(classes.astype(np.uint8))
 
     return read_in_place(classification.href, read)
 

@@ -12,7 +12,7 @@ from datasets_def.naming import safe_name
 from datasets_def.radiometry import PRODUCT_NAME
 from datasets_def.stac_bands import is_jpeg2000
 from datasets_def.stac_item import Asset
-from datasets_def.web_address import shown
+from datasets_def.web_address import is_web, shown
 from glofgeo.errors import GlofgeoError
 from glofgeo.fetch.remote_file import RemoteFile
 from glofgeo.fetch.search import NEEDED, Found
@@ -101,29 +101,46 @@ def local_item(plan: SceneFiles) -> dict[str, Any]:
 
     Other addresses of files are left out, because they may be signed.
     """
-    raw = plan.scene.raw
-    assets: dict[str, Any] = {}
+    assets = {}
     for name, file in plan.files.items():
         stem = name.partition(".")[0]
         media_type = plan.scene.item.assets[stem].media_type
-        facts = {"href": f"./{name}", "type": media_type, "file:size": file.size, "file:checksum": file.checksum}
-        assets[stem] = {key: value for key, value in facts.items() if value is not None}
-    links = [link for link in raw.get("links", []) if link.get("rel") in ("self", "collection", "root", "license")]
-    return {**raw, "assets": assets, "links": links}
+        assets[stem] = _asset(f"./{name}", media_type, file.size, file.checksum)
+    return _item(plan.scene, assets)
 
 
 def search_result(scenes: Iterable[Found]) -> dict[str, Any]:
-    """Scenes as one STAC ItemCollection, as catalogues gave them, but for signatures in addresses."""
+    """Scenes as one STAC ItemCollection: as catalogues gave them, with the files that are known, by our names.
+
+    Their addresses are absolute, since what they were relative to lies elsewhere, and without signatures.
+    """
     features = []
     for scene in scenes:
         assets = {
-            key: {name: value for name, value in asset.items() if name != "alternate"}
-            | {"href": shown(str(asset.get("href", "")))}
-            for key, asset in scene.raw["assets"].items()
-            if isinstance(asset, dict)
+            name: _asset(shown(asset.href), asset.media_type, asset.size, asset.checksum)
+            for name, asset in scene.item.assets.items()
         }
-        features.append({**scene.raw, "assets": assets})
+        features.append(_item(scene, assets))
     return {"type": "FeatureCollection", "features": features}
+
+
+def _asset(href: str, media_type: str | None, size: int | None, checksum: str | None) -> dict[str, Any]:
+    # Only these: what else catalogues write of a file may hold other addresses of it, signed ones too.
+    facts = {"href": href, "type": media_type, "file:size": size, "file:checksum": checksum}
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def _item(scene: Found, assets: dict[str, Any]) -> dict[str, Any]:
+    """The item of a catalogue with other assets, and of its links those that tell where it is from."""
+    links = scene.raw.get("links")
+    # Some catalogues list what is no link, or nothing.
+    objects = [link for link in links if isinstance(link, dict)] if isinstance(links, list) else []
+    kept = [
+        {name: link[name] for name in ("rel", "type", "title") if name in link} | {"href": shown(link["href"])}
+        for link in objects
+        if link.get("rel") in ("self", "collection", "root", "license") and is_web(str(link.get("href")))
+    ]
+    return {**scene.raw, "assets": assets, "links": kept}
 
 
 def other_processings(plan: SceneFiles, out: Path) -> list[Path]:

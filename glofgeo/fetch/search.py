@@ -7,8 +7,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from datasets_def.bands import DEFAULT_BANDS
-from datasets_def.stac_item import Item, read_item
-from datasets_def.web_address import shown
+from datasets_def.stac_item import Item, address_of, read_item
+from datasets_def.web_address import is_web, shown
 from glofgeo.errors import GlofgeoError
 from glofgeo.fetch.catalogs import Catalog
 from glofgeo.fetch.query import Box, Query
@@ -76,7 +76,9 @@ def search(catalog: Catalog, query: Query, tell: Callable[[str], None] = logger.
 def _read(raw: dict[str, Any], catalog: Catalog) -> Found | None:
     """Reads an item; None where it is of no use, which is logged."""
     try:
-        item = read_item(raw)
+        # An item that does not say where it is comes from the network nevertheless, and must name no file from here.
+        own = address_of(raw)
+        item = read_item(raw, own if is_web(own) else catalog.url)
     except GlofgeoError as error:
         logger.warning("%s: left out: %s", catalog.name, error)
         return None
@@ -140,8 +142,16 @@ def _pages(
         query=cloud,
         limit=page,
     )
+    known, is_new = set[str](), True
     for answer in asked.pages_as_dicts():
-        yield from (raw for raw in answer["features"] if isinstance(raw, dict))
+        # Some name a next page for ever; the last may repeat what was moved there meanwhile.
+        if not is_new:
+            raise ValueError("its pages repeat themselves")
+        scenes = [raw for raw in answer["features"] if isinstance(raw, dict)]
+        names = {str(raw.get("id")) for raw in scenes}
+        is_new = not names <= known
+        known |= names
+        yield from scenes
 
 
 def _halves(days: tuple[date, date]) -> Sequence[tuple[date, date]]:

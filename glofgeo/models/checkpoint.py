@@ -122,7 +122,7 @@ def describe_header(header: Header) -> str:
         "pixel": f"{header.pixel_m:.3g} m" if header.pixel_m else "size not known",
         "temperature": f"{header.temperature:.3g}",
         **{name: _short(json.dumps(value)) for name, value in header.provenance.items()},
-        "scorecard": ", ".join(f"{name} {value}" for name, value in figures.items()) or "never evaluated",
+        "scorecard": ", ".join(f"{name} {value}" for name, value in figures.items()) or "none in the file",
         "sha256": header.sha256,
     }
     return "\n".join(f"{name:12} {value}" for name, value in lines.items())

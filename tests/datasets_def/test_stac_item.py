@@ -105,6 +105,14 @@ def test_an_asset_without_an_address_is_refused(href):
         read_item(raw)
 
 
+def test_a_relative_address_in_an_item_without_a_proper_one_is_refused():
+    raw = earth_search_c1()
+    raw["links"] = [{"rel": "self", "href": "https://[::1/item.json"}]
+    raw["assets"]["blue"]["href"] = "./B02.tif"
+    with pytest.raises(GlofgeoError, match=r"its own address \(https:…\) is none"):
+        read_item(raw)
+
+
 @pytest.mark.parametrize("href", ["file:///etc/passwd", "/vsizip/etc", "vrt:///x"])
 def test_an_item_from_the_network_opens_no_file_of_this_computer(href):
     raw = earth_search_c1()
@@ -133,6 +141,7 @@ def test_an_asset_called_one_band_and_described_as_another_is_refused():
         ({"geometry": {"type": "Polygon", "coordinates": [[1]]}}, "lacks a geometry"),
         ({"geometry": {"type": "Polygon", "coordinates": [[[86, 27], [87, 28], [math.nan, 27]]]}}, "lacks a geometry"),
         ({"geometry": {"type": "Polygon", "coordinates": [[[86, 27], [87, 28], [86, 27]]]}}, "lacks a geometry"),
+        ({"geometry": {"type": "Polygon", "coordinates": [[[86, 27], [1e9, 28], [1e9, 27], [86, 27]]]}}, "lacks a geo"),
         ({"assets": {}}, "is no STAC item"),
         ({"type": "Collection"}, "is no STAC item"),
         ({"properties": {"platform": "landsat-8"}, "id": "LC08"}, "is no scene of Sentinel-2"),
@@ -159,6 +168,13 @@ def test_a_footprint_that_crosses_itself_is_mended():
     raw = earth_search_c1()
     raw["geometry"] = {"type": "Polygon", "coordinates": [[[86, 27], [87, 28], [87, 27], [86, 28], [86, 27]]]}
     assert read_item(raw).geometry.intersection(shapely.box(86, 27, 87, 28)).area == pytest.approx(0.5)
+
+
+def test_a_number_of_400_digits_counts_as_none():
+    raw = earth_search_c1()
+    raw["properties"]["eo:cloud_cover"] = raw["assets"]["blue"]["file:size"] = raw["assets"]["blue"]["gsd"] = 10**400
+    item = read_item(raw)
+    assert (item.cloud, item.assets["B02"].size) == (None, None)
 
 
 @pytest.mark.parametrize("text", ["", "<html>", "[1]", "[" * 100_000])
@@ -189,7 +205,7 @@ def test_an_entry_that_is_no_scene_is_named_and_loses_no_other():
 
 
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=9),
+    st.none() | st.booleans() | st.floats() | st.integers() | st.just(10**400) | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
     max_leaves=8,
 )

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 from shapely.geometry import box
@@ -85,6 +86,36 @@ def test_parts_of_a_tile_by_two_orbits_count_together():
     assert needed_tiles(scenes, TILE) == ["45RVL"]
 
 
+def test_no_tile_of_a_large_area_is_dropped_for_being_a_small_share_of_it():
+    grid = {(x, y): box(60 + x, 25 + 0.9 * y, 61.1 + x, 26 + 0.9 * y) for x in range(32) for y in range(32)}
+    scenes = [scene(tile=f"{x:02d}{y:02d}", geometry=ground) for (x, y), ground in grid.items()]
+    area = box(60, 25, 91.05, 53.85)
+    needed = needed_tiles(scenes, area)
+    shown = shapely.union_all([one.item.geometry for one in scenes if one.item.tile in needed])
+    assert area.difference(shown).is_empty
+
+
+def test_a_small_polygon_and_a_lake_keep_the_only_tile_that_shows_them():
+    large, small, lake = box(80, 27, 84, 29), box(86.9, 27.91, 86.91, 27.92), box(84.001, 28, 84.002, 28.001)
+    scenes = [
+        scene(tile="44RKS", geometry=box(80, 27, 84, 29)),
+        scene(tile="44RLS", geometry=box(83.9, 27, 84.5, 29)),
+        scene(tile="45RVL", geometry=TILE),
+        scene(tile="45RVM", geometry=box(86.909, 27, 88, 28)),
+    ]
+    area = shapely.union_all([large, small, lake])
+    assert needed_tiles(scenes[:1] + scenes[2:], area) == ["44RKS", "45RVL"]
+    assert needed_tiles(scenes, large.union(small), [lake]) == ["44RKS", "45RVL", "44RLS"]
+    assert needed_tiles(scenes, large.union(small)) == ["44RKS", "45RVL"]
+    assert needed_tiles(scenes[3:], small) == ["45RVM"]
+
+
+def test_footprints_that_touch_in_lines_and_points_are_no_trouble():
+    area = shapely.union_all([box(86, 27, 87, 28), box(88, 27, 89, 28), box(87, 26, 88, 27)])
+    scenes = [scene(tile="45RVL", geometry=box(86, 27, 88, 28)), scene(tile="45RWL", geometry=box(87, 26, 89, 28))]
+    assert sorted(needed_tiles(scenes, area)) == ["45RVL", "45RWL"]
+
+
 def test_seasons_are_by_tile_and_year():
     scenes = [scene("2023-11-20"), scene("2024-01-05"), scene("2024-11-20"), scene("2024-11-21", tile="45RUL")]
     groups = by_season(scenes, (11, 12, 1))
@@ -130,7 +161,17 @@ def test_other_catalogues_are_refused(text):
 def test_a_part_of_the_area_without_any_scene_is_told():
     query = Query(box(86, 27, 88, 28), date(2024, 9, 1), date(2024, 11, 30), (9, 10, 11), 20)
     chosen = [Chosen(SceneFiles(scene("2024-10-05"), {}), Seen(1, 0), False)]
-    assert gaps(query, [scene("2024-10-05")], chosen) == ["50% of the area: no scene; allow more cloud or more days"]
+    assert gaps(query, [scene("2024-10-05")], chosen) == [
+        "10,967 of 21,934 km² of the area: no scene; allow more cloud or more days"
+    ]
+
+
+def test_what_no_scene_covers_of_a_large_area_is_told_also_where_it_is_a_small_share():
+    query = Query(box(60, 27, 105, 46), date(2024, 9, 1), date(2024, 11, 30), (9, 10, 11), 20)
+    chosen = [Chosen(SceneFiles(scene(geometry=box(60, 27, 104.7, 46)), {}), Seen(1, 0), False)]
+    assert [line.partition(":")[0] for line in gaps(query, [], chosen)] == ["56,394 of 8,459,097 km² of the area"]
+    whole = [Chosen(SceneFiles(scene(geometry=box(60, 27, 104.99999, 46)), {}), Seen(1, 0), False)]
+    assert gaps(query, [], whole) == []
 
 
 def test_a_season_without_a_scene_is_told():

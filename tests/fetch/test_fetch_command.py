@@ -12,7 +12,8 @@ import pytest
 from shapely.geometry import box
 
 from datasets_def import find_scenes, open_scene
-from datasets_def.stac_files import read_items
+from datasets_def.stac_files import read_item_file, read_items
+from datasets_def.stac_item import read_item
 from glofgeo.fetch.one_at_a_time import alone_in
 
 from .conftest import folder_bytes
@@ -46,6 +47,14 @@ def test_scenes_come_and_can_be_opened(server, add_scene, aoi, product, tmp_path
     assert all(one.path.endswith("SCL.tif") for one in server.log[served:])
 
 
+@pytest.mark.parametrize("links", [None, ["x", {"rel": "license"}]])
+def test_a_scene_with_odd_links_comes_too(server, add_scene, aoi, tmp_path, links):
+    name, out = add_scene(links=links)["id"], tmp_path / "scenes"
+    result = fetch(server, aoi, out)
+    assert result.returncode == 0, result.stderr
+    assert find_scenes(out) == [out / name]
+
+
 def test_a_dry_run_ranks_by_the_lakes_and_downloads_nothing(server, add_scene, aoi, tmp_path):
     west, south, east, north = gpd.read_file(aoi).total_bounds
     lake = box(west, south, east, (south + north) / 2)
@@ -68,6 +77,21 @@ def test_a_dry_run_ranks_by_the_lakes_and_downloads_nothing(server, add_scene, a
     assert str(out / "imja.search.json") in saved
     assert len(read_items((out / "imja.search.json").read_text())) == 2
     assert not [one for one in server.log if "B02" in one.path]
+
+
+def test_the_search_of_a_dry_run_is_read_again_also_where_addresses_were_relative(server, add_scene, aoi, tmp_path):
+    item = add_scene()
+    absolute = {key: asset["href"] for key, asset in item["assets"].items()}
+    for asset in item["assets"].values():
+        asset["href"] = asset["href"].replace(server.url, "..")
+    out = tmp_path / "scenes"
+    result = fetch(server, aoi, out, "--dry-run")
+    assert result.returncode == 0, result.stderr
+    (saved,) = read_item_file(out / "imja.search.json")
+    assert {asset.href for asset in saved.assets.values()} == set(absolute.values())
+    assert saved.assets == read_item(item, f"{server.url}/items/{item['id']}").assets
+    server.move_out()
+    assert open_scene(saved).id == item["id"]
 
 
 def test_a_crop_comes_and_serves_again(server, add_scene, aoi, product, tmp_path):
@@ -189,7 +213,7 @@ def test_scenes_that_show_nothing_are_no_success(server, add_scene, aoi, run, tm
     server.move_out()
     status, said, told = run("fetch", "--aoi", aoi, *words)
     assert status == 1
-    assert "0 of 1 scenes" in said and "100% of the area: no scene" in said
+    assert "0 of 1 scenes" in said and "km² of the area: no scene" in said
     assert "none of those found shows the area; allow more cloud or more days" in told
 
 
@@ -228,9 +252,15 @@ def test_lakes_of_another_origin_are_kept(run, tmp_path):
     assert layer.read_bytes() == before
 
 
-def test_no_signature_and_no_password_is_stored(server, add_scene, aoi, tmp_path):
-    for asset in add_scene()["assets"].values():
-        asset["href"] += "?X-Amz-Signature=secret"
+@pytest.mark.parametrize("parameter", ["X-Amz-Signature", "token"])
+def test_no_signature_and_no_password_is_stored(server, add_scene, aoi, tmp_path, parameter):
+    item = add_scene()
+    signed = f"{server.url}/x?{parameter}=secret"
+    for asset in item["assets"].values():
+        asset["href"] += f"?{parameter}=secret"
+        asset |= {"alternate": {"s3": {"href": signed}}, "alternate:href": signed}
+    item["links"] = [{"rel": rel, "href": signed, "body": {"key": "secret"}} for rel in ("self", "root", "thumbnail")]
+    item["links"].append({"rel": "collection", "href": f"../c?{parameter}=secret"})
     out = tmp_path / "scenes"
     server.url = server.url.replace("//", "//me:secret@")
     for words in (["--dry-run"], ["--crop"], []):

@@ -3,7 +3,9 @@
 import logging
 
 import geopandas as gpd
+import numpy as np
 import pytest
+from rasterio import MemoryFile
 from stac_items import copernicus
 
 from datasets_def.stac_item import read_item
@@ -11,6 +13,7 @@ from glofgeo.errors import GlofgeoError
 from glofgeo.fetch import progress as shown_progress
 from glofgeo.fetch.catalogs import KNOWN, Catalog
 from glofgeo.fetch.plan import choose_scenes, tells_radiometry
+from glofgeo.fetch.rank import rank
 from glofgeo.fetch.s3_file import _keys, size_in_s3
 from glofgeo.fetch.search import Found
 from glofgeo.fetch.transfer import check_room
@@ -85,3 +88,34 @@ def test_a_log_tells_rate_and_time_left(monkeypatch, capsys):
     first, second = capsys.readouterr().err.splitlines()
     assert first == "a scene"
     assert second.startswith("a scene: 50 of 100 MB, ") and second.endswith(" MB/s, about 0 min left")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"dtype": "float32", "fill": 0.5}, "SCL holds other numbers than classes"),
+     ({"dtype": "uint16", "fill": 300}, "SCL holds other numbers than classes"), ({"crs": None}, "SCL: has no CRS")],
+)  # fmt: skip
+def test_a_scene_with_an_odd_classification_falls_back_to_its_cloud_and_stops_no_other(
+    server, add_scene, caplog, change, words
+):
+    raws = [add_scene("2024-10-05", cloud=7.0), add_scene("2024-10-15")]
+    address = next(path for path in server.files if "20241005" in path and path.endswith("SCL.tif"))
+    server.files[address] = rewritten(server.files[address], **change)
+    scenes = [Found(read_item(raw), raw, Catalog("test", "", "")) for raw in raws]
+    server.move_out()
+    with caplog.at_level(logging.WARNING):
+        odd, good = rank(scenes, gpd.GeoSeries([scenes[0].item.geometry], crs=4326), lambda _: None).values()
+    assert (odd.is_measured, odd.share, good.is_measured) == (False, pytest.approx(0.93), True)
+    assert f"{raws[0]['id']}: {words}" in caplog.text and "its tile's cloud is taken instead" in caplog.text
+
+
+def rewritten(content: bytes, fill: float | None = None, **change) -> bytes:
+    """A GeoTIFF with another profile, and other pixels where `fill` is given."""
+    with MemoryFile(content) as memory, memory.open() as source:
+        pixels, profile = source.read(), {**source.profile, "driver": "GTiff", **change}
+    if fill is not None:
+        pixels = np.full(pixels.shape, fill, change["dtype"])
+    with MemoryFile() as memory:
+        with memory.open(**profile) as target:
+            target.write(pixels)
+        return memory.read()

@@ -51,6 +51,24 @@ def test_a_server_that_fails_on_much_is_asked_for_less(server, catalog, add_scen
     assert len(search(catalog, autumn())) == 3
 
 
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_catalogue_whose_pages_never_end_is_named(server, catalog, add_scene, monkeypatch, ends):
+    add_scene()
+    answer = server.search
+
+    def repeated(asked, offset):
+        assert len(server.searches) < 9
+        following = {"rel": "next", "href": f"{server.url}/search?offset=2", "method": "POST", "body": asked}
+        return answer(asked, 0) | {"links": [] if ends and offset else [following]}
+
+    monkeypatch.setattr(server, "search", repeated)
+    if ends:
+        assert len(search(catalog, autumn())) == 1
+    else:
+        with pytest.raises(GlofgeoError, match=rf"{server.url}: .*\(its pages repeat themselves"):
+            search(catalog, autumn())
+
+
 def test_a_passing_failure_is_overcome(server, catalog, add_scene, monkeypatch):
     monkeypatch.setattr("urllib3.util.retry.Retry.get_backoff_time", lambda self: 0)
     add_scene()
@@ -82,6 +100,19 @@ def test_items_of_no_use_are_left_out_and_named(server, catalog, add_scene, capl
     assert [one.item.id for one in found] == [whole["id"]]
     assert f"{cut['id']} lists no B08" in caplog.text
     assert empty["id"] in caplog.text
+
+
+@pytest.mark.parametrize("links", [[], [{"rel": "self", "href": "/data/item.json"}], None])
+@pytest.mark.parametrize("href", ["/data/B02.tif", "file:///data/B02.tif", "/vsizip/data.zip/B02.tif", "B02.tif"])
+def test_a_catalogue_opens_no_file_of_this_computer(server, add_scene, caplog, links, href):
+    item = add_scene(links=links)
+    item["assets"]["blue"]["href"] = href
+    catalog = Catalog("test", server.url.replace("//", "//me:secret@"), "sentinel-2-l2a")
+    with caplog.at_level(logging.WARNING):
+        found = search(catalog, autumn())
+    assert all(one.item.assets["B02"].href.startswith("http") for one in found)
+    assert bool(found) == (f"its asset {href} is not on the network" not in caplog.text)
+    assert "secret" not in caplog.text
 
 
 def test_scenes_whose_footprint_misses_the_area_are_left_out(server, catalog, add_scene):
