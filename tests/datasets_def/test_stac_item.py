@@ -127,6 +127,25 @@ def test_bands_are_found_by_description_where_keys_say_nothing():
     assert {"B02", "B03", "B04", "B08", "B8A", "B11"} <= set(read_item(raw).assets)
 
 
+def test_an_empty_list_of_bands_hides_no_other():
+    raw = earth_search_v2()
+    raw["assets"] = {f"image{n}": asset | {"eo:bands": []} for n, asset in enumerate(raw["assets"].values())}
+    assert {"B02", "B03", "B04", "B08"} <= set(read_item(raw).assets)
+
+
+def test_a_file_of_several_bands_is_that_of_each_it_describes_and_has_no_file_of_its_own():
+    raw = earth_search_c1()
+    names = ("B03", "B04", "B08", "other")
+    for key in ("red", "nir"):
+        del raw["assets"][key]
+    raw["assets"]["data"] = {"href": "https://a.org/stack.tif", "eo:bands": [{"name": name} for name in names]}
+    raw["assets"]["TCI_10m"] = raw["assets"]["data"] | {"href": "https://a.org/picture.tif"}
+    raw["assets"]["visual"] |= {"roles": ["data"], "eo:bands": [{"name": name} for name in names]}
+    files = {name: asset.href.rpartition("/")[2] for name, asset in read_item(raw).assets.items()}
+    assert files.items() >= {"B02": "B02.tif", "B03": "B03.tif", "B04": "stack.tif", "B08": "stack.tif"}.items()
+    assert "other" not in files
+
+
 def test_an_asset_called_one_band_and_described_as_another_is_refused():
     raw = earth_search_c1()
     raw["assets"]["blue"]["eo:bands"][0]["name"] = "B03"

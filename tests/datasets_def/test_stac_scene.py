@@ -60,20 +60,37 @@ def test_a_window_costs_the_bytes_of_its_tiles_and_an_open_file_no_request_twice
     assert web.requests() == []
 
 
+def write_stack(cogs):
+    """The four bands in one file, with their names."""
+    bands = [cogs / f"{band}.tif" for band in DEFAULT_BANDS]
+    with rasterio.open(bands[0]) as first:
+        profile = first.profile | {"count": 4, "driver": "GTiff", "tiled": True}
+    with rasterio.open(cogs / "stack.tif", "w", **profile) as target:
+        for index, path in enumerate(bands, 1):
+            with rasterio.open(path) as source:
+                target.write(source.read(1), index)
+        target.descriptions, target.scales, target.offsets = DEFAULT_BANDS, [1e-4] * 4, [-0.1] * 4
+
+
+@pytest.mark.parametrize("place", ["here", "there"])
+def test_one_asset_may_hold_all_bands(web, cogs, place):
+    write_stack(cogs)
+    item = json.loads((cogs / "item.json").read_text())
+    without_metadata(item)
+    data = {"href": "./stack.tif", "bands": [{"name": band} for band in DEFAULT_BANDS]}
+    item["assets"] = {"data": data, "scl": item["assets"]["scl"]}
+    (cogs / "one.json").write_text(json.dumps(item))
+    scene = open_scene(cogs / "one.json" if place == "here" else f"{web.url}/one.json")
+    np.testing.assert_array_equal(scene.read(), open_scene(cogs / "item.json").read())
+    assert {layer.index for layer in scene.layers.values()} == {1, 2, 3, 4}
+
+
 @pytest.mark.parametrize("where", ["file", "address"])
 def test_an_item_is_opened_from_disk_too_and_a_cog_by_itself(web, cogs, tmp_path, where):
-    bands = [str(cogs / f"{band}.tif") for band in DEFAULT_BANDS]
     if where == "file":
         scene = open_scene(cogs / "item.json")
     else:
-        stack = cogs / "stack.tif"
-        with rasterio.open(bands[0]) as first:
-            profile = first.profile | {"count": 4, "driver": "GTiff", "tiled": True}
-        with rasterio.open(stack, "w", **profile) as target:
-            for index, path in enumerate(bands, 1):
-                with rasterio.open(path) as source:
-                    target.write(source.read(1), index)
-            target.descriptions, target.scales, target.offsets = DEFAULT_BANDS, [1e-4] * 4, [-0.1] * 4
+        write_stack(cogs)
         scene = open_scene(f"{web.url}/stack.tif")
         assert (scene.id, scene.path) == ("stack", f"{web.url}/stack.tif")
     np.testing.assert_array_equal(scene.read(), open_scene(f"{web.url}/item.json").read())
