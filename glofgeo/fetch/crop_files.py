@@ -29,11 +29,11 @@ def shared_grid(scene: Found) -> Grid:
         grids = dict(zip(NEEDED, pool.map(lambda name: _grid_in(scene, name), NEEDED), strict=True))
     grid = grids[DEFAULT_BANDS[0]]
     for name, own in grids.items():
-        where = f"{scene.name}: {name}"
-        if pixel_factor(where, own, grid) != (2 if name == CLASSES else 1):
+        where, factor = f"{scene.name}: {name}", 2 if name == CLASSES else 1
+        if pixel_factor(where, own, grid) != factor:
             raise GlofgeoError(
-                f"{where}: its pixels of {own.transform.a:g} m do not go into a crop with {DEFAULT_BANDS[0]}, whose "
-                f"pixels have {grid.transform.a:g} m",
+                f"{where}: has pixels of {own.transform.a:g} m, and crops are made of pixels of "
+                f"{grid.transform.a * factor:g} m",
                 "fetch the whole scene",
             )
     return grid

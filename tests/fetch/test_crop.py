@@ -228,8 +228,8 @@ def finer(pixels, transform):
     [
         ("B04", moved(1000), 32645, "B04: is not on the grid of the other bands"),
         ("B04", moved(0), 32644, "B04: is not on the grid of the other bands"),
-        ("B04", coarser, 32645, r"B04: its pixels of 20 m do not go into a crop"),
-        ("SCL", finer, 32645, r"SCL: its pixels of 10 m do not go into a crop"),
+        ("B04", coarser, 32645, "B04: has pixels of 20 m, and crops are made of pixels of 10 m"),
+        ("SCL", finer, 32645, "SCL: has pixels of 10 m, and crops are made of pixels of 20 m"),
         ("SCL", moved(20), 32645, "SCL: is not on the grid of the other bands"),
         ("B04", lambda pixels, transform: (pixels.repeat(2, axis=0), transform), 32645, "B04: its file has 2 bands"),
     ],
