@@ -26,7 +26,8 @@ class Fault:
     """What goes wrong.
 
     Attributes:
-        kind: a status to answer with, or `cut` to break off in the middle of the body.
+        kind: a status to answer with, `cut` to break off in the middle of the body, or `login` to answer 401 to who
+            gives no user name.
         match: text that the address with its query must hold.
         first: the first of these requests that fails, from 1.
         last: the last one.
@@ -122,10 +123,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def fault(self) -> int | str:
         for fault in _Handler.faults:
-            if fault.match in self.path:
+            if fault.match in self.path and not (fault.kind == "login" and "Authorization" in self.headers):
                 count = _Handler.met[fault] = _Handler.met.get(fault, 0) + 1
                 if fault.first <= count <= fault.last and (count - fault.first) % fault.every == 0:
-                    return fault.kind
+                    return 401 if fault.kind == "login" else fault.kind
         return 0
 
     def answer(self) -> None:

@@ -9,7 +9,7 @@ from datasets_def.bands import FILE_NAME, band_name
 from datasets_def.errors import GlofgeoError
 from datasets_def.geotiff import read_raster
 from datasets_def.grid import Grid
-from datasets_def.radiometry import baseline_in, formula, level_in
+from datasets_def.radiometry import baseline_in, formula, level_in, refuse_mixture
 from datasets_def.scene_facts import SceneFacts
 
 _ENDINGS = (".tif", ".tiff", ".jp2")
@@ -77,7 +77,7 @@ def read_band_files(folder: Path, bands: tuple[str, ...], offset: float | None =
 
 
 def _refuse_mixture(folder: Path, bands: tuple[str, ...], facts: Mapping[str, SceneFacts]) -> None:
-    """Refuses files of several days, or with different offsets."""
+    """Refuses files of several days, or with different scales or offsets."""
     days = {band: one.datetime for band, one in facts.items() if one.datetime}
     first, last = min(days, key=days.__getitem__, default=""), max(days, key=days.__getitem__, default="")
     if first and days[last] - days[first] > timedelta(days=1):
@@ -86,12 +86,8 @@ def _refuse_mixture(folder: Path, bands: tuple[str, ...], facts: Mapping[str, Sc
             "use one folder for each scene",
         )
     layers = {band: facts[band].layers[band] for band in bands}
-    offsets = {band: round(layer.offset / layer.quantification, 6) for band, layer in layers.items()}
-    if len(set(offsets.values())) > 1:
-        listed = ", ".join(f"{band} {offset:+g}" for band, offset in offsets.items())
-        raise GlofgeoError(
-            f"{folder}: its files disagree about the offset of their reflectance ({listed})", "correct them"
-        )
+    known = {band: (layer.quantification, layer.offset) for band, layer in layers.items()}
+    refuse_mixture(folder, known, "correct the files")
 
 
 def pixel_factor(where: object, file: Grid, scene: Grid) -> int:

@@ -56,6 +56,20 @@ def is_remote(path: object) -> bool:
     return is_web(text) or (text.startswith("/vsi") and bool(_NETWORK.search(text)))
 
 
+def refuse_virtual(where: object, path: str) -> None:
+    """Refuses a path of GDAL that leads into a file of this computer.
+
+    Nothing would tell when its content changes, so that old maps of it would be kept.
+
+    Raises:
+        GlofgeoError: If it is one (`/vsizip/…`, `/vsitar/…`, `/vsimem/…`).
+    """
+    if path.startswith("/vsi") and not is_remote(path) and not os.path.lexists(path):
+        raise GlofgeoError(
+            f"{where}: GDAL's paths into files of this computer are not read", "unpack it, and give the file itself"
+        )
+
+
 def read_in_place(address: str, work: Callable[[DatasetReader], _T]) -> _T:
     """Reads from a GeoTIFF on the network, which stays open, in a thread of its own.
 

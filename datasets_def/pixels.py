@@ -18,7 +18,10 @@ Mask = npt.NDArray[np.bool_]
 # lie there. Source: Sentinel-2 L2A product definition, SCL table.
 UNOBSERVED_CLASSES = (0, 1, 8, 9, 10)
 
-OBSERVED_CLASS = ~np.isin(np.arange(256), UNOBSERVED_CLASSES)
+_CLASS_COUNT = 12
+
+# By value, of which other numbers have none: see `as_classes`.
+OBSERVED_CLASS = ~np.isin(np.arange(256), UNOBSERVED_CLASSES) & (np.arange(256) < _CLASS_COUNT)
 
 # Of surface reflectance. Steep sunlit snow reaches 2, over-corrected shadow -0.1; what lies beyond is a number that
 # some program wrote for "no data" and did not declare (-9999, -32768, 65535, 1e20, ...).
@@ -38,6 +41,12 @@ class Pixels:
     dn: npt.NDArray[Any]
     present: Mask
     valid: Mask
+
+
+def as_classes(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Gives the classes of a scene classification as it is stored, in whatever type: uint8, 0 for what is none."""
+    known = (values >= 0) & (values < _CLASS_COUNT)
+    return np.where(known, values, 0).astype(np.uint8)
 
 
 def measured(planes: Planes, layers: Sequence[Layer]) -> npt.NDArray[np.bool_]:

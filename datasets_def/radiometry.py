@@ -107,6 +107,26 @@ def from_scales(
     return known, f"{formula(known, bands)}, from the file's scale and offset"
 
 
+def refuse_mixture(where: object, known: Mapping[str, tuple[float, float]], hint: str) -> None:
+    """Refuses bands that do not share scale and offset, as all those of a product do: one of them is told wrongly.
+
+    Args:
+        where: for messages.
+        known: (quantification, offset in DN) by band; (1, 0) is floating-point reflectance, which has no scale.
+        hint: what to do.
+
+    Raises:
+        GlofgeoError: If they differ.
+    """
+    offsets = {round(offset / quantification, 4) for quantification, offset in known.values()}
+    scales = {round(one[0], 2) for one in known.values() if one != (1.0, 0.0)}
+    if len(offsets) > 1 or len(scales) > 1:
+        raise GlofgeoError(
+            f"{where}: its bands disagree about scale and offset of their reflectance ({formula(known, list(known))})",
+            hint,
+        )
+
+
 def formula(known: Mapping[str, tuple[float, float]], bands: Sequence[str]) -> str:
     """Words quantification and offset, band by band where they differ.
 

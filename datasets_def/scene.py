@@ -13,27 +13,16 @@ from rasterio.crs import CRS
 from rasterio.windows import Window
 from shapely import Polygon
 
-from datasets_def.band_files import is_band_folder, read_band_files
 from datasets_def.bands import BANDS, CHANNELS, DEFAULT_BANDS, QUANTIFICATION, TERRAIN, require_dem, stored_bands
+from datasets_def.container import Source, read_container
 from datasets_def.elevation import Dem
 from datasets_def.errors import GlofgeoError
 from datasets_def.files import Layer, Planes, read_layers
-from datasets_def.geotiff import read_raster
 from datasets_def.grid import Grid
-from datasets_def.in_place import is_remote
 from datasets_def.naming import safe_name
-from datasets_def.pixels import OBSERVED_CLASS, Image, Mask, Pixels, measured, to_reflectance
-from datasets_def.product_path import check_path, find_product, holds_product, is_safe
+from datasets_def.pixels import OBSERVED_CLASS, Image, Mask, Pixels, as_classes, measured, to_reflectance
 from datasets_def.raster_checks import CLASSES
-from datasets_def.remote_raster import read_remote_raster
-from datasets_def.safe import read_product
-from datasets_def.safe_facts import product_facts
-from datasets_def.scene_facts import SceneFacts
-from datasets_def.stac_files import holds_item, read_only_item
-from datasets_def.stac_item import Item
-from datasets_def.stac_scene import read_stac_scene
 from datasets_def.terrain import TERRAIN_LAYERS, Terrain, scene_terrain
-from datasets_def.web_address import shown, web_address
 
 
 @dataclass(frozen=True)
@@ -90,7 +79,7 @@ class Scene:
     def valid(self, window: Window | None = None) -> Mask:
         """Finds the pixels that show the surface: neither nodata nor cloud.
 
-        With a scene classification, everything but classes 0, 1, 8, 9 and 10 (snow, shadow and dark water are valid);
+        With a scene classification, classes 2 to 7 and 11 (snow, shadow and dark water are valid);
         without one, every pixel that has data in all bands, clouds included (see `has_cloud_mask`).
 
         Returns:
@@ -101,14 +90,14 @@ class Scene:
         return self.load_dn(window).valid
 
     def classes(self, window: Window | None = None) -> npt.NDArray[np.uint8]:
-        """Reads the scene classification, `(H, W)` uint8.
+        """Reads the scene classification, `(H, W)` uint8; 0, no data, for numbers that are no class.
 
         Raises:
             GlofgeoError: If the scene has none, or its file cannot be read.
         """
         if self.classification is None:
             raise GlofgeoError(f"{self.path}: has no scene classification (SCL)")
-        return self._read_layers([self.classification], window).dn[0].astype(np.uint8)
+        return as_classes(self._read_layers([self.classification], window).dn[0])
 
     def load(self, window: Window | None = None, bands: Sequence[str] | None = None) -> tuple[Image, Mask]:
         """Reads reflectance and validity in one pass over the files; a nodata pixel of any band is not valid."""
@@ -131,7 +120,7 @@ class Scene:
         if all(layer.path == self.classification.path for layer in layers):
             # One file holds all: a crop is too small to open it twice.
             both = self._read_layers([*layers, self.classification], window)
-            planes, classes = Planes(both.dn[:-1], both.unmasked), both.dn[-1].astype(np.uint8)
+            planes, classes = Planes(both.dn[:-1], both.unmasked), as_classes(both.dn[-1])
         else:
             planes, classes = self._read_layers(layers, window), self.classes(window)
         present = measured(planes, layers)
@@ -231,7 +220,7 @@ class Scene:
 
 
 def open_scene(
-    path: str | Path | Item,
+    path: Source,
     bands: Sequence[str] = DEFAULT_BANDS,
     resolution: int = 10,
     *,
@@ -243,8 +232,8 @@ def open_scene(
     Or what lies elsewhere: a STAC item, or a COG with named bands over HTTP or from S3. Of these, windows are read.
 
     Args:
-        path: the product or file; an address (`https://…`, `s3://…`) or path of GDAL (`/vsis3/…`); or a STAC item that
-            has been read already.
+        path: the product or file; an address (`https://…`, `s3://…`) or path of GDAL (`/vsis3/…`); or what
+            `read_items` gave of a STAC item.
         bands: names of the bands that `Scene.read` gives by default, in order.
         resolution: grid of a product in metres: 10, 20 or 60. A band comes from its file at this resolution, or from
             its native file where that is coarser. Other files have one grid of their own.
@@ -261,7 +250,7 @@ def open_scene(
     require_dem(bands, dem)
     if offset is not None and not abs(offset) <= QUANTIFICATION:
         raise GlofgeoError(f"offset {offset:g}: give DN from -{QUANTIFICATION:g} to {QUANTIFICATION:g}, such as -1000")
-    name, facts = _read(path, stored, resolution, offset)
+    name, facts = read_container(path, stored, resolution, offset)
     scene = Scene(
         path=name,
         id=safe_name(facts.id),
@@ -276,24 +265,3 @@ def open_scene(
         missing=facts.missing,
     )
     return scene if dem is None or stored == tuple(bands) else replace(scene, terrain=scene_terrain(scene, dem, bands))
-
-
-def _read(
-    source: str | Path | Item, bands: tuple[str, ...], resolution: int, offset: float | None
-) -> tuple[Path | str, SceneFacts]:
-    """What to call a scene in messages, and what its container tells."""
-    if isinstance(source, Item):
-        return source.address or source.id, read_stac_scene(source, bands, offset)
-    address = web_address(source)
-    if holds_item(address):
-        return shown(address), read_stac_scene(read_only_item(address), bands, offset)
-    if is_remote(address):
-        return shown(address), read_remote_raster(address, bands, offset)
-    path = Path(source)
-    check_path(path, "no such scene", "check the path")
-    if path.is_dir() and is_band_folder(path) and not holds_product(find_product(path)):
-        return path, read_band_files(path, bands, offset)
-    if is_safe(path):
-        product = read_product(path, offset)
-        return product.path, product_facts(product, bands, resolution)
-    return path, read_raster(path, bands, offset)

@@ -15,7 +15,7 @@ _COMMON = {
 }  # fmt: skip
 _KEY = re.compile(r"(?i)(\w+?)(?:[_-](\d0)m)?(?:[_-]jp2)?")
 _METADATA = ("product_metadata", "granule_metadata")
-_PICTURES = {"thumbnail", "overview", "visual", "metadata"}
+_PICTURES = {"thumbnail", "overview", "visual", "metadata", "tci"}
 
 
 def is_jpeg2000(href: str, media_type: str | None) -> bool:
@@ -26,7 +26,8 @@ def is_jpeg2000(href: str, media_type: str | None) -> bool:
 def choose_assets(assets: Mapping[str, Any], where: str) -> dict[str, Mapping[str, Any]]:
     """Picks an asset for each band, `SCL`, and the metadata files.
 
-    Of several for one band the COG comes before JPEG 2000, and the finest before coarser ones.
+    Of several for one band its own file comes before one of several bands, the COG before JPEG 2000, and the finest
+    before coarser ones.
 
     Args:
         assets: of an item, as they are.
@@ -35,33 +36,37 @@ def choose_assets(assets: Mapping[str, Any], where: str) -> dict[str, Mapping[st
     Raises:
         GlofgeoError: If an asset is called one band and described as another.
     """
-    found: dict[str, tuple[tuple[bool, float, str], Mapping[str, Any]]] = {}
+    found: dict[str, tuple[tuple[bool, bool, float, str], Mapping[str, Any]]] = {}
     for key, asset in assets.items():
         if not isinstance(asset, Mapping):
             continue
-        name, metres = _name(key, asset, where)
+        names, metres = _names(key, asset, where)
         jpeg2000 = is_jpeg2000(str(asset.get("href", "")), str(asset.get("type", "")))
-        if name and (name not in found or (jpeg2000, metres, key) < found[name][0]):
-            found[name] = ((jpeg2000, metres, key), asset)
+        rank = len(names) > 1, jpeg2000, metres, key
+        for name in names:
+            if name not in found or rank < found[name][0]:
+                found[name] = rank, asset
     return {name: asset for name, (_, asset) in found.items()}
 
 
-def _name(key: str, asset: Mapping[str, Any], where: str) -> tuple[str, float]:
-    """Our name of an asset, empty for one of no use, and its resolution in metres as far as it tells."""
+def _names(key: str, asset: Mapping[str, Any], where: str) -> tuple[list[str], float]:
+    """Our names of what an asset holds, none if it is of no use, and its resolution in metres as far as it tells."""
     metadata = key.lower().replace("-", "_")
     if metadata in _METADATA:
-        return metadata, 0
+        return [metadata], 0
     roles = asset.get("roles")
-    if isinstance(roles, list) and _PICTURES & {str(role) for role in roles}:
-        return "", 0
     match = _KEY.fullmatch(key)
+    words = [match[1] if match else key, *(roles if isinstance(roles, list) else [])]
+    if _PICTURES & {str(word).lower() for word in words}:
+        return [], 0
     called = _band(match[1]) if match else ""
-    bands: list[Any] = next((asset[name] for name in ("eo:bands", "bands") if isinstance(asset.get(name), list)), [])
-    described = _described(bands[0]) if len(bands) == 1 and isinstance(bands[0], Mapping) else ""
-    if called and described and called != described:
-        raise GlofgeoError(f"{where}: asset {key} is described as {described}", "give another item of this scene")
+    lists = (asset.get(name) for name in ("eo:bands", "bands"))
+    bands: list[Any] = next((one for one in lists if isinstance(one, list) and one), [])
+    described = [_described(band) for band in bands if isinstance(band, Mapping)]
+    if called and len(bands) == 1 and any(described) and called != described[0]:
+        raise GlofgeoError(f"{where}: asset {key} is described as {described[0]}", "give another item of this scene")
     metres = float(match[2]) if match and match[2] else finite(asset.get("gsd")) or 0.0
-    return called or described, metres
+    return [called] if called else list(filter(None, described)), metres
 
 
 def _described(band: Mapping[str, Any]) -> str:

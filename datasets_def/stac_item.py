@@ -7,7 +7,7 @@ STAC 1.0 and 1.1, the extensions eo, projection 1 and 2, raster 1 and 2, file 2,
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -63,7 +63,7 @@ class Item:
         catalog: address of the catalogue, else of the item itself; None where it says neither.
         address: of the item itself, or its path, without signature; None where it does not say.
         platform: "sentinel-2a".
-        tile: of the military grid, "45RVL".
+        tile: of the military grid, "45RVL"; empty where unknown.
         datatake_start: start of the datatake, UTC, as in the product's name; None where unknown.
         datetime: acquisition, UTC. Catalogues mean different moments of the same datatake.
         baseline: processing baseline, "05.10", or None.
@@ -71,7 +71,7 @@ class Item:
         level: "L1C", "L2A", or None.
         cloud: percent of the tile.
         snow: percent of the tile.
-        geometry: what is covered, WGS 84.
+        geometry: what is covered, WGS 84; empty where unknown.
         epsg: code of the CRS of its files, or None.
         assets: by our names of bands (`B02`, `SCL`), and `product_metadata` and `granule_metadata`.
     """
@@ -93,45 +93,31 @@ class Item:
     assets: dict[str, Asset] = field(hash=False)
 
 
-def read_item(source: str | Mapping[str, Any], came_from: str = "") -> Item:
+def read_item(source: str | Mapping[str, Any], came_from: str = "", *, placed: bool = True) -> Item:
     """Reads a STAC item of a Sentinel-2 scene.
 
     Args:
         source: JSON, as text or parsed.
         came_from: address or path that relative addresses in it are relative to; by default what it says itself.
+        placed: it has to say its tile and what it covers, as a search needs; files tell where their pixels lie.
 
     Raises:
         GlofgeoError: If it is no STAC item of Sentinel-2, or lacks what a scene needs, naming both.
     """
-    return _item(_parsed(source, came_from), came_from)
+    item = _item(parsed_json(source, came_from), came_from)
+    if placed and (not item.tile or item.geometry.is_empty):
+        where = ": ".join(filter(None, (shown(came_from), item.id)))
+        lacking = "a geometry" if item.tile else "the tile (grid:code)"
+        raise GlofgeoError(f"{where}: lacks {lacking}", "give another item of this scene")
+    return item
 
 
-def read_items(source: str | Mapping[str, Any], came_from: str = "") -> list[Item]:
-    """Reads the items of a search result (a STAC ItemCollection), or one item.
-
-    Args:
-        source: as `read_item`.
-        came_from: likewise.
+def parsed_json(source: str | Mapping[str, Any], came_from: str) -> Mapping[str, Any]:
+    """Gives the object that a text of JSON holds; one that is parsed comes back as it is.
 
     Raises:
-        GlofgeoError: As `read_item`, or if it holds none.
+        GlofgeoError: If it holds none.
     """
-    parsed = _parsed(source, came_from)
-    if parsed.get("type") != "FeatureCollection":
-        item = _item(parsed, came_from)
-        return [replace(item, address=came_from or item.address)]
-    features = parsed.get("features")
-    if not isinstance(features, list) or not features:
-        raise GlofgeoError(f"{came_from or 'the search result'}: holds no STAC item", "search again")
-    return [_item(feature if isinstance(feature, Mapping) else {}, came_from) for feature in features]
-
-
-def address_of(raw: Mapping[str, Any]) -> str:
-    """What an item says is its own address; empty where it says none."""
-    return _links(raw).get("self", "")
-
-
-def _parsed(source: str | Mapping[str, Any], came_from: str) -> Mapping[str, Any]:
     if isinstance(source, Mapping):
         return source
     try:
@@ -139,8 +125,13 @@ def _parsed(source: str | Mapping[str, Any], came_from: str) -> Mapping[str, Any
     except (ValueError, RecursionError):
         parsed = None
     if not isinstance(parsed, Mapping):
-        raise GlofgeoError(f"{came_from or 'STAC item'}: is no JSON", "give a STAC item, or a search result")
+        raise GlofgeoError(f"{shown(came_from) or 'STAC item'}: is no JSON", "give a STAC item, or a search result")
     return parsed
+
+
+def address_of(raw: Mapping[str, Any]) -> str:
+    """What an item says is its own address; empty where it says none."""
+    return _links(raw).get("self", "")
 
 
 def _item(raw: Mapping[str, Any], came_from: str) -> Item:
@@ -159,7 +150,7 @@ def _item(raw: Mapping[str, Any], came_from: str) -> Item:
         catalog=links.get("root") or links.get("self"),
         address=shown(links["self"]) if is_web(links.get("self", "")) else None,
         platform=_platform(properties, words, where),
-        tile=_tile(properties, words, where),
+        tile=_tile(properties, words),
         datatake_start=_datatake_start(words),
         datetime=_moment(properties, where),
         baseline=_baseline(properties, words),
@@ -167,7 +158,7 @@ def _item(raw: Mapping[str, Any], came_from: str) -> Item:
         level=_level(raw, properties, words),
         cloud=finite(properties.get("eo:cloud_cover")),
         snow=_first_number(properties, "s2:snow_ice_percentage", "eo:snow_cover"),
-        geometry=_geometry(raw.get("geometry"), where),
+        geometry=_geometry(raw.get("geometry")),
         epsg=_epsg(properties, _mapping(raw["assets"])),
         assets=assets,
     )
@@ -205,15 +196,13 @@ def _platform(properties: Mapping[str, Any], words: list[str], where: str) -> st
     return found[0].lower() if found else f"sentinel-2{named[1].lower()}"  # type: ignore[index]
 
 
-def _tile(properties: Mapping[str, Any], words: list[str], where: str) -> str:
+def _tile(properties: Mapping[str, Any], words: list[str]) -> str:
     texts = [*_texts(properties, "grid:code", "s2:mgrs_tile"), *words]
     if "mgrs:utm_zone" in properties:
         parts = ("mgrs:utm_zone", "mgrs:latitude_band", "mgrs:grid_square")
         texts.insert(0, "T" + "".join(str(properties.get(part, "")) for part in parts))
     found = next(filter(None, map(_TILE.search, texts)), None)
-    if found is None:
-        raise GlofgeoError(f"{where}: lacks the tile (grid:code)", "give another item of this scene")
-    return found[1].zfill(5)
+    return found[1].zfill(5) if found else ""
 
 
 def _moment(properties: Mapping[str, Any], where: str) -> datetime:
@@ -249,8 +238,11 @@ def _level(raw: Mapping[str, Any], properties: Mapping[str, Any], words: list[st
     return f"L{found[1].upper()}" if found else None
 
 
-def _geometry(raw: Any, where: str) -> Polygon | MultiPolygon:
-    """A valid footprint, within 180 degrees: catalogues list some that cross themselves, or go around the Earth."""
+def _geometry(raw: Any) -> Polygon | MultiPolygon:
+    """A valid footprint, within 180 degrees: catalogues list some that cross themselves, or go around the Earth.
+
+    Empty where there is none.
+    """
     try:
         with np.errstate(invalid="ignore"):
             geometry = shape(raw)
@@ -261,9 +253,7 @@ def _geometry(raw: Any, where: str) -> Polygon | MultiPolygon:
         footprint = shapely.union_all(polygons_of(wrap(valid)))
     except (ShapelyError, ValueError, TypeError, KeyError, AttributeError, IndexError):
         footprint = None
-    if not isinstance(footprint, Polygon | MultiPolygon) or footprint.is_empty:
-        raise GlofgeoError(f"{where}: lacks a geometry", "give another item of this scene")
-    return footprint
+    return footprint if isinstance(footprint, Polygon | MultiPolygon) else Polygon()
 
 
 def _turned(part: Polygon) -> Polygon:

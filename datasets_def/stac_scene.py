@@ -19,10 +19,10 @@ from datasets_def.bands import BANDS, QUANTIFICATION, band_names
 from datasets_def.errors import GlofgeoError
 from datasets_def.files import Layer
 from datasets_def.grid import Grid
-from datasets_def.in_place import is_remote, read_in_place
+from datasets_def.in_place import is_remote, read_in_place, refuse_virtual
 from datasets_def.metadata_xml import LARGEST_XML, find_text, parse, time
 from datasets_def.product_metadata import product_radiometry
-from datasets_def.radiometry import choose_offset, formula
+from datasets_def.radiometry import choose_offset, formula, refuse_mixture
 from datasets_def.raster_checks import CLASSES, check_raster, grid_of
 from datasets_def.raster_layers import Radiometry, bare_layers, declared_radiometry, with_radiometry
 from datasets_def.remote_raster import UNSEEN, refuse_jpeg2000
@@ -30,6 +30,7 @@ from datasets_def.safe_names import check_baseline, check_names
 from datasets_def.scene_facts import SceneFacts
 from datasets_def.stac_bands import is_jpeg2000
 from datasets_def.stac_item import Item
+from datasets_def.web_address import shown
 from datasets_def.web_get import read_text
 
 
@@ -64,8 +65,8 @@ def read_stac_scene(item: Item, bands: tuple[str, ...], offset: float | None = N
         offset: DN to add before dividing, if neither the product's metadata nor the files tell.
 
     Raises:
-        GlofgeoError: If a band is missing, cannot be read in place, the files do not share a grid, or nothing tells
-            their radiometry.
+        GlofgeoError: If a band is missing, cannot be read in place, the files do not share a grid, scale and offset, or
+            nothing tells their radiometry.
     """
     wanted = [*bands, *([CLASSES] if CLASSES in item.assets else [])]
     _check_assets(item, wanted)
@@ -121,6 +122,7 @@ def _read_file(item: Item, band: str, offset: float | None) -> _File:
 
     if is_remote(href):
         return read_in_place(href, facts)
+    refuse_virtual(f"{item.id}: {href}", href)
     try:
         with rasterio.open(href) as source:
             return facts(source)
@@ -134,7 +136,7 @@ def _product_metadata(item: Item) -> Element | GlofgeoError | None:
         return None
     where = item.assets["product_metadata"].href
     try:
-        return parse(read_text(where, LARGEST_XML), where)
+        return parse(read_text(where, LARGEST_XML), shown(where))
     except GlofgeoError as error:
         return error
 
@@ -171,6 +173,7 @@ def _radiometry(
             )
         return known, product.radiometry
     if len(carried) == len(files):
+        refuse_mixture(item.id, carried, "correct the files, or take the scene from another catalogue")
         return carried, next(file.declared[1] for file in files.values() if file.declared).rpartition(", ")[2]
     if isinstance(failed, GlofgeoError) and given is None:
         raise failed

@@ -1,8 +1,10 @@
 """Web addresses: made absolute; signatures taken off before they are kept or shown, and put on at each request."""
 
+import os
 import re
 from pathlib import Path
 from urllib.parse import parse_qsl, urljoin, urlsplit, urlunsplit
+from urllib.request import url2pathname
 
 from datasets_def.errors import GlofgeoError
 
@@ -13,6 +15,9 @@ _AZURE = ".blob.core.windows.net"
 _SIGNATURES = {"sig", "x-amz-signature", "x-goog-signature", "signature"}
 _KEYS = {"token", "access_token", "api_key", "api-key", "apikey", "subscription-key"}
 
+_FILE = re.compile(r"(?i)file:(?://(?:localhost)?(?=/)|(?=/(?!/)))")
+# Of one letter it would be a drive of Windows.
+_SCHEME = re.compile(r"(?i)[a-z][a-z\d+.-]+://")
 _WEB = re.compile(r"(?i)(https?|s3):/+")
 
 
@@ -39,7 +44,7 @@ def resolve(href: str, base: str, where: str) -> str:
         The address without a token of Planetary Computer, or a path.
 
     Raises:
-        GlofgeoError: If there is none, or an item from the network names a file of this computer.
+        GlofgeoError: If there is none, nothing reads it, or an item from the network names a file of this computer.
     """
     try:
         urlsplit(href)
@@ -50,8 +55,7 @@ def resolve(href: str, base: str, where: str) -> str:
     if is_web(href):
         return without_token(href)
     if not is_web(base):
-        path = Path(href.removeprefix("file://"))
-        return str(Path(base).parent / path) if base else str(path)
+        return _path(href, base, where)
     if urlsplit(href).scheme or href.startswith("/vsi"):
         raise GlofgeoError(f"{where}: its asset {href} is not on the network", "give another item of this scene")
     try:
@@ -60,6 +64,19 @@ def resolve(href: str, base: str, where: str) -> str:
     except ValueError:
         raise GlofgeoError(f"{where}: its own address ({shown(base)}) is none", "give another item") from None
     return joined.replace("https://", "s3://", 1) if base.startswith("s3://") else joined
+
+
+def _path(href: str, base: str, where: str) -> str:
+    """The path that a link in an item of this computer means: escaped, as links are, or as it is."""
+    if href.startswith("/vsi"):
+        return href  # a `Path` would take two slashes in it for one
+    text = _FILE.sub("", href)
+    if _SCHEME.match(text):
+        raise GlofgeoError(f"{where}: its asset {shown(href)} is at no address that is read", "use a path or https://")
+    folder = Path(base).parent if base else Path()
+    path, unescaped = str(folder / text), str(folder / url2pathname(text))
+    # `Path.exists` raises for what no name can be.
+    return path if os.path.exists(path) or not os.path.exists(unescaped) else unescaped  # noqa: PTH110
 
 
 def is_planetary_computer(url: str) -> bool:

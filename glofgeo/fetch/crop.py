@@ -1,7 +1,6 @@
 """Fetches the window around an area from the COGs of a scene, into one COG with named bands."""
 
 import shutil
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,20 +18,18 @@ from rasterio.shutil import copy as copy_raster
 from rasterio.windows import Window
 
 from datasets_def.atomic import written_beside
-from datasets_def.bands import DEFAULT_BANDS, QUANTIFICATION
 from datasets_def.grid import Bounds, Grid
 from datasets_def.in_place import read_in_place
-from datasets_def.product_metadata import FILE_NAME, offset_in
+from datasets_def.pixels import as_classes
+from datasets_def.raster_checks import CLASSES
 from datasets_def.reproject import areas_on_grid
 from datasets_def.stac_bands import is_jpeg2000
 from datasets_def.web_address import shown
 from glofgeo.errors import GlofgeoError
-from glofgeo.fetch.download import download
+from glofgeo.fetch.crop_files import shared_grid, shared_radiometry
 from glofgeo.fetch.scene_files import SceneFiles
 from glofgeo.fetch.search import NEEDED, Found
 from glofgeo.fetch.writing import read_through, writing
-
-_CLASSES = "SCL"
 
 # Pixels of 10 m around the area, which a model sees as the surroundings of lakes at its edge.
 _MARGIN = 128
@@ -77,7 +74,7 @@ class Crop:
         """
         (top, bottom), (left, right) = self.window.toranges()
         for name in NEEDED:
-            step = _PIECE * (2 if name == _CLASSES else 1)
+            step = _PIECE * (2 if name == CLASSES else 1)
             for row in range(top - top % step, bottom, step):
                 for col in range(left - left % step, right, step):
                     rows = max(row, top), min(row + step, bottom)
@@ -137,12 +134,13 @@ def plan_crop(files: SceneFiles, area: GeoSeries, out: Path) -> Crop:
         out: folder of scenes.
 
     Raises:
-        GlofgeoError: If it cannot be opened, does not touch the area, or a file of another origin is in its place.
+        GlofgeoError: If it cannot be opened, its files do not fit together, it does not touch the area, or a file of
+            another origin is in its place.
     """
     path = crop_path(files, out)
     if path.exists() and not _is_ours(path):
         raise GlofgeoError(f"{path}: is of another origin, and is left as it is", "move it away")
-    grid = read_in_place(files.scene.item.assets["B02"].href, _grid_of)
+    grid = shared_grid(files.scene)
     shapes = areas_on_grid(area, grid.crs, grid.outline)
     if not len(shapes):
         raise GlofgeoError(f"{files.scene.name}: its images do not touch the area of interest")
@@ -165,11 +163,11 @@ def fetch_crop(crop: Crop, done: Callable[[int], None]) -> Path:
         The COG: bands as stored, with scale and offset, and the classification on the grid of 10 m.
 
     Raises:
-        GlofgeoError: If it cannot be had, or its reflectance is not known.
+        GlofgeoError: If it cannot be had, or its files do not share a known scale and offset.
     """
     item = crop.scene.item
     folder = crop.path.with_name(f".{crop.path.name}.part")
-    radiometry = _radiometry(crop, folder)
+    radiometry = shared_radiometry(crop.files, folder)
 
     def fetch(piece: tuple[str, Window]) -> None:
         name, window = piece
@@ -209,40 +207,12 @@ def _load(path: Path) -> NDArray[np.uint16]:
 
 def _read_piece(source: DatasetReader, window: Window, name: str) -> NDArray[np.uint16]:
     """Reads pixels of 10 m; coarser ones are repeated."""
-    if name != _CLASSES:
+    if name != CLASSES:
         return source.read(1, window=window).astype(np.uint16)
     (top, bottom), (left, right) = window.toranges()
     half = Window.from_slices((top // 2, -(-bottom // 2)), (left // 2, -(-right // 2)))
-    classes = source.read(1, window=half).repeat(2, axis=0).repeat(2, axis=1)
+    classes = as_classes(source.read(1, window=half)).repeat(2, axis=0).repeat(2, axis=1)
     return classes[top % 2 :, left % 2 :][: bottom - top, : right - left].astype(np.uint16)
-
-
-def _radiometry(crop: Crop, folder: Path) -> list[tuple[float, float]]:
-    """Scale and offset of each band: reflectance = DN x scale + offset."""
-    scene, declared, found = crop.scene, None, []
-    if FILE_NAME in crop.files.files:
-        beside = folder / FILE_NAME
-        beside.unlink(missing_ok=True)  # of an earlier try, and of no known checksum
-        download(crop.files.files[FILE_NAME], beside, lambda _: None, threading.Event())
-        declared = offset_in(beside.read_bytes(), f"{scene.name}: {FILE_NAME}", scene.item.product_uri)
-    for band in DEFAULT_BANDS:
-        own: tuple[float, float] = read_in_place(
-            scene.item.assets[band].href, lambda source: (source.scales[0], source.offsets[0])
-        )
-        if own == (1.0, 0.0) and declared is None:
-            raise GlofgeoError(
-                f"{scene.name}: neither a metadata file nor its images say whether its DN include the offset of "
-                "baseline 04.00",
-                "try another catalogue",
-            )
-        if own != (1.0, 0.0) and declared is not None and round(own[1] / own[0], 3) != declared:
-            raise GlofgeoError(
-                f"{scene.name}: its images carry an offset of {own[1] / own[0]:g} DN and its metadata one of "
-                f"{declared:g}",
-                "try another catalogue",
-            )
-        found.append(own if declared is None else (1 / QUANTIFICATION, declared / QUANTIFICATION))
-    return found
 
 
 def _write_cog(
@@ -278,7 +248,3 @@ def _write_cog(
             overview_resampling="NEAREST", bigtiff="IF_SAFER",
         )  # fmt: skip
         read_through(part)
-
-
-def _grid_of(source: DatasetReader) -> Grid:
-    return Grid(source.shape, source.transform, source.crs)

@@ -86,6 +86,11 @@ def _read(raw: dict[str, Any], catalog: Catalog) -> Found | None:
     if missing:
         logger.warning("%s: %s lists no %s: left out", catalog.name, item.id, ", ".join(missing))
         return None
+    if len({item.assets[name].href for name in NEEDED}) < len(NEEDED):
+        logger.warning(
+            "%s: %s has several bands in one file, which is mapped where it lies: left out", catalog.name, item.id
+        )
+        return None
     return Found(item, raw, catalog)
 
 

@@ -11,7 +11,7 @@ from glofgeo.errors import GlofgeoError
 from glofgeo.inventory.attributes import COLUMNS
 
 # From a mountain range on the screen to pixels of 10 m at its latitude.
-_ZOOM = {"MINZOOM": 4, "MAXZOOM": 13}
+_ZOOM: dict[str, int | str] = {"MINZOOM": 4, "MAXZOOM": 13}
 
 
 def write_layer(source: Path, path: Path) -> None:
@@ -35,7 +35,8 @@ def write_layer(source: Path, path: Path) -> None:
             return
         if path.suffix == ".pmtiles" and lakes.empty:
             raise GlofgeoError(f"{source}: holds no lake, and tiles need one", "take another format", argument="format")
-        options = _ZOOM if path.suffix == ".pmtiles" else {}
+        # Else tiles would be called what the file is while it is written.
+        options = _ZOOM | {"NAME": path.stem} if path.suffix == ".pmtiles" else {}
         pyogrio.write_dataframe(lakes, part, layer="lakes", geometry_type="MultiPolygon", dataset_options=options)
 
 

@@ -4,20 +4,20 @@ from pathlib import Path
 
 from datasets_def.in_place import is_remote
 from datasets_def.scene_search import find_scenes
-from datasets_def.stac_files import holds_item, read_item_file
+from datasets_def.stac_files import BadItem, holds_item, read_item_file
 from datasets_def.stac_item import Item
 from datasets_def.web_address import is_web, shown
 from glofgeo.errors import GlofgeoError
 
-# What `open_scene` takes.
-SceneSource = Path | str | Item
+# What `open_scene` takes; a bad item of a search result fails there, by its name.
+SceneSource = Path | str | Item | BadItem
 
 
 def list_scenes(words: list[str]) -> list[SceneSource]:
     """Finds the scenes that words name.
 
     They are scenes, folders of scenes, `@list.txt` with one a line, and STAC items and search results, with or without
-    `@`; scenes and items may lie on the network.
+    `@`; all but lists may lie on the network. What cannot be had from there is a bad item, which stops no other.
 
     Raises:
         GlofgeoError: If a list, search result or folder names none.
@@ -25,7 +25,9 @@ def list_scenes(words: list[str]) -> list[SceneSource]:
     found: list[SceneSource] = []
     for word in words:
         path = word.removeprefix("@")
-        if holds_item(path) and not is_web(path):
+        if is_web(path):
+            found += _of_address(path)
+        elif holds_item(path):
             # Files beside an item are found from anywhere.
             found += read_item_file(Path(path).absolute())
         elif word.startswith("@"):
@@ -37,9 +39,16 @@ def list_scenes(words: list[str]) -> list[SceneSource]:
     return list(dict.fromkeys(found))
 
 
+def _of_address(address: str) -> list[SceneSource]:
+    try:
+        return [*read_item_file(address)] if holds_item(address) else [address]
+    except GlofgeoError as error:
+        return [BadItem(shown(address), error)]
+
+
 def name_of(scene: SceneSource) -> Path | str:
     """What to call a scene in messages: its path, its address without signature, or the id of its item."""
-    return scene if isinstance(scene, Path) else scene.id if isinstance(scene, Item) else shown(scene)
+    return scene if isinstance(scene, Path) else scene.id if isinstance(scene, Item | BadItem) else shown(scene)
 
 
 def absolute(scene: SceneSource) -> SceneSource:

@@ -98,6 +98,22 @@ def test_files_of_several_days_or_offsets_make_no_scene(folder, tmp_path, write_
     refuses(folder, "B04", "2020-01-01", "B08", "2024-10-15")
 
 
+@pytest.mark.parametrize(("scale", "offset"), [(1e-4, 0.0), (1e-2, -0.1), (1.0, -0.1)])
+def test_a_file_with_another_scale_or_offset_is_refused(folder, write_raster, scale, offset):
+    for band in BANDS:
+        mine = (scale, offset) if band == "B04" else (1e-4, -0.1)
+        write_raster(folder / f"{band}.tif", dn(), bands=None, scale=mine[0], offset=mine[1])
+    with pytest.raises(GlofgeoError, match=r"bands disagree about scale and offset .*B04: \(DN"):
+        open_scene(folder, BANDS)
+
+
+def test_floating_point_reflectance_may_stand_beside_scaled_numbers(folder, write_raster):
+    for band in BANDS:
+        write_raster(folder / f"{band}.tif", dn(), bands=None, scale=1e-4)
+    write_raster(folder / "B04.tif", (dn() / 1e4).astype(np.float32), bands=None)
+    np.testing.assert_allclose(*open_scene(folder, ("B04", "B08")).read(), atol=1e-6)
+
+
 def test_files_of_dn_and_of_scaled_numbers_may_share_a_folder(folder, write_raster):
     write_raster(folder / "B04.tif", dn(seed=2), bands=None, scale=1e-4, offset=-0.1)
     scene = open_scene(folder, BANDS, offset=-1000)

@@ -127,6 +127,30 @@ def test_a_classification_of_another_type_in_any_place(tmp_path, write_raster):
     np.testing.assert_allclose(scene.read(), (dn() - 1000.0) / 1e4, atol=1e-6)
 
 
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "number"), [(np.uint8, 255), (np.uint8, 12), (np.uint16, 260), (np.int16, -1), (np.float32, np.nan)]
+)
+def test_what_is_no_class_is_not_observed(tmp_path, write_raster, kind, number, together):
+    classes = np.full((1, *HOLE.shape), 6, kind)
+    classes[0, :5] = number
+    classes[0, 5:7] = np.resize(np.arange(12), (2, HOLE.shape[1]))
+    if together:
+        stack = np.concatenate([dn().astype(np.promote_types(kind, np.uint16)), classes])
+        path = write_raster(tmp_path / "a.tif", stack, bands=(*DEFAULT_BANDS, "SCL"), scale=1e-4, offset=-0.1)
+    else:
+        path = tmp_path / "bands"
+        path.mkdir()
+        write_raster(path / "SCL.tif", classes, bands=None, nodata=number)
+        for band, plane in zip(DEFAULT_BANDS, dn(), strict=True):
+            write_raster(path / f"{band}.tif", plane[None], bands=None, scale=1e-4, offset=-0.1)
+    scene = open_scene(path)
+    assert not scene.valid()[:5].any()
+    assert not scene.load()[1][:5].any()
+    assert (scene.classes()[:5] == 0).all()
+    np.testing.assert_array_equal(scene.valid()[5:], ~np.isin(classes[0, 5:], (0, 1, 8, 9, 10)))
+
+
 @pytest.mark.parametrize("baseline", ["02.14", "05.10"])
 def test_holes_of_products_are_alike_before_and_after_baseline_04_00(tmp_path, baseline):
     from datasets_def.synthetic.product import write_product

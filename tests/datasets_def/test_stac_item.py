@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from stac_items import DIALECTS, URI, copernicus, earth_search, earth_search_c1, earth_search_v2, planetary_computer
 
 from datasets_def.errors import GlofgeoError
-from datasets_def.stac_item import read_item, read_items
+from datasets_def.stac_files import BadItem, read_items
+from datasets_def.stac_item import read_item
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -83,6 +84,19 @@ def test_relative_addresses_start_where_the_item_came_from(came_from, absolute):
     assert read_item(raw, came_from).assets["B02"].href == absolute
 
 
+def test_user_and_password_of_an_item_open_its_files_and_are_not_shown():
+    raw = earth_search_c1()
+    raw["assets"]["blue"]["href"] = "../B02.tif"
+    (item,) = read_items(raw, "https://user:secret@a.org/x/item.json?version=2")
+    assert item.assets["B02"].href == "https://user:secret@a.org/B02.tif"
+    assert item.address == "https://a.org/x/item.json?version=2"
+    assert "secret" not in item.assets["B03"].href
+    for text in ("<html>", {"type": "FeatureCollection"}, raw | {"type": "Collection"}):
+        with pytest.raises(GlofgeoError, match=r"^https://a\.org/x/item\.json: ") as refused:
+            read_items(text, "https://user:secret@a.org/x/item.json")
+        assert "secret" not in str(refused.value)
+
+
 @pytest.mark.parametrize("href", ["", None, "https://[::1"])
 def test_an_asset_without_an_address_is_refused(href):
     raw = earth_search_c1()
@@ -113,6 +127,25 @@ def test_bands_are_found_by_description_where_keys_say_nothing():
     assert {"B02", "B03", "B04", "B08", "B8A", "B11"} <= set(read_item(raw).assets)
 
 
+def test_an_empty_list_of_bands_hides_no_other():
+    raw = earth_search_v2()
+    raw["assets"] = {f"image{n}": asset | {"eo:bands": []} for n, asset in enumerate(raw["assets"].values())}
+    assert {"B02", "B03", "B04", "B08"} <= set(read_item(raw).assets)
+
+
+def test_a_file_of_several_bands_is_that_of_each_it_describes_and_has_no_file_of_its_own():
+    raw = earth_search_c1()
+    names = ("B03", "B04", "B08", "other")
+    for key in ("red", "nir"):
+        del raw["assets"][key]
+    raw["assets"]["data"] = {"href": "https://a.org/stack.tif", "eo:bands": [{"name": name} for name in names]}
+    raw["assets"]["TCI_10m"] = raw["assets"]["data"] | {"href": "https://a.org/picture.tif"}
+    raw["assets"]["visual"] |= {"roles": ["data"], "eo:bands": [{"name": name} for name in names]}
+    files = {name: asset.href.rpartition("/")[2] for name, asset in read_item(raw).assets.items()}
+    assert files.items() >= {"B02": "B02.tif", "B03": "B03.tif", "B04": "stack.tif", "B08": "stack.tif"}.items()
+    assert "other" not in files
+
+
 def test_an_asset_called_one_band_and_described_as_another_is_refused():
     raw = earth_search_c1()
     raw["assets"]["blue"]["eo:bands"][0]["name"] = "B03"
@@ -131,7 +164,7 @@ def test_an_asset_called_one_band_and_described_as_another_is_refused():
         ({"assets": {}}, "is no STAC item"),
         ({"type": "Collection"}, "is no STAC item"),
         ({"properties": {"platform": "landsat-8"}, "id": "LC08"}, "is no scene of Sentinel-2"),
-        ({"properties": {"platform": "sentinel-2a"}, "id": "mine"}, "lacks the tile"),
+        ({"properties": {"platform": "sentinel-2a", "datetime": "2024-10-15"}, "id": "mine"}, "lacks the tile"),
         ({"properties": {"grid:code": "MGRS-45RVL", "datetime": "yesterday"}}, "lacks a datetime"),
     ],
 )
@@ -175,6 +208,19 @@ def test_a_search_result_gives_its_items_in_order():
     assert [item.id for item in read_items(json.dumps(copernicus()))] == [URI.removesuffix(".SAFE")]
     with pytest.raises(GlofgeoError, match="holds no STAC item"):
         read_items({"type": "FeatureCollection", "features": []}, "khumbu.search.json")
+
+
+def test_an_entry_that_is_no_scene_is_named_and_loses_no_other():
+    odd = copernicus() | {"properties": {"grid:code": "MGRS-45RVL", "platform": "sentinel-2a"}}
+    features = [earth_search_c1(), {"type": "Feature"}, None, 5, odd, copernicus()]
+    found = read_items({"type": "FeatureCollection", "features": features}, "/data/khumbu.search.json")
+    bad = [one for one in found if isinstance(one, BadItem)]
+    assert [one.id for one in bad] == [*(f"entry {n} of khumbu.search.json" for n in (2, 3, 4)), odd["id"]]
+    assert [str(one.error).rpartition("; ")[0] for one in bad[1:]] == [
+        *["/data/khumbu.search.json: is no STAC item"] * 2,
+        f"/data/khumbu.search.json: {odd['id']}: lacks a datetime",
+    ]
+    assert [one.id for one in (found[0], found[5])] == [earth_search_c1()["id"], odd["id"]]
 
 
 _JSON = st.recursive(

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from remote_scene import set_scale
 from datasets_def import find_scenes, open_scene
 from datasets_def.bands import DEFAULT_BANDS
 from datasets_def.errors import GlofgeoError
+from datasets_def.stac_item import read_item
 
 
 @pytest.fixture
@@ -57,20 +60,37 @@ def test_a_window_costs_the_bytes_of_its_tiles_and_an_open_file_no_request_twice
     assert web.requests() == []
 
 
+def write_stack(cogs):
+    """The four bands in one file, with their names."""
+    bands = [cogs / f"{band}.tif" for band in DEFAULT_BANDS]
+    with rasterio.open(bands[0]) as first:
+        profile = first.profile | {"count": 4, "driver": "GTiff", "tiled": True}
+    with rasterio.open(cogs / "stack.tif", "w", **profile) as target:
+        for index, path in enumerate(bands, 1):
+            with rasterio.open(path) as source:
+                target.write(source.read(1), index)
+        target.descriptions, target.scales, target.offsets = DEFAULT_BANDS, [1e-4] * 4, [-0.1] * 4
+
+
+@pytest.mark.parametrize("place", ["here", "there"])
+def test_one_asset_may_hold_all_bands(web, cogs, place):
+    write_stack(cogs)
+    item = json.loads((cogs / "item.json").read_text())
+    without_metadata(item)
+    data = {"href": "./stack.tif", "bands": [{"name": band} for band in DEFAULT_BANDS]}
+    item["assets"] = {"data": data, "scl": item["assets"]["scl"]}
+    (cogs / "one.json").write_text(json.dumps(item))
+    scene = open_scene(cogs / "one.json" if place == "here" else f"{web.url}/one.json")
+    np.testing.assert_array_equal(scene.read(), open_scene(cogs / "item.json").read())
+    assert {layer.index for layer in scene.layers.values()} == {1, 2, 3, 4}
+
+
 @pytest.mark.parametrize("where", ["file", "address"])
 def test_an_item_is_opened_from_disk_too_and_a_cog_by_itself(web, cogs, tmp_path, where):
-    bands = [str(cogs / f"{band}.tif") for band in DEFAULT_BANDS]
     if where == "file":
         scene = open_scene(cogs / "item.json")
     else:
-        stack = cogs / "stack.tif"
-        with rasterio.open(bands[0]) as first:
-            profile = first.profile | {"count": 4, "driver": "GTiff", "tiled": True}
-        with rasterio.open(stack, "w", **profile) as target:
-            for index, path in enumerate(bands, 1):
-                with rasterio.open(path) as source:
-                    target.write(source.read(1), index)
-            target.descriptions, target.scales, target.offsets = DEFAULT_BANDS, [1e-4] * 4, [-0.1] * 4
+        write_stack(cogs)
         scene = open_scene(f"{web.url}/stack.tif")
         assert (scene.id, scene.path) == ("stack", f"{web.url}/stack.tif")
     np.testing.assert_array_equal(scene.read(), open_scene(f"{web.url}/item.json").read())
@@ -107,6 +127,15 @@ def test_files_and_metadata_that_contradict_each_other_are_refused(mine):
         open_scene(change(lambda item: None))
 
 
+@pytest.mark.parametrize(("scale", "offset"), [(1e-4, 0.0), (1e-2, -0.1), (1.0, -0.1)])
+def test_a_band_with_another_scale_or_offset_is_refused(mine, scale, offset):
+    folder, change = mine
+    for band in DEFAULT_BANDS:
+        set_scale(folder / f"{band}.tif", *((scale, offset) if band == "B04" else (1e-4, -0.1)))
+    with pytest.raises(GlofgeoError, match=r"bands disagree about scale and offset .*B04: \(DN"):
+        open_scene(change(without_metadata))
+
+
 def test_an_offset_that_contradicts_the_metadata_is_refused(cogs):
     with pytest.raises(GlofgeoError, match="its offset is -1000, not 0"):
         open_scene(cogs / "item.json", offset=0)
@@ -124,6 +153,41 @@ def test_metadata_of_another_product_are_refused(mine, field, value):
     item = change(lambda item: item["properties"].update({field: value}))
     with pytest.raises(GlofgeoError, match="product metadata are those of another product"):
         open_scene(item)
+
+
+@pytest.mark.parametrize("given", ["text", "path", "item"])
+def test_paths_into_files_of_this_computer_are_refused(mine, given):
+    folder, change = mine
+    with zipfile.ZipFile(folder / "x.zip", "w") as archive:
+        archive.write(folder / "B04.tif", "B04.tif")
+    path = f"/vsizip/{folder / 'x.zip'}/B04.tif"
+    item = change(lambda item: item["assets"]["b04"].update(href=path))
+    source = {"text": path, "path": Path(path), "item": item}[given]
+    with pytest.raises(GlofgeoError, match=r"/vsizip/.*B04\.tif: .*are not read; unpack it"):
+        open_scene(source)
+
+
+def test_paths_of_gdal_on_the_network_are_not_taken_apart(web, mine, cogs):
+    _, change = mine
+    item = change(lambda item: item["assets"]["b04"].update(href=f"/vsicurl/{web.url}/B04.tif"))
+    np.testing.assert_array_equal(open_scene(item).read(), open_scene(cogs / "item.json").read())
+
+
+@pytest.mark.parametrize("lacking", ["geometry", "tile"])
+def test_a_place_is_wanted_of_the_files_not_of_the_item(mine, cogs, lacking):
+    _, change = mine
+
+    def lose(item):
+        if lacking == "geometry":
+            item["geometry"] = None
+        else:
+            del item["properties"]["grid:code"], item["properties"]["s2:product_uri"]
+            item["id"] = "mine"
+
+    item = change(lose)
+    np.testing.assert_array_equal(open_scene(item).read(), open_scene(cogs / "item.json").read())
+    with pytest.raises(GlofgeoError, match=f"lacks (a|the) {lacking}"):
+        read_item(item.read_text())
 
 
 def test_a_missing_band_is_named(mine):
@@ -155,6 +219,14 @@ def test_metadata_that_cannot_be_had_are_named(web):
         open_scene(f"{web.url}/item.json")
 
 
+def test_metadata_that_are_none_are_named_without_the_password(web, cogs):
+    address = web.url.replace("//", "//user:secret@")
+    (cogs / "odd.json").write_text((cogs / "item.json").read_text().replace("./product_metadata.xml", "./B02.tif"))
+    with pytest.raises(GlofgeoError, match=r"//127\.0\.0\.1:\d+/B02\.tif") as refused:
+        open_scene(f"{address}/odd.json")
+    assert "secret" not in str(refused.value)
+
+
 def test_metadata_that_cannot_be_had_are_not_missed_where_the_files_tell(mine):
     folder, change = mine
     item = change(lambda item: item["assets"]["product_metadata"].update(href="./gone.xml"))
@@ -167,6 +239,12 @@ def test_metadata_that_cannot_be_had_are_not_missed_where_the_files_tell(mine):
 def test_items_and_metadata_come_after_failures(web, kept, kind):
     web.fail(Fault(kind, match=".json", last=2), Fault(kind, match=".xml", last=2))
     assert open_scene(f"{web.url}/item.json").radiometry == open_scene(kept).radiometry
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "https://user:secret@[::1/item.json", "s3://[x/scene.tif"])
+def test_a_malformed_address_is_refused(address):
+    with pytest.raises(GlofgeoError, match=r"^(https?|s3):…: is malformed; check the address"):
+        open_scene(address)
 
 
 def test_what_is_no_item_is_refused(web, cogs):

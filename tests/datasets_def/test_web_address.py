@@ -1,10 +1,11 @@
 import sys
 from types import SimpleNamespace
+from urllib.parse import quote
 
 import pytest
 
 from datasets_def.errors import GlofgeoError
-from datasets_def.web_address import is_web, shown, sign
+from datasets_def.web_address import is_web, resolve, shown, sign
 
 BLOB = "https://sentinel2l2a01.blob.core.windows.net/sentinel2-l2/B02.tif"
 
@@ -67,3 +68,25 @@ def test_addresses_are_no_paths(text):
 @pytest.mark.parametrize("text", ["data/x.tif", "/vsicurl/https://a.org/x", "C:\\x", "@list.txt"])
 def test_paths_are_no_addresses(text):
     assert not is_web(text)
+
+
+@pytest.mark.parametrize("name", ["B 02.tif", "B%2002.tif", "B02.tif", "Ü.tif"])
+@pytest.mark.parametrize("escaped", [True, False])
+@pytest.mark.parametrize("start", ["./", "", "file://", "file://localhost", "file:", "FILE://"])
+def test_links_in_an_item_of_this_computer_are_paths_and_may_be_escaped(tmp_path, name, escaped, start):
+    (tmp_path / name).touch()
+    text = quote(name) if escaped else name
+    href = start + (text if start in ("./", "") else f"{tmp_path.as_posix()}/{text}")
+    assert resolve(href, str(tmp_path / "item.json"), "item") == str(tmp_path / name)
+
+
+def test_a_file_that_is_not_there_is_looked_for_under_its_name(tmp_path):
+    assert resolve("./B02.tif", str(tmp_path / "item.json"), "item") == str(tmp_path / "B02.tif")
+    assert resolve("B02.tif", "", "item") == "B02.tif"
+    assert resolve("C:/data/B02.tif", "", "item") == "C:/data/B02.tif"
+
+
+@pytest.mark.parametrize("href", ["gs://bucket/B02.tif", "ftp://a.org/B02.tif", "file://elsewhere/B02.tif"])
+def test_other_places_are_named_and_not_taken_for_paths(href):
+    with pytest.raises(GlofgeoError, match=f"item: its asset {href} is at no address that is read"):
+        resolve(href, "/data/item.json", "item")

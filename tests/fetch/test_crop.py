@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio.windows import Window
+from remote_scene import set_scale
 from shapely.geometry import box
 
 from datasets_def import open_scene
@@ -177,7 +178,7 @@ def test_without_any_word_on_the_offset_a_crop_is_refused(found, area, tmp_path)
 
 @pytest.mark.parametrize(
     ("old", "new", "words"),
-    [(b">-1000<", b">-999<", r"-1000 DN.* -999"), (b"_R119_", b"_R076_", "R076.*, not .*R119")],
+    [(b">-1000<", b">-999<", r"DN -1000\).*DN -999\)"), (b"_R119_", b"_R076_", "R076.*, not .*R119")],
 )
 def test_metadata_that_contradict_the_images_are_refused(found, area, server, tmp_path, old, new, words):
     scene = found()
@@ -188,6 +189,65 @@ def test_metadata_that_contradict_the_images_are_refused(found, area, server, tm
     scene = Found(read_item(scene.raw), scene.raw, scene.catalog)
     with pytest.raises(GlofgeoError, match=words):
         fetch(scene, area, tmp_path)
+
+
+@pytest.mark.parametrize("told", ["by the product", "by the images"])
+@pytest.mark.parametrize(
+    ("scale", "offset", "words"),
+    [(1e-4, 0.0, r"B04.*\(DN \+0\)"), (1e-2, -0.1, r"B04.*/ 100\b"), (1.0, -0.1, r"B04.*/ 1\b")],
+)
+def test_a_band_with_another_scale_or_offset_makes_no_crop(found, area, server, tmp_path, scale, offset, words, told):
+    scene = found()
+    band, address = tmp_path / "B04", f"/{scene.name}/B04.tif"
+    band.write_bytes(server.files[address])
+    set_scale(band, scale, offset)
+    server.files[address] = band.read_bytes()
+    server.move_out()
+    if told == "by the images":
+        del scene.raw["assets"]["product_metadata"]
+        scene = Found(read_item(scene.raw), scene.raw, scene.catalog)
+    with pytest.raises(GlofgeoError, match=words):
+        fetch(scene, area, tmp_path)
+    assert not list(tmp_path.glob("*.tif"))
+
+
+def moved(metres):
+    return lambda pixels, transform: (pixels, transform.translation(metres, 0) * transform)
+
+
+def coarser(pixels, transform):
+    return pixels[:, ::2, ::2], transform * transform.scale(2)
+
+
+def finer(pixels, transform):
+    return pixels.repeat(2, axis=1).repeat(2, axis=2), transform * transform.scale(0.5)
+
+
+@pytest.mark.parametrize(
+    ("band", "change", "crs", "words"),
+    [
+        ("B04", moved(1000), 32645, "B04: is not on the grid of the other bands"),
+        ("B04", moved(0), 32644, "B04: is not on the grid of the other bands"),
+        ("B04", coarser, 32645, "B04: has pixels of 20 m, and crops are made of pixels of 10 m"),
+        ("SCL", finer, 32645, "SCL: has pixels of 10 m, and crops are made of pixels of 20 m"),
+        ("SCL", moved(20), 32645, "SCL: is not on the grid of the other bands"),
+        ("B04", lambda pixels, transform: (pixels.repeat(2, axis=0), transform), 32645, "B04: its file has 2 bands"),
+    ],
+)
+def test_files_on_other_grids_make_no_crop(found, area, server, tmp_path, band, change, crs, words):
+    scene = found()
+    path = f"/{scene.name}/{band}.tif"
+    with rasterio.MemoryFile(server.files[path]) as memory, memory.open() as source:
+        pixels, transform = change(source.read(), source.transform)
+        profile = source.profile | {"crs": f"EPSG:{crs}", "transform": transform, "count": len(pixels)}
+    with rasterio.MemoryFile() as memory:
+        with memory.open(**profile | {"height": pixels.shape[1], "width": pixels.shape[2]}) as target:
+            target.write(pixels)
+        server.files[path] = memory.read()
+    server.move_out()
+    with pytest.raises(GlofgeoError, match=words):
+        fetch(scene, area, tmp_path)
+    assert not list(tmp_path.glob("*.tif"))
 
 
 def test_a_whole_scene_replaces_its_crop_and_nothing_else(found, area, tmp_path, write_raster):
@@ -214,11 +274,13 @@ def test_the_share_is_of_the_scene(found, area):
     assert share_of(scene, gpd.GeoSeries([box(0, 0, 1, 1)], crs=4326)) == 0
 
 
-def test_an_odd_window_keeps_the_classes_in_place():
+def test_an_odd_window_keeps_the_classes_in_place_and_what_is_none_is_no_data():
+    classes = np.arange(-1, 99, dtype=np.int16).reshape(10, 10)
+
     class Source:
         def read(self, band, window):
-            return np.arange(100, dtype=np.uint8).reshape(10, 10)[window.toslices()]
+            return classes[window.toslices()]
 
-    part = cropping._read_piece(Source(), Window(3, 5, 6, 4), "SCL")
-    whole = np.arange(100, dtype=np.uint8).reshape(10, 10).repeat(2, 0).repeat(2, 1)
-    assert (part == whole[5:9, 3:9]).all()
+    part = cropping._read_piece(Source(), Window(1, 1, 9, 4), "SCL")
+    whole = np.where(classes < 12, classes, 0).clip(0).repeat(2, 0).repeat(2, 1)
+    assert (part == whole[1:5, 1:10]).all()

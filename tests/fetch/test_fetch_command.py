@@ -12,8 +12,8 @@ import pytest
 from shapely.geometry import box
 
 from datasets_def import find_scenes, open_scene
-from datasets_def.stac_files import read_item_file
-from datasets_def.stac_item import read_item, read_items
+from datasets_def.stac_files import read_item_file, read_items
+from datasets_def.stac_item import read_item
 from glofgeo.fetch.one_at_a_time import alone_in
 
 from .conftest import folder_bytes

@@ -51,6 +51,15 @@ def test_a_server_that_fails_on_much_is_asked_for_less(server, catalog, add_scen
     assert len(search(catalog, autumn())) == 3
 
 
+def test_a_scene_with_several_bands_in_a_file_is_left_out_by_name(server, catalog, add_scene, caplog):
+    item = add_scene()
+    for key in ("blue", "green", "red"):
+        del item["assets"][key]
+    item["assets"]["data"] = {"href": f"{server.url}/x.tif", "bands": [{"name": f"B0{n}"} for n in (2, 3, 4)]}
+    assert search(catalog, autumn()) == []
+    assert f"{item['id']} has several bands in one file" in caplog.text
+
+
 @pytest.mark.parametrize("ends", [False, True])
 def test_a_catalogue_whose_pages_never_end_is_named(server, catalog, add_scene, monkeypatch, ends):
     add_scene()

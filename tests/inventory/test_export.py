@@ -1,5 +1,9 @@
 """Lake layers in other formats: the same lakes, and nothing overwritten."""
 
+import gzip
+import json
+import struct
+
 import geopandas as gpd
 import numpy as np
 import pyogrio
@@ -38,6 +42,12 @@ def test_lakes_come_back_the_same(layer, form):
     assert by_name[0].geometry.geom_equals(by_name[1].geometry).all()
 
 
+def _name_of_tiles(path):
+    # Where the metadata begin and how long they are, in the same header.
+    start, length = struct.unpack("<QQ", path.read_bytes()[24:40])
+    return json.loads(gzip.decompress(path.read_bytes()[start:][:length]))["name"]
+
+
 def test_tiles_hold_every_lake(layer):
     before = gpd.read_file(layer, layer="lakes")
     if before.empty:
@@ -48,6 +58,7 @@ def test_tiles_hold_every_lake(layer):
         assert set(pyogrio.read_dataframe(path, layer="lakes")["lake_id"]) == set(before["lake_id"])
         # Least and greatest zoom: https://github.com/protomaps/PMTiles/blob/main/spec/v3/spec.md#header
         assert path.read_bytes()[100:102] == bytes([4, 13])
+        assert _name_of_tiles(path) == "lakes"
         path.unlink()
     assert [file.name for file in layer.parent.iterdir()] == ["lakes.gpkg"]
 

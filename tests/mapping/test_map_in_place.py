@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from range_server import Fault
 
@@ -70,6 +71,32 @@ def test_a_search_result_gives_its_scenes_and_one_that_fails_stops_no_other(web,
     assert "gone.tif" in str(report.failed["S2A_T45RVL_gone"])
 
 
+def test_entries_of_a_search_result_that_are_no_scenes_fail_by_name(search, model, tmp_path):
+    result = json.loads(search.read_text())
+    search.write_text(json.dumps(result | {"features": [{"type": "Feature"}, result["features"][0], {"id": "S2X"}]}))
+    report = map_scenes(list_scenes([str(search)]), model, out=tmp_path / "maps")
+    assert len(report.mapped) == 1
+    assert list(report.failed) == ["entry 1 of khumbu.search.json", "S2X"]
+    with pytest.raises(GlofgeoError, match="S2X: is no STAC item"):
+        open_scene(list_scenes([str(search)])[2])
+
+
+@pytest.mark.parametrize("at", ["", "@"])
+def test_a_search_result_on_the_network_gives_its_scenes_too(web, cogs, at):
+    item = json.loads((cogs / "item.json").read_text())
+    (cogs / "search").write_text(json.dumps({"features": [item, item | {"id": "2"}], "type": "FeatureCollection"}))
+    first, second = list_scenes([f"{at}{web.url}/search"])
+    assert (first.id, second.id) == (item["id"], "2")
+    np.testing.assert_array_equal(open_scene(first).read(), open_scene(f"{web.url}/item.json").read())
+
+
+def test_an_address_that_gives_nothing_stops_no_other_scene(web, model, tmp_path):
+    addresses = [f"{web.url}/gone.json", "http://[::1", f"{web.url}/item.json"]
+    report = map_scenes(list_scenes(addresses), model, out=tmp_path)
+    assert len(report.mapped) == 1
+    assert list(report.failed) == [addresses[0], "http:…"]
+
+
 def test_what_is_done_is_kept_until_a_file_on_the_server_changes(web, cogs, model, tmp_path):
     address = f"{web.url}/item.json"
     assert map_scenes([address], model, out=tmp_path).mapped
@@ -104,7 +131,7 @@ def test_the_catalogue_links_the_item_of_the_scene(web, cogs, search, model, tmp
 def test_lists_hold_addresses_too(tmp_path):
     listed = tmp_path / "list.txt"
     listed.write_text("https://a.org/item.json?x=1\ns3://bucket/B.tif\nscene.tif\n")
-    assert [str(scene) for scene in list_scenes([f"@{listed}", "https://a.org/item.json?x=1"])] == [
+    assert [str(scene) for scene in list_scenes([f"@{listed}", "s3://bucket/B.tif"])] == [
         "https://a.org/item.json?x=1",
         "s3://bucket/B.tif",
         "scene.tif",
@@ -138,7 +165,7 @@ def test_info_tells_of_a_scene_where_it_is(web, run, kept):
 
 
 def test_the_command_maps_in_place_in_spite_of_failures_and_prints_no_secret(web, checkpoint, tmp_path):
-    web.fail(Fault("cut", match=".tif", first=8, every=9), Fault(503, match=".tif", first=5, last=6))
+    web.fail(Fault("login"), Fault("cut", match=".tif", first=8, every=9), Fault(503, match=".tif", first=5, last=6))
     command = [
         sys.executable,
         "-c",
@@ -155,4 +182,6 @@ def test_the_command_maps_in_place_in_spite_of_failures_and_prints_no_secret(web
     assert "lakes.gpkg: " in run.stdout
     assert "ERROR" not in run.stderr
     assert "secret" not in run.stdout + run.stderr
-    assert "secret" not in next(tmp_path.glob("*/run.json")).read_text()
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(written) > 5
+    assert not [path for path in written if b"secret" in path.read_bytes()]
