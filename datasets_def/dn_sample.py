@@ -88,7 +88,7 @@ def sample_band(source: DatasetReader, index: int) -> npt.NDArray[Any]:
         index: number of the band, from 1.
 
     Returns:
-        The values that are left, `(N,)`.
+        The values that are left, `(N,)`; no 0 among them, which a file may hold as fill beside its nodata.
     """
     step = max(1, max(source.shape) // _SIDE)
     shape = (-(-source.height // step), -(-source.width // step))
@@ -97,7 +97,6 @@ def sample_band(source: DatasetReader, index: int) -> npt.NDArray[Any]:
         plane = source.read(index, window=Window(corner[1], corner[0], shape[1], shape[0]))
     else:
         plane = source.read(index, out_shape=shape)
-    nodata = source.nodatavals[index - 1] or 0.0
-    if plane.dtype.kind == "f":
-        return plane[np.isfinite(plane) & (plane != nodata) & (plane >= 0)]
-    return plane[measured(Planes(plane[None], None), [Layer("", quantification=QUANTIFICATION, nodata=nodata)])]
+    layer = Layer("", quantification=QUANTIFICATION, nodata=source.nodatavals[index - 1] or 0.0)
+    there = measured(Planes(plane[None], None), [layer])
+    return plane[there & (plane > 0)] if plane.dtype.kind == "f" else plane[there]

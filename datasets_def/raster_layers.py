@@ -47,6 +47,8 @@ def bare_layers(address: str, source: DatasetReader, indexes: Mapping[str, int])
     }
     values = dict.fromkeys(hole for name, hole in holes.items() if name in BANDS)
     words = ["0, as none is declared" if value is None else f"{value:g}" for value in values]
+    if values and all(values):
+        words.append("0 in all bands")
     return layers, ", ".join(words + ["the file's mask"] * masked + ["its alpha band"] * bool(alpha))
 
 

@@ -134,6 +134,12 @@ def test_undeclared_sentinels_are_not_taken_for_dark_ground(tmp_path, write_rast
     asks_for_the_offset(path)
 
 
+def test_fill_beside_another_nodata_is_not_taken_for_dark_ground(tmp_path, write_raster):
+    numbers = dn()
+    numbers[:, :8] = 0
+    asks_for_the_offset(write_raster(tmp_path / "a.tif", numbers, nodata=65535, tells=False))
+
+
 def test_pieces_of_one_export_are_judged_together(tmp_path, write_raster):
     dark = dn()
     dark[2, :16] = DARK
