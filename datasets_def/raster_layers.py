@@ -14,8 +14,8 @@ from datasets_def.files import Layer
 from datasets_def.radiometry import from_scales
 from datasets_def.raster_checks import CLASSES
 
-# Of reflectance; beyond it, floating-point numbers are DN.
-_LARGEST_MEDIAN = 3
+# Floating-point numbers are DN where more than a twentieth of what was measured is more than any reflectance.
+_LARGEST, _SHARE = 3, 0.05
 
 # Band name -> quantification and offset in DN.
 Radiometry = dict[str, tuple[float, float]]
@@ -84,7 +84,7 @@ def declared_radiometry(
     if floating == {False}:
         return None
     planes = [sample_band(source, layers[band].index) for band in bands]
-    if len(floating) > 1 or any(plane.size and np.median(plane) > _LARGEST_MEDIAN for plane in planes):
+    if len(floating) > 1 or any(plane.size and np.mean(plane > _LARGEST) > _SHARE for plane in planes):
         raise GlofgeoError(f"{where}: floating-point values above 3 are not reflectance", "set the bands' scale")
     if given is not None:
         raise GlofgeoError(

@@ -161,6 +161,17 @@ def test_pictures_and_numbers_that_are_no_reflectance_are_refused(tmp_path, writ
     refuses(path, "floating-point", offset=-1000)
 
 
+@pytest.mark.parametrize(("fill", "declared"), [(0, np.nan), (0, -9999), (0, 0), (np.nan, None), (1e20, 0), (1, 0)])
+def test_floating_point_dn_are_refused_however_much_of_them_is_fill(tmp_path, write_raster, fill, declared):
+    numbers = dn().astype(np.float32)
+    numbers[:, :24] = fill
+    refuses(write_raster(tmp_path / "dn.tif", numbers, nodata=declared), "above 3")
+    sunlit = numbers / np.float32(1e4)
+    sunlit[:, :24] = fill
+    sunlit[:, 24, :8] = 3.5  # on 3 % of what was measured, a glint
+    assert open_scene(write_raster(tmp_path / "reflectance.tif", sunlit, nodata=declared)).read().max() < 3
+
+
 @given(st.sampled_from([0.0, -1000.0]), st.integers(0, 5), st.floats(0, 1))
 def test_ground_of_any_share_of_snow_is_read_rightly_or_refused(tmp_path_factory, write_raster, offset, seed, snow):
     rng = np.random.default_rng(seed)
