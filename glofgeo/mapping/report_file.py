@@ -8,12 +8,16 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 from affine import Affine
 from PIL import Image
 from shapely.affinity import affine_transform
+from shapely.geometry.base import BaseGeometry
 
+from datasets_def.reproject import WGS84
 from glofgeo.hazard.section import NO_GROUND, Section
 from glofgeo.inventory.attributes import SIZE_BOUNDS_KM2, SIZE_CLASSES
+from glofgeo.inventory.zonal import local_crs
 from glofgeo.mapping.overview import Backdrop
 from glofgeo.mapping.record import summary
 from glofgeo.mapping.report_hazard import largest
@@ -134,12 +138,18 @@ def _total(lakes: gpd.GeoDataFrame) -> str:
 
 def _largest(lakes: gpd.GeoDataFrame, hazard: Section) -> str:
     rows = largest(lakes)
-    metres = rows.geometry.to_crs(rows.estimate_utm_crs()) if len(rows) else rows.geometry
     flags = rows["qa_flag"] if "qa_flag" in rows else rows["touches_edge"].map({True: "cut", False: ""})
     told = [
         (hazard.link(row.Index, row.lake_id), f"{km2(row.area_m2)} ± {km2(row.area_unc_m2)}", f"{row.prob_mean:.2f}",
          flag, Html(draw_outlines(None, outline)))
-        for row, flag, outline in zip(rows.itertuples(), flags, metres, strict=True)
+        for row, flag, outline in zip(rows.itertuples(), flags, _in_metres(rows.geometry), strict=True)
     ]  # fmt: skip
     head = ("Lake", "Area, km²", "Mean probability", "To be checked for", "Outline")
     return f"<h2>The largest lakes</h2>{table(head, told, 'each')}"
+
+
+def _in_metres(outlines: gpd.GeoSeries) -> list[BaseGeometry]:
+    """Gives each outline in a plane around itself: no UTM zone fits all that lies beyond 180 degrees or at a pole."""
+    middles = gpd.GeoSeries(shapely.centroid(outlines.to_numpy()), crs=outlines.crs).to_crs(WGS84)
+    each = (gpd.GeoSeries([outline], crs=outlines.crs) for outline in outlines)
+    return [one.to_crs(local_crs(middle.x, middle.y)).iloc[0] for one, middle in zip(each, middles, strict=True)]
