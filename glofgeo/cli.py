@@ -22,12 +22,7 @@ from glofgeo.flags import Device, Devices, Offset, Strategy, UsageError, apply_p
 from glofgeo.hazard_command import hazard
 from glofgeo.help_groups import LOGGING, MAIN, OPTIMISER
 from glofgeo.map_command import map_
-from glofgeo.messages import (
-    print_description,
-    print_failure,
-    print_model,
-    print_verification,
-)
+from glofgeo.messages import print_description, print_failure, print_verification
 from glofgeo.terminal import say, show_warning
 from glofgeo.version import __version__
 
@@ -166,8 +161,6 @@ def evaluate(  # noqa: PLR0913
             (prediction,) = Path(folder).glob("*/mask.tif")
         opened = open_scene(scene, ("B03", "B08"), offset=offset) if scene else None
         card = compare(prediction, lakes, scene=opened, aoi=area, ndwi_threshold=ndwi_threshold)
-    if model:
-        print_model(model)
     print_scorecard(card)
     if json:
         write_scorecard(card, json)

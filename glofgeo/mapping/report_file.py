@@ -21,6 +21,7 @@ from glofgeo.inventory.zonal import local_crs
 from glofgeo.mapping.overview import Backdrop
 from glofgeo.mapping.record import summary
 from glofgeo.mapping.report_hazard import largest
+from glofgeo.models.bundled import model_words
 from glofgeo.report.figures import draw_outlines, path_of
 from glofgeo.report.page import BANDS_M, DISTANCES_KM, Html, band_of, folded, km2, page, table
 from glofgeo.report.pictures import data_uri
@@ -76,7 +77,7 @@ def _facts(record: dict[str, Any]) -> str:
     facts = {
         "Acquired": record["acquired"] or "unknown", "Observed": f"{record['observed_share']:.1%}",
         "Clouds": "masked" if record["cloud_mask"] else "not masked: they count as observed",
-        "Model": f"{record['model']} ({record['checkpoint_sha256'][:12]})", "Note": record["note"] or "",
+        "Model": model_words(record["model"], record["checkpoint_sha256"]), "Note": record["note"] or "",
         # Not when: the same map has the same report.
         "Made with": f"glofgeo {record['versions']['glofgeo']}",
     }  # fmt: skip
