@@ -126,7 +126,7 @@ def evaluate(  # noqa: PLR0913
         lakes: reference lakes: polygons, complete within the compared area.
         prediction: map to evaluate: lakes.gpkg, mask.tif or probability.tif; by default the scene is mapped first.
         scene: scene that the map was made from.
-        checkpoint: model to map the scene with, as for map.
+        checkpoint: model to map the scene with, as for map; not with --prediction.
         aoi: compare only within this area of interest.
         dem: elevation model, for a model that reads slope or shadow; by default data/dem.tif.
         ndwi_threshold: also compare NDWI above this threshold (-1 to 1); needs the scene.
@@ -137,6 +137,8 @@ def evaluate(  # noqa: PLR0913
     """
     if prediction is None and scene is None:
         raise UsageError("evaluate needs --prediction FILE, or --scene SCENE to map first.")
+    if prediction and checkpoint:
+        raise UsageError("--prediction is a map already, and --checkpoint would make another: give one of them.")
     require_path("--lakes", lakes)
     require_path("--prediction", prediction)
     require_path("--scene", scene)
