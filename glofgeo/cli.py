@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from glofgeo.change_command import change
-from glofgeo.config import TrainConfig
+from glofgeo.config import MapConfig, TrainConfig
 from glofgeo.data_folder import dem_of
 from glofgeo.environment import forget_foreign_data
 from glofgeo.errors import GlofgeoError, NoScenesError
@@ -118,6 +118,7 @@ def evaluate(  # noqa: PLR0913
     json: Path | None = None,
     out: Path | None = None,
     offset: Offset = None,
+    any_resolution: bool = False,
     device: Device = "auto",
 ) -> None:
     """Compares a map with reference lakes; if the scene is given, also compares NDWI > 0 with them.
@@ -132,6 +133,8 @@ def evaluate(  # noqa: PLR0913
         ndwi_threshold: also compare NDWI above this threshold (-1 to 1); needs the scene.
         out: folder for scorecard.json, scorecard.md and scorecard.png.
         json: JSON file for the figures.
+        any_resolution: also map a scene whose pixels are more than a quarter larger or smaller than in the scenes the
+            model was trained on.
         device: where to compute.
         offset: DN offset of a scene that does not state its own: -1000 from processing baseline 04.00 on, otherwise 0.
     """
@@ -158,7 +161,7 @@ def evaluate(  # noqa: PLR0913
 
             map_scene(
                 str(scene), model, out=folder, aoi=area, device=device, offset=offset, progress=True,
-                dem=dem or dem_of(model.bands if model else ()),
+                dem=dem or dem_of(model.bands if model else ()), settings=MapConfig(any_resolution=any_resolution),
             )  # fmt: skip
             (prediction,) = Path(folder).glob("*/mask.tif")
         opened = open_scene(scene, ("B03", "B08"), offset=offset) if scene else None

@@ -76,6 +76,16 @@ def test_it_is_evaluated(here, run):
     assert out.count("Model: bundled, ") == 1
 
 
+def test_it_is_evaluated_on_pixels_of_another_size_where_that_is_meant(here, run, refused, write_raster):
+    write_raster(here / "coarse.tif", np.full((4, 96, 96), 1800, np.uint16), scale=1e-4, pixel=60.0)
+    lakes = gpd.GeoDataFrame(geometry=gpd.points_from_xy([300500], [3099500]).buffer(200), crs="EPSG:32645")
+    lakes.to_file(here / "lakes.gpkg")
+    words = ["evaluate", "--scene", "coarse.tif", "--lakes", "lakes.gpkg", "--checkpoint", "bundled"]
+    assert "m wide" in refused(*words) and "(--any-resolution)" in refused(*words)
+    status, _, err = run(*words, "--any-resolution")
+    assert status == 0, err
+
+
 def test_its_card_is_shown_above_what_its_file_says(run):
     status, out, _ = run("info", "bundled")
     assert status == 0
