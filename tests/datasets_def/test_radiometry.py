@@ -140,6 +140,15 @@ def test_fill_beside_another_nodata_is_not_taken_for_dark_ground(tmp_path, write
     asks_for_the_offset(write_raster(tmp_path / "a.tif", numbers, nodata=65535, tells=False))
 
 
+def test_a_tile_without_pixels_needs_no_offset(tmp_path, write_raster):
+    path = write_raster(tmp_path / "a.tif", np.zeros((4, 32, 32), np.uint16), nodata=65535, tells=False)
+    assert offset_of(path) == {0} and "no pixel is measured" in open_scene(path).radiometry
+    assert offset_of(path, offset=-1000) == {-1000}
+    speck = np.zeros((4, 2100, 2100), np.uint16)
+    speck[:, 1000, 1000] = BRIGHT  # between the pixels that are sampled
+    asks_for_the_offset(write_raster(tmp_path / "speck.tif", speck, tells=False))
+
+
 def test_pieces_of_one_export_are_judged_together(tmp_path, write_raster):
     dark = dn()
     dark[2, :16] = DARK
