@@ -34,11 +34,13 @@ class Sample:
         darkest: DN below which the darkest twentieth of the darkest band lies; infinite where nothing was measured.
         brightest: DN above which the brightest hundredth of the brightest band lies; likewise.
         files: how many files these pixels come from.
+        empty: whether all pixels were looked at, and none was measured.
     """
 
     darkest: float
     brightest: float
     files: int
+    empty: bool = False
 
 
 def pieces_of(path: Path) -> list[Path]:
@@ -66,18 +68,20 @@ def sample_dn(paths: Sequence[Path], bands: Sequence[str]) -> Sample:
 
 @lru_cache(maxsize=256)
 def _sample_dn(files: tuple[tuple[Path, int], ...], bands: tuple[str, ...]) -> Sample:
-    gathered: dict[str, list[npt.NDArray[Any]]] = {}
-    for path, _ in files:
-        with rasterio.open(path) as source:
-            names = band_names(path.stem, source.descriptions)
-            for band in bands:
-                if band in names:
-                    gathered.setdefault(band, []).append(sample_band(source, names.index(band) + 1))
-    planes = [plane for plane in map(np.concatenate, gathered.values()) if plane.size]
-    if not planes:
-        return Sample(math.inf, math.inf, len(files))
-    darkest = min(float(np.percentile(plane, _DARK_PERCENT)) for plane in planes)
-    return Sample(darkest, max(float(np.percentile(plane, _BRIGHT_PERCENT)) for plane in planes), len(files))
+    # What a subset of the pixels lacks, the rest may have.
+    for read in sample_band, _measured_in:
+        gathered: dict[str, list[npt.NDArray[Any]]] = {}
+        for path, _ in files:
+            with rasterio.open(path) as source:
+                names = band_names(path.stem, source.descriptions)
+                for band in bands:
+                    if band in names:
+                        gathered.setdefault(band, []).append(read(source, names.index(band) + 1))
+        if planes := [plane for plane in map(np.concatenate, gathered.values()) if plane.size]:
+            darkest = min(float(np.percentile(plane, _DARK_PERCENT)) for plane in planes)
+            brightest = max(float(np.percentile(plane, _BRIGHT_PERCENT)) for plane in planes)
+            return Sample(darkest, brightest, len(files))
+    return Sample(math.inf, math.inf, len(files), empty=True)
 
 
 def sample_band(source: DatasetReader, index: int) -> npt.NDArray[Any]:
@@ -88,7 +92,7 @@ def sample_band(source: DatasetReader, index: int) -> npt.NDArray[Any]:
         index: number of the band, from 1.
 
     Returns:
-        The values that are left, `(N,)`.
+        The values that are left, `(N,)`; no 0 among them, which a file may hold as fill beside its nodata.
     """
     step = max(1, max(source.shape) // _SIDE)
     shape = (-(-source.height // step), -(-source.width // step))
@@ -97,7 +101,16 @@ def sample_band(source: DatasetReader, index: int) -> npt.NDArray[Any]:
         plane = source.read(index, window=Window(corner[1], corner[0], shape[1], shape[0]))
     else:
         plane = source.read(index, out_shape=shape)
-    nodata = source.nodatavals[index - 1] or 0.0
-    if plane.dtype.kind == "f":
-        return plane[np.isfinite(plane) & (plane != nodata) & (plane >= 0)]
-    return plane[measured(Planes(plane[None], None), [Layer("", quantification=QUANTIFICATION, nodata=nodata)])]
+    return _without_missing(plane, source.nodatavals[index - 1])
+
+
+def _measured_in(source: DatasetReader, index: int) -> npt.NDArray[Any]:
+    """Reads all pixels of a band but the missing ones."""
+    strips = (Window(0, top, source.width, min(_SIDE, source.height - top)) for top in range(0, source.height, _SIDE))
+    nodata = source.nodatavals[index - 1]
+    return np.concatenate([_without_missing(source.read(index, window=strip), nodata) for strip in strips])
+
+
+def _without_missing(plane: npt.NDArray[Any], nodata: float | None) -> npt.NDArray[Any]:
+    there = measured(Planes(plane[None], None), [Layer("", quantification=QUANTIFICATION, nodata=nodata or 0.0)])
+    return plane[there & (plane > 0)] if plane.dtype.kind == "f" else plane[there]

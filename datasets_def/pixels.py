@@ -53,6 +53,8 @@ def measured(planes: Planes, layers: Sequence[Layer]) -> npt.NDArray[np.bool_]:
     """Finds the pixels at which all layers hold a measurement.
 
     That is no nodata, no not-a-number, nothing that a mask or alpha band hides, and no reflectance beyond -0.5 to 3.
+    Where all layers are 0, nothing was measured either, whatever a file declares: that is Sentinel-2's own "no data",
+    and programs that reproject or mosaic fill with it beside the nodata they declare.
 
     Args:
         planes: of these layers.
@@ -66,10 +68,14 @@ def measured(planes: Planes, layers: Sequence[Layer]) -> npt.NDArray[np.bool_]:
     limits = [_limits(layer, dn.dtype) for layer in layers]
     if None in limits:
         return np.zeros_like(there)
+    # Of terrain alone, no layer is stored.
+    zero_may_hide = bool(layers) and all(layer.nodata != 0 for layer in layers)
     # A few rows at a time, so that what is compared still lies in the processor's cache.
     for top in range(0, len(there), 32):
-        rows = there[top : top + 32]
-        for plane, (low, high, hole) in zip(dn[:, top : top + 32], filter(None, limits), strict=True):
+        rows, strip = there[top : top + 32], dn[:, top : top + 32]
+        if zero_may_hide:
+            rows &= strip.any(axis=0)
+        for plane, (low, high, hole) in zip(strip, filter(None, limits), strict=True):
             if low is not None:
                 rows &= plane >= low
             if high is not None:

@@ -232,6 +232,8 @@ def choose_offset(where: object, claimed: list[Claim], given: float | None, samp
                 argument="offset",
             )
         return claimed[0].offset, f"from its {claimed[0].source}"
+    if sample.empty:
+        return 0.0, "no pixel is measured"
     if sample.brightest <= _PICTURE:
         raise GlofgeoError(
             f"{where}: DN up to {sample.brightest:.0f} are a picture, not reflectance", "give the product itself"

@@ -14,8 +14,8 @@ from datasets_def.files import Layer
 from datasets_def.radiometry import from_scales
 from datasets_def.raster_checks import CLASSES
 
-# Of reflectance; beyond it, floating-point numbers are DN.
-_LARGEST_MEDIAN = 3
+# Floating-point numbers are DN where more than a twentieth of what was measured is more than any reflectance.
+_LARGEST, _SHARE = 3, 0.05
 
 # Band name -> quantification and offset in DN.
 Radiometry = dict[str, tuple[float, float]]
@@ -47,6 +47,8 @@ def bare_layers(address: str, source: DatasetReader, indexes: Mapping[str, int])
     }
     values = dict.fromkeys(hole for name, hole in holes.items() if name in BANDS)
     words = ["0, as none is declared" if value is None else f"{value:g}" for value in values]
+    if values and all(values):
+        words.append("0 in all bands")
     return layers, ", ".join(words + ["the file's mask"] * masked + ["its alpha band"] * bool(alpha))
 
 
@@ -82,7 +84,7 @@ def declared_radiometry(
     if floating == {False}:
         return None
     planes = [sample_band(source, layers[band].index) for band in bands]
-    if len(floating) > 1 or any(plane.size and np.median(plane) > _LARGEST_MEDIAN for plane in planes):
+    if len(floating) > 1 or any(plane.size and np.mean(plane > _LARGEST) > _SHARE for plane in planes):
         raise GlofgeoError(f"{where}: floating-point values above 3 are not reflectance", "set the bands' scale")
     if given is not None:
         raise GlofgeoError(

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from glofgeo.change_command import change
-from glofgeo.config import TrainConfig
+from glofgeo.config import MapConfig, TrainConfig
 from glofgeo.data_folder import dem_of
 from glofgeo.environment import forget_foreign_data
 from glofgeo.errors import GlofgeoError, NoScenesError
@@ -22,12 +22,7 @@ from glofgeo.flags import Device, Devices, Offset, Strategy, UsageError, apply_p
 from glofgeo.hazard_command import hazard
 from glofgeo.help_groups import LOGGING, MAIN, OPTIMISER
 from glofgeo.map_command import map_
-from glofgeo.messages import (
-    print_description,
-    print_failure,
-    print_model,
-    print_verification,
-)
+from glofgeo.messages import print_description, print_failure, print_verification
 from glofgeo.terminal import say, show_warning
 from glofgeo.version import __version__
 
@@ -123,6 +118,7 @@ def evaluate(  # noqa: PLR0913
     json: Path | None = None,
     out: Path | None = None,
     offset: Offset = None,
+    any_resolution: bool = False,
     device: Device = "auto",
 ) -> None:
     """Compares a map with reference lakes; if the scene is given, also compares NDWI > 0 with them.
@@ -131,17 +127,21 @@ def evaluate(  # noqa: PLR0913
         lakes: reference lakes: polygons, complete within the compared area.
         prediction: map to evaluate: lakes.gpkg, mask.tif or probability.tif; by default the scene is mapped first.
         scene: scene that the map was made from.
-        checkpoint: model to map the scene with, as for map.
+        checkpoint: model to map the scene with, as for map; not with --prediction.
         aoi: compare only within this area of interest.
         dem: elevation model, for a model that reads slope or shadow; by default data/dem.tif.
         ndwi_threshold: also compare NDWI above this threshold (-1 to 1); needs the scene.
         out: folder for scorecard.json, scorecard.md and scorecard.png.
         json: JSON file for the figures.
+        any_resolution: also map a scene whose pixels are more than a quarter larger or smaller than in the scenes the
+            model was trained on.
         device: where to compute.
         offset: DN offset of a scene that does not state its own: -1000 from processing baseline 04.00 on, otherwise 0.
     """
     if prediction is None and scene is None:
         raise UsageError("evaluate needs --prediction FILE, or --scene SCENE to map first.")
+    if prediction and checkpoint:
+        raise UsageError("--prediction is a map already, and --checkpoint would make another: give one of them.")
     require_path("--lakes", lakes)
     require_path("--prediction", prediction)
     require_path("--scene", scene)
@@ -161,13 +161,11 @@ def evaluate(  # noqa: PLR0913
 
             map_scene(
                 str(scene), model, out=folder, aoi=area, device=device, offset=offset, progress=True,
-                dem=dem or dem_of(model.bands if model else ()),
+                dem=dem or dem_of(model.bands if model else ()), settings=MapConfig(any_resolution=any_resolution),
             )  # fmt: skip
             (prediction,) = Path(folder).glob("*/mask.tif")
         opened = open_scene(scene, ("B03", "B08"), offset=offset) if scene else None
         card = compare(prediction, lakes, scene=opened, aoi=area, ndwi_threshold=ndwi_threshold)
-    if model:
-        print_model(model)
     print_scorecard(card)
     if json:
         write_scorecard(card, json)

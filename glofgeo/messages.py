@@ -9,7 +9,7 @@ from cyclopts import CycloptsError
 
 from glofgeo.errors import GlofgeoError, NotInPlaceError
 from glofgeo.flags import UsageError
-from glofgeo.models.bundled import BUNDLED, bundled_card, is_bundled
+from glofgeo.models.bundled import bundled_card, is_bundled, model_words
 from glofgeo.terminal import fail, say, told
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ def print_maps(report: "Report", model: "Predictor") -> None:
 
 def print_model(model: "Predictor") -> None:
     """Prints which model has mapped; of the one that comes with glofgeo also what nobody knows."""
-    unmeasured = "; it comes with glofgeo, and its skill on Himalayan glacial lakes is unmeasured"
-    say(f"Model: {model.name}, SHA-256 {model.sha256[:12]}…{unmeasured if model.name == BUNDLED else ''}")
+    say(f"Model: {model_words(model.name, model.sha256)}")
 
 
 def print_description(path: Path, offset: float | None) -> None:

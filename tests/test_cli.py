@@ -92,6 +92,7 @@ def test_help_of_train_sorts_its_flags_the_everyday_ones_first(run):
         ["train", "--aoi", "x", "--epochs", "many"],
         ["train", "--aoi", "x", "--model.variant", "huge"],
         ["evaluate"],
+        ["evaluate", "--lakes", "x", "--prediction", "x", "--checkpoint", "bundled"],
     ],
 )
 def test_usage_errors_list_the_verbs(refused, words):

@@ -37,6 +37,8 @@ def test_a_scene_is_mapped_in_a_fresh_folder(here):
     (line,) = [line for line in result.stdout.splitlines() if line.startswith("Model: ")]
     assert line.startswith(f"Model: bundled, SHA-256 {digest[:12]}") and line.endswith(UNMEASURED)
     assert (record(here)["model"], record(here)["checkpoint_sha256"]) == ("bundled", digest)
+    assert record(here)["model_note"].endswith(UNMEASURED)
+    assert UNMEASURED in (here / "maps" / "scene" / "report.html").read_text()
     assert {path.name for path in here.iterdir()} == {"scene.tif", "maps"}
 
 
@@ -50,12 +52,38 @@ def test_a_model_of_ones_own_goes_first_unless_the_bundled_one_is_named(here, ru
         assert f"Model: {model}, " in out and (UNMEASURED in out) == (model == "bundled")
 
 
+def test_it_is_known_by_what_it_is_and_not_by_its_name(here, run, checkpoint):
+    shutil.copy(bundled_model(), here / "mine.safetensors")
+    shutil.copy(checkpoint, here / "bundled.safetensors")
+    for name, unmeasured in ("mine.safetensors", True), ("bundled.safetensors", False):
+        status, out, err = run("map", "--scene", "scene.tif", "--checkpoint", name)
+        assert status == 0, err
+        assert f"Model: {name}, " in out
+        told = out, (here / "maps" / "scene" / "report.html").read_text(), str(record(here)["model_note"])
+        assert [UNMEASURED in text for text in told] == [unmeasured] * 3
+
+
 def test_it_is_evaluated(here, run):
     lakes = gpd.GeoDataFrame(geometry=gpd.points_from_xy([300500], [3099500]).buffer(200), crs="EPSG:32645")
     lakes.to_file(here / "lakes.gpkg")
-    status, out, err = run("evaluate", "--scene", "scene.tif", "--lakes", "lakes.gpkg", "--checkpoint", "bundled")
+    words = ["--scene", "scene.tif", "--lakes", "lakes.gpkg", "--out", "card"]
+    status, out, err = run("evaluate", *words, "--checkpoint", "bundled")
     assert status == 0, err
-    assert "Model: bundled, " in out and UNMEASURED in out
+    (model,) = json.loads((here / "card" / "scorecard.json").read_text())["models"]
+    assert (model["name"], model["sha256"]) == ("bundled", read_header(bundled_model()).sha256)
+    for text in out, (here / "card" / "scorecard.md").read_text(), model["note"]:
+        assert UNMEASURED in " ".join(text.split())
+    assert out.count("Model: bundled, ") == 1
+
+
+def test_it_is_evaluated_on_pixels_of_another_size_where_that_is_meant(here, run, refused, write_raster):
+    write_raster(here / "coarse.tif", np.full((4, 96, 96), 1800, np.uint16), scale=1e-4, pixel=60.0)
+    lakes = gpd.GeoDataFrame(geometry=gpd.points_from_xy([300500], [3099500]).buffer(200), crs="EPSG:32645")
+    lakes.to_file(here / "lakes.gpkg")
+    words = ["evaluate", "--scene", "coarse.tif", "--lakes", "lakes.gpkg", "--checkpoint", "bundled"]
+    assert "m wide" in refused(*words) and "(--any-resolution)" in refused(*words)
+    status, _, err = run(*words, "--any-resolution")
+    assert status == 0, err
 
 
 def test_its_card_is_shown_above_what_its_file_says(run):

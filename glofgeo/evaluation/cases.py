@@ -14,6 +14,7 @@ from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation.blocks import Counts, Joined, choose_blocks, join_blocks
 from glofgeo.evaluation.calibration import calibrate
 from glofgeo.evaluation.evidence import Case, Evidence, gather
+from glofgeo.evaluation.maker import models_of
 from glofgeo.evaluation.pixels import PixelCounts
 from glofgeo.evaluation.score import PIXEL_SUMS, pixel_counts, score
 from glofgeo.evaluation.scorecard import Scorecard
@@ -121,6 +122,7 @@ def evaluate_all(
         block_km=joined.side_km,
         neighbours=joined.correlation,
         by_scene={} if single else _by_scene(cases, counts),
+        models=models_of(case.prediction for case in cases),
         notes=(*absent, *notes),
     )
 

@@ -12,6 +12,7 @@ from glofgeo.evaluation.lakes import IOU_LEVELS
 from glofgeo.evaluation.score import lake_figure
 from glofgeo.evaluation.scorecard import Scorecard
 from glofgeo.inventory.attributes import SIZE_CLASSES
+from glofgeo.report.glyphs import boxes_for_missing_glyphs
 from glofgeo.terminal import one_line
 
 # In the order of `Scorecard.methods`; told apart by any two kinds of cones.
@@ -36,7 +37,8 @@ def draw_scorecard(card: Scorecard) -> bytes:
     # Names may hold what Matplotlib takes for a formula.
     figure.suptitle(one_line(f"{card.prediction} against {card.reference}"), fontsize=11, parse_math=False)
     picture = BytesIO()
-    FigureCanvasAgg(figure).print_png(picture)
+    with boxes_for_missing_glyphs():
+        FigureCanvasAgg(figure).print_png(picture)
     return picture.getvalue()
 
 

@@ -16,6 +16,7 @@ from glofgeo.evaluation.chart import draw_scorecard
 from glofgeo.evaluation.score import FIGURES, LAKE_FIGURES, lake_figure
 from glofgeo.evaluation.scorecard import Scorecard
 from glofgeo.inventory.attributes import SIZE_CLASSES
+from glofgeo.models.bundled import model_words
 from glofgeo.terminal import one_line
 
 UNDEFINED = "–"
@@ -186,6 +187,7 @@ def _remarks(card: Scorecard) -> list[str]:
             f"Note: the errors of neighbouring blocks correlate ({card.neighbours:.2f}), and larger blocks would be "
             f"fewer than {FEWEST_BLOCKS}: {what}"
         )
+    lines += [f"Model: {model_words(name, sha256)}" for sha256, name in card.models.items()]
     return [one_line(line) for line in (*lines, *(f"Note: {note}" for note in card.notes))]
 
 

@@ -9,6 +9,7 @@ from glofgeo.evaluation.blocks import BLOCK_METRES
 from glofgeo.evaluation.calibration import Calibration
 from glofgeo.evaluation.pixels import PixelCounts
 from glofgeo.evaluation.score import Score
+from glofgeo.models.bundled import caveat
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Scorecard:
         too_small: those of them observed but below the minimum size; neither found nor missed.
         model: how the prediction did.
         ndwi: how NDWI > 0 did; None where it cannot be had.
+        models: SHA-256 -> name of those that made the prediction, as far as that is known.
         notes: what a reader must know besides.
         ndwi_threshold: of the NDWI that `ndwi_at` stands for, if one was given.
         ndwi_origin: where that threshold comes from.
@@ -54,6 +56,7 @@ class Scorecard:
     too_small: int
     model: Score
     ndwi: Score | None = None
+    models: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     ndwi_threshold: float | None = None
     ndwi_origin: str = "given"
@@ -84,4 +87,7 @@ class Scorecard:
             scene: {method: dataclasses.asdict(pixels) | {"iou": pixels.iou} for method, pixels in methods.items()}
             for scene, methods in self.by_scene.items()
         }
-        return values | plain | {"by_scene": by_scene, "notes": list(self.notes)}
+        models = [
+            {"name": name, "sha256": sha256, "note": caveat(sha256)} for sha256, name in self.models.items()
+        ]  # fmt: skip
+        return values | plain | {"by_scene": by_scene, "models": models, "notes": list(self.notes)}

@@ -29,6 +29,7 @@ from datasets_def.atomic import written_beside
 from datasets_def.grid import Grid
 from datasets_def.scene import Scene
 from glofgeo.mapping.graticule import edge_ticks
+from glofgeo.report.glyphs import boxes_for_missing_glyphs
 
 _DPI = 200
 # Inches: longer side of the map, what surrounds it (left and below with coordinates), and the head, a line of a note.
@@ -231,7 +232,8 @@ def _save(figure: Figure, page: Image.Image, path: Path) -> None:
     They take a third of the room of true colour, and are hardly to be told from it.
     """
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    with boxes_for_missing_glyphs():
+        canvas.draw()
     drawn = Image.fromarray(np.asarray(canvas.buffer_rgba()))
     picture = Image.composite(drawn.convert("RGB"), page, drawn.getchannel("A"))
     # Thin lines are too few pixels to be given a colour of their own by the count, so those of lakes and note are set.

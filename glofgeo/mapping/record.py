@@ -12,6 +12,7 @@ import geopandas as gpd
 
 from glofgeo.mapping.job import Job
 from glofgeo.mapping.scene_folder import CLOUDS_NOT_MASKED
+from glofgeo.models.bundled import caveat
 from glofgeo.version import __version__
 
 
@@ -61,6 +62,7 @@ def make_record(job: Job, lakes: gpd.GeoDataFrame, observed: float, pace: Pace) 
         "model": job.predictor.name,
         "runtime": job.predictor.runtime,
         "checkpoint_sha256": card.sha256,
+        "model_note": caveat(card.sha256),
         "settings": asdict(job.settings) | {"window": job.area.plan.window, "batch_size": pace.batch_size},
         "windows": job.windows,
         "seconds": {"probability": round(pace.probability, 2), "outputs": round(pace.outputs, 2)},

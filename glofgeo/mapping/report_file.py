@@ -8,15 +8,20 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 from affine import Affine
 from PIL import Image
 from shapely.affinity import affine_transform
+from shapely.geometry.base import BaseGeometry
 
+from datasets_def.reproject import WGS84
 from glofgeo.hazard.section import NO_GROUND, Section
 from glofgeo.inventory.attributes import SIZE_BOUNDS_KM2, SIZE_CLASSES
+from glofgeo.inventory.zonal import local_crs
 from glofgeo.mapping.overview import Backdrop
 from glofgeo.mapping.record import summary
 from glofgeo.mapping.report_hazard import largest
+from glofgeo.models.bundled import model_words
 from glofgeo.report.figures import draw_outlines, path_of
 from glofgeo.report.page import BANDS_M, DISTANCES_KM, Html, band_of, folded, km2, page, table
 from glofgeo.report.pictures import data_uri
@@ -72,7 +77,7 @@ def _facts(record: dict[str, Any]) -> str:
     facts = {
         "Acquired": record["acquired"] or "unknown", "Observed": f"{record['observed_share']:.1%}",
         "Clouds": "masked" if record["cloud_mask"] else "not masked: they count as observed",
-        "Model": f"{record['model']} ({record['checkpoint_sha256'][:12]})", "Note": record["note"] or "",
+        "Model": model_words(record["model"], record["checkpoint_sha256"]), "Note": record["note"] or "",
         # Not when: the same map has the same report.
         "Made with": f"glofgeo {record['versions']['glofgeo']}",
     }  # fmt: skip
@@ -134,12 +139,18 @@ def _total(lakes: gpd.GeoDataFrame) -> str:
 
 def _largest(lakes: gpd.GeoDataFrame, hazard: Section) -> str:
     rows = largest(lakes)
-    metres = rows.geometry.to_crs(rows.estimate_utm_crs()) if len(rows) else rows.geometry
     flags = rows["qa_flag"] if "qa_flag" in rows else rows["touches_edge"].map({True: "cut", False: ""})
     told = [
         (hazard.link(row.Index, row.lake_id), f"{km2(row.area_m2)} ± {km2(row.area_unc_m2)}", f"{row.prob_mean:.2f}",
          flag, Html(draw_outlines(None, outline)))
-        for row, flag, outline in zip(rows.itertuples(), flags, metres, strict=True)
+        for row, flag, outline in zip(rows.itertuples(), flags, _in_metres(rows.geometry), strict=True)
     ]  # fmt: skip
     head = ("Lake", "Area, km²", "Mean probability", "To be checked for", "Outline")
     return f"<h2>The largest lakes</h2>{table(head, told, 'each')}"
+
+
+def _in_metres(outlines: gpd.GeoSeries) -> list[BaseGeometry]:
+    """Gives each outline in a plane around itself: no UTM zone fits all that lies beyond 180 degrees or at a pole."""
+    middles = gpd.GeoSeries(shapely.centroid(outlines.to_numpy()), crs=outlines.crs).to_crs(WGS84)
+    each = (gpd.GeoSeries([outline], crs=outlines.crs) for outline in outlines)
+    return [one.to_crs(local_crs(middle.x, middle.y)).iloc[0] for one, middle in zip(each, middles, strict=True)]

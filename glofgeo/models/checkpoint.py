@@ -27,7 +27,7 @@ class LoadedCheckpoint(Header):
 
 
 def save_checkpoint(  # noqa: PLR0913
-    path: Path,
+    path: str | Path,
     model: LakeSegmenter,
     config: TrainConfig,
     provenance: dict[str, Any],
@@ -53,6 +53,7 @@ def save_checkpoint(  # noqa: PLR0913
     Raises:
         GlofgeoError: If the file cannot be written.
     """
+    path = Path(path)
     filters = {name for name, parameter in model.named_parameters() if half and parameter.ndim > 1}
     tensors = {
         name: _stored(tensor, half=name in filters).detach().cpu().contiguous()
@@ -81,13 +82,14 @@ def save_checkpoint(  # noqa: PLR0913
         ) from error
 
 
-def load_checkpoint(path: Path) -> LoadedCheckpoint:
+def load_checkpoint(path: str | Path) -> LoadedCheckpoint:
     """Reads a checkpoint and builds its model.
 
     Raises:
         GlofgeoError: If there is no such file, or it is a Git LFS pointer, a web page, cut short, no checkpoint of
             glofgeo, of a newer format, changed since it was written, or does not fit the network it describes.
     """
+    path = Path(path)
     header, text = read_checkpoint_header(path)
     tensors = read_safetensors(path)
     if _sha256(text, tensors) != header.sha256:

@@ -50,7 +50,7 @@ class Header:
         check(self)
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: str | Path) -> Header:
     """Reads what a checkpoint, or an exported `.onnx`, says about itself.
 
     Its tensors are not read, so damage to them goes unnoticed.
@@ -58,6 +58,7 @@ def read_header(path: Path) -> Header:
     Raises:
         GlofgeoError: As `load_checkpoint`, except for what only the tensors tell.
     """
+    path = Path(path)
     return read_onnx_header(path) if path.suffix == ".onnx" else read_checkpoint_header(path)[0]
 
 

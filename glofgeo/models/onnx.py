@@ -69,7 +69,7 @@ def require_replaceable(path: Path) -> None:
     raise GlofgeoError(f"{path}: is no model that glofgeo exported, and stays", "name another folder", argument="out")
 
 
-def export_onnx(loaded: LoadedCheckpoint, path: Path) -> None:
+def export_onnx(loaded: LoadedCheckpoint, path: str | Path) -> None:
     """Writes a model as one ONNX file, weights inside; `path` holds the whole of it afterwards or what it held before.
 
     Input `reflectance`, float32 `(batch, C, window, window)`, 1.0 = 100 %; output `probability`, float32
@@ -84,6 +84,7 @@ def export_onnx(loaded: LoadedCheckpoint, path: Path) -> None:
     Raises:
         GlofgeoError: If the extra `onnx` is not installed, the weights exceed 2 GB, or the file cannot be written.
     """
+    path = Path(path)
     require_extra("onnx", "onnxscript")
     require_replaceable(path)
     size = sum(tensor.nbytes for tensor in loaded.model.state_dict().values())

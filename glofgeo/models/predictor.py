@@ -3,10 +3,13 @@
 Its card is read at once and without torch; the network is loaded when it is first asked for an answer.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from glofgeo.errors import GlofgeoError
 from glofgeo.models.bundled import BUNDLED, bundled_model, is_bundled
@@ -83,9 +86,10 @@ class Predictor:
             float32 `(B, H, W)`, 0-1, before `temperature`.
 
         Raises:
-            GlofgeoError: As `on`.
+            GlofgeoError: As `on`, or if that is no such array, or a number in it is not finite.
         """
-        return self._on_cpu(reflectance)
+        _require_reflectance(reflectance, self.bands, self.window if self.runtime == "onnx" else None)
+        return self._on_cpu(np.ascontiguousarray(reflectance))
 
     @cached_property
     def _on_cpu(self) -> Predict:
@@ -155,6 +159,27 @@ def _start_onnx(path: Path, sha256: str, device: str, *, half: bool, compiled: b
     found, predict = start_onnx(path)
     _require_same(path, sha256, found.sha256)
     return predict
+
+
+def _require_reflectance(batch: Batch, bands: Sequence[str], side: int | None) -> None:
+    """Refuses what a network would answer with an error of its own, or with nothing but NaN.
+
+    Args:
+        batch: what was given.
+        bands: that the model reads.
+        side: of the only window that it takes; None where it takes any.
+    """
+    rows, cols = (side, side) if side else ("H", "W")
+    wanted = f"this model takes float32 (B, {len(bands)}, {rows}, {cols})"
+    if not isinstance(batch, np.ndarray) or batch.dtype != np.float32:
+        found = batch.dtype if isinstance(batch, np.ndarray) else type(batch).__name__
+        raise GlofgeoError(f"reflectance is {found}, and {wanted}", "convert it; 1.0 is 100 %")
+    sides = (side, side) if side else batch.shape[2:]
+    if batch.ndim != 4 or batch.shape[1:] != (len(bands), *sides) or not batch.size:
+        raise GlofgeoError(f"reflectance is {batch.shape}, and {wanted}", f"give {', '.join(bands)} in this order")
+    # One number that is none would make all of the answer so.
+    if not np.isfinite(batch).all():
+        raise GlofgeoError("reflectance has NaN or infinity", "fill what was not measured, as `Scene.read` does")
 
 
 def _require_same(path: Path, expected: str, found: str) -> None:

@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib_scalebar.scalebar import ScaleBar
 
 from glofgeo.percent import NOT_OBSERVED
+from glofgeo.report.glyphs import boxes_for_missing_glyphs
 
 MOST = 6
 _BLUE, _ORANGE, _GREEN, _GREY = "#0b6fa4", "#d98e04", "#4f9d69", "#8a8a8f"
@@ -161,5 +162,6 @@ def _colours(*names: str) -> ListedColormap:
 
 def _png(figure: Figure) -> bytes:
     picture = BytesIO()
-    FigureCanvasAgg(figure).print_png(picture)
+    with boxes_for_missing_glyphs():
+        FigureCanvasAgg(figure).print_png(picture)
     return picture.getvalue()

@@ -55,6 +55,36 @@ def test_a_pixel_that_one_band_lacks_is_not_observed(tmp_path, write_raster):
     check(write_raster(tmp_path / "a.tif", numbers, scale=1e-4, offset=-0.1))
 
 
+@pytest.mark.parametrize(
+    ("dtype", "declared"), [(np.uint16, 65535), (np.int16, -9999), (np.float32, -9999), (np.float32, np.nan)]
+)
+def test_zeros_in_all_bands_are_missing_beside_any_declared_nodata(tmp_path, write_raster, dtype, declared):
+    numbers = dn(dtype)
+    numbers[:, HOLE] = 0
+    numbers[:, 3:9, 5:10] = declared
+    path = write_raster(tmp_path / "a.tif", numbers, nodata=declared, scale=1e-4, offset=-0.1)
+    assert "0 in all bands" in check(path).missing
+
+
+def test_a_pixel_that_is_0_in_one_band_stays_beside_another_nodata(tmp_path, write_raster):
+    numbers = dn()
+    numbers[2, HOLE] = 0
+    image, valid = open_scene(
+        write_raster(tmp_path / "a.tif", numbers, nodata=65535, scale=1e-4, offset=-0.1)
+    ).load()  # fmt: skip
+    assert valid.all()
+    np.testing.assert_allclose(image, (numbers - 1000.0) / 1e4, atol=1e-6)
+
+
+def test_zeros_in_all_files_of_a_folder_are_missing(tmp_path, write_raster):
+    numbers = dn()
+    numbers[:, HOLE] = 0
+    numbers[1, 20, 2] = 0
+    for band, plane in zip(DEFAULT_BANDS, numbers, strict=True):
+        write_raster(tmp_path / f"{band}.tif", plane[None], bands=(band,), nodata=65535, scale=1e-4, offset=-0.1)
+    np.testing.assert_array_equal(open_scene(tmp_path).valid(), ~HOLE)
+
+
 def test_nodata_of_its_own_for_every_band_of_a_vrt(tmp_path, write_raster):
     numbers = dn()
     for band, hole in enumerate((7, 65535, 0, 9)):
@@ -177,5 +207,5 @@ def test_measured_is_what_it_says(dtype, quantification, offset, nodata, data):
     layer = Layer("", quantification=quantification, offset=offset, nodata=nodata)
     exact = np.array(values, np.float64)
     low, high = -0.5 * quantification - offset, 3.0 * quantification - offset
-    expected = (exact >= low) & (exact <= high) & (exact != nodata)
+    expected = (exact >= low) & (exact <= high) & (exact != nodata) & (exact != 0)
     np.testing.assert_array_equal(measured(Planes(numbers, None), [layer])[:, 0], expected)

@@ -134,6 +134,21 @@ def test_undeclared_sentinels_are_not_taken_for_dark_ground(tmp_path, write_rast
     asks_for_the_offset(path)
 
 
+def test_fill_beside_another_nodata_is_not_taken_for_dark_ground(tmp_path, write_raster):
+    numbers = dn()
+    numbers[:, :8] = 0
+    asks_for_the_offset(write_raster(tmp_path / "a.tif", numbers, nodata=65535, tells=False))
+
+
+def test_a_tile_without_pixels_needs_no_offset(tmp_path, write_raster):
+    path = write_raster(tmp_path / "a.tif", np.zeros((4, 32, 32), np.uint16), nodata=65535, tells=False)
+    assert offset_of(path) == {0} and "no pixel is measured" in open_scene(path).radiometry
+    assert offset_of(path, offset=-1000) == {-1000}
+    speck = np.zeros((4, 2100, 2100), np.uint16)
+    speck[:, 1000, 1000] = BRIGHT  # between the pixels that are sampled
+    asks_for_the_offset(write_raster(tmp_path / "speck.tif", speck, tells=False))
+
+
 def test_pieces_of_one_export_are_judged_together(tmp_path, write_raster):
     dark = dn()
     dark[2, :16] = DARK
@@ -153,6 +168,17 @@ def test_pictures_and_numbers_that_are_no_reflectance_are_refused(tmp_path, writ
     path = write_raster(tmp_path / "reflectance.tif", dn() / np.float32(1e4))
     np.testing.assert_array_equal(open_scene(path).read(), dn() / np.float32(1e4))
     refuses(path, "floating-point", offset=-1000)
+
+
+@pytest.mark.parametrize(("fill", "declared"), [(0, np.nan), (0, -9999), (0, 0), (np.nan, None), (1e20, 0), (1, 0)])
+def test_floating_point_dn_are_refused_however_much_of_them_is_fill(tmp_path, write_raster, fill, declared):
+    numbers = dn().astype(np.float32)
+    numbers[:, :24] = fill
+    refuses(write_raster(tmp_path / "dn.tif", numbers, nodata=declared), "above 3")
+    sunlit = numbers / np.float32(1e4)
+    sunlit[:, :24] = fill
+    sunlit[:, 24, :8] = 3.5  # on 3 % of what was measured, a glint
+    assert open_scene(write_raster(tmp_path / "reflectance.tif", sunlit, nodata=declared)).read().max() < 3
 
 
 @given(st.sampled_from([0.0, -1000.0]), st.integers(0, 5), st.floats(0, 1))

@@ -134,7 +134,7 @@ def test_no_other_threshold_has_a_better_lake_iou_on_that_ground(tmp_path, write
 def test_a_pixel_counts_for_ndwi_when_it_is_tuned_as_when_it_is_judged(tmp_path, write_raster):
     """Index in the five columns: 0.5, beyond 1, beyond -1, undefined, exactly 0.3 (which is not above 0.3)."""
     green = np.array([3000, 1000, -500, 0, 6500], np.int16)
-    infrared = np.array([1000, -500, 1000, 0, 3500], np.int16)
+    infrared = np.array([1000, -500, 1000, -1, 3500], np.int16)
     image = np.zeros((4, SIDE, 5), np.int16)
     image[1], image[3] = green, infrared
     scene = open_scene(write_raster(tmp_path / "scene.tif", image, nodata=-9999, scale=1e-4))

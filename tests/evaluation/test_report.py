@@ -44,6 +44,11 @@ def test_names_are_text_in_every_form(card, tmp_path):
     assert json.loads((tmp_path / "card" / "scorecard.json").read_text())["notes"] == [NASTY]
 
 
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_a_name_that_the_font_cannot_write_is_no_warning(card, tmp_path):
+    write_scorecard(dataclasses.replace(card, reference="氷河湖.gpkg"), folder=tmp_path / "card")
+
+
 def test_good_names_stay_readable_in_markdown(card, tmp_path):
     good = dataclasses.replace(card, prediction="S2A_MSIL2A_20241015T045701 (mask.tif)")
     write_scorecard(good, folder=tmp_path / "card")

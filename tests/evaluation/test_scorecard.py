@@ -87,6 +87,21 @@ def test_a_folder_gets_the_scorecard_as_figures_text_and_picture(place, scene):
         assert picture.size == (1500, 440)
 
 
+def test_the_model_is_named_that_the_record_of_a_map_names(place):
+    def models(record, prediction="mask.tif"):
+        (place / "run.json").write_text(record)
+        return evaluate(place / prediction, place / "reference.gpkg").to_dict()["models"]
+
+    record = json.dumps({"model": str(place / "runs" / "best.safetensors"), "checkpoint_sha256": "ab" * 32})
+    assert models(record) == [{"name": "best.safetensors", "sha256": "ab" * 32, "note": None}]
+    write_scorecard(evaluate(place / "mask.tif", place / "reference.gpkg"), folder=place / "out")
+    assert "- Model: best.safetensors, SHA-256 abababababab…" in (place / "out" / "scorecard.md").read_text()
+    (place / "mask.tif").rename(place / "mask_of_another.tif")
+    assert models(record, "mask_of_another.tif") == []
+    for damaged in ("", "[]", "{}", '{"model": 1, "checkpoint_sha256": 2}'):
+        assert models(damaged, "probability.tif") == []
+
+
 def test_a_map_without_a_lake_and_without_reference_can_be_drawn(place):
     area = gpd.GeoDataFrame(geometry=[block(45, 0, 60, 30)], crs="EPSG:32645")
     write_scorecard(evaluate(place / "probability.tif", place / "reference.gpkg", aoi=area), folder=place / "out")

@@ -77,7 +77,7 @@ def test_symmetries_are_averaged_over_each_once():
 
 def test_probabilities_are_those_of_the_logits():
     class Logit(torch.nn.Module):
-        config = ModelConfig("tiny")
+        config = ModelConfig("tiny", bands=("B03", "B08"), mean=(0.2, 0.2), std=(0.1, 0.1))
 
         def forward(self, x):
             return torch.logit(x[:, :1])

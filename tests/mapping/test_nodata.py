@@ -17,14 +17,16 @@ from glofgeo.training.samplers import Crop
 from glofgeo.training.task import LakeTask
 from glofgeo.training.validation import AreaPlan
 
+# Type, what the holes hold, what is declared.
 SENTINELS = (
-    (np.uint16, 0), (np.uint16, 65535), (np.int16, -9999), (np.int16, -32768), (np.float32, np.nan), (np.float32, 1e20)
+    (np.uint16, 0, 0), (np.uint16, 65535, 65535), (np.int16, -9999, -9999), (np.int16, -32768, -32768),
+    (np.float32, np.nan, np.nan), (np.float32, 1e20, 1e20), (np.uint16, 0, 65535), (np.float32, 0, np.nan),
 )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def scenes(product, tmp_path_factory):
-    """One scene with a hole and a strip without data, written in six ways."""
+    """One scene with a hole and a strip without data, written in eight ways."""
     scene = open_scene(product[0])
     pixels = scene.load_dn()
     hole = ~pixels.present
@@ -32,14 +34,14 @@ def scenes(product, tmp_path_factory):
     part = (slice(60, 196), slice(0, 170))
     folder = tmp_path_factory.mktemp("sentinels")
     opened = []
-    for number, (dtype, sentinel) in enumerate(SENTINELS):
+    for number, (dtype, sentinel, declared) in enumerate(SENTINELS):
         written = np.clip(pixels.dn[:, *part], 1, 32000).astype(dtype)
         written[:, hole[part]] = sentinel
         path = folder / str(number) / "scene.tif"
         path.parent.mkdir()
         with rasterio.open(
             path, "w", driver="GTiff", dtype=written.dtype, count=4, height=136, width=170, crs=scene.crs,
-            transform=scene.transform * Affine.translation(0, 60), nodata=sentinel,
+            transform=scene.transform * Affine.translation(0, 60), nodata=declared,
         ) as target:  # fmt: skip
             target.write(written)
             target.descriptions = scene.bands

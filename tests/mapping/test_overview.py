@@ -94,6 +94,11 @@ def test_a_note_is_seen_and_a_name_with_a_formula_is_drawn(tmp_path):
     assert share(noted[:HEAD], (163, 39, 27), 40) > 5e-4 > share(plain[:HEAD], (163, 39, 27), 40)
 
 
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_a_name_that_the_font_cannot_write_is_no_warning(tmp_path):
+    draw(tmp_path / "a.png", title="氷河湖")
+
+
 def test_pixels_are_measured_on_the_ground():
     across, down = _pixel_size(Grid((300, 400), *UTM))
     assert (across, down) == pytest.approx((100, 100), rel=2e-3)

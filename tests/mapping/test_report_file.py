@@ -9,6 +9,7 @@ import pytest
 import shapely
 from affine import Affine
 from rasterio.crs import CRS
+from shapely.affinity import affine_transform
 
 from datasets_def.grid import Grid
 from glofgeo.inventory import describe_lakes
@@ -26,19 +27,21 @@ GRID = Grid((50, 80), Affine(100, 0, 480000, 0, -100, 3090000), CRS.from_epsg(32
 
 @pytest.fixture
 def page_of(tmp_path):
-    def write(sides, **columns):
-        outlines = [
-            shapely.MultiPolygon([shapely.box(481000 + 2000 * i, 3088000, 481000 + 2000 * i + side, 3088000 + side)])
+    def write(sides, grid=GRID, **columns):
+        to_crs = grid.transform @ ~GRID.transform
+        places = [
+            shapely.box(481000 + 2000 * i, 3088000, 481000 + 2000 * i + side, 3088000 + side)
             for i, side in enumerate(sides)
         ]
+        outlines = [shapely.MultiPolygon([affine_transform(place, to_crs.to_shapely())]) for place in places]
         pixels = {"n_px": 100, "prob_mean": 0.9, "prob_p10": 0.8, "valid_frac": 1.0, "touches_edge": False}
-        names = gpd.GeoDataFrame(index=range(len(sides)), geometry=outlines, crs=GRID.crs).assign(**pixels)
+        names = gpd.GeoDataFrame(index=range(len(sides)), geometry=outlines, crs=grid.crs).assign(**pixels)
         lakes = describe_lakes(
             names, Affine.scale(10, -10), scene_id="S2A", acquired=datetime(2024, 10, 15, tzinfo=UTC), baseline=None
         ).assign(**columns)
         hidden = np.zeros(GRID.shape, bool)
         hidden[:10] = True
-        backdrop = Backdrop(np.full((*GRID.shape, 3), 90, np.uint8), hidden, GRID)
+        backdrop = Backdrop(np.full((*GRID.shape, 3), 90, np.uint8), hidden, grid)
         write_report(tmp_path / "report.html", lakes, RECORD, backdrop)
         return (tmp_path / "report.html").read_text(encoding="utf-8")
 
@@ -74,3 +77,22 @@ def test_what_else_is_known_is_told(page_of):
 def test_a_scene_without_lakes_has_a_page_too(page_of):
     page = page_of([])
     assert "<td>all</td><td>0</td><td>0.0000" in page and "<circle" not in page
+
+
+@pytest.mark.parametrize(
+    ("crs", "place"),
+    [
+        (4326, Affine(0.001, 0, 179.97, 0, -0.001, 66.02)), (4326, Affine(0.001, 0, 180.5, 0, -0.001, 66.02)),
+        (3857, Affine(200, 0, 20037508 - 4000, 0, -200, 9000000)), (3031, Affine(100, 0, -4000, 0, -100, 2500)),
+        (32661, Affine(100, 0, 1996000, 0, -100, 2002500)),
+    ],
+)  # fmt: skip
+def test_outlines_are_drawn_beyond_180_degrees_and_at_the_poles(page_of, crs, place):
+    page = page_of([900, 300], Grid(GRID.shape, place, CRS.from_epsg(crs)))
+    drawn = re.findall(r'<path class="is" d="M([^Z]+)Z', page)
+    assert len(drawn) == 2
+    for outline in drawn:
+        points = np.array([pair.split() for pair in outline.split("L")], float)
+        assert np.ptp(points, axis=0).min() > 20
+    # Of a kilometre at most, not of a turn around the Earth.
+    assert max(int(metres) for metres in re.findall(r">(\d+) m</text>", page)) <= 500

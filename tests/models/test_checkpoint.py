@@ -47,15 +47,16 @@ def rewrite(path, change):
 
 
 @torch.inference_mode()
-def test_round_trip(path, trained):
-    loaded = load_checkpoint(path)
+def test_round_trip_also_of_paths_in_strings(path, trained):
+    save_checkpoint(str(path), trained, CONFIG, PROVENANCE, SCORECARD)
+    loaded = load_checkpoint(str(path))
     assert (loaded.config, loaded.provenance, loaded.scorecard) == (CONFIG, PROVENANCE, SCORECARD)
     assert loaded.model.config == MODEL
     assert not loaded.model.training
     assert {p.device.type for p in loaded.model.parameters()} == {"cpu"}
     x = torch.rand(1, 2, 61, 45)
     assert torch.equal(loaded.model(x), trained(x))
-    header = read_header(path)
+    header = read_header(str(path))
     assert (header.config, header.sha256) == (CONFIG, loaded.sha256)
 
 

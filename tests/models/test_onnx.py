@@ -166,7 +166,7 @@ def test_the_file_says_what_it_was_exported_from(loaded, predictor):
 
 @pytest.mark.parametrize("shape", [(1, 4, 112, 126), (1, 3, 126, 126), (4, 126, 126)])
 def test_another_shape_is_refused(predictor, shape):
-    with pytest.raises(ValueError, match=r"this model takes \(B, 4, 126, 126\)"):
+    with pytest.raises(GlofgeoError, match=r"this model takes float32 \(B, 4, 126, 126\)"):
         predictor.predict(np.zeros(shape, np.float32))
 
 

@@ -1,6 +1,7 @@
 """A model is one value, whatever runs it."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -37,6 +38,27 @@ def test_a_checkpoint_is_its_card_and_its_answer(checkpoint):
         assert (answer.dtype, answer.shape) == (np.float32, (2, 126, 126))
         np.testing.assert_allclose(answer, expected, atol=1e-5)
     assert load_model(model) is model
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (REFLECTANCE[:, :3], r"\(2, 3, 126, 126\).*give B02, B03, B04, B08"), (REFLECTANCE[0], r"\(4, 126, 126\)"),
+        (REFLECTANCE[:0], r"\(0, 4, 126, 126\)"), (REFLECTANCE.astype(np.float64), "float64"),
+        (REFLECTANCE.astype(np.uint16), "uint16"), (torch.from_numpy(REFLECTANCE), "Tensor"),
+        (REFLECTANCE.tolist(), "list"), (np.where(REFLECTANCE > 0.999, np.float32("nan"), REFLECTANCE), "NaN"),
+    ],
+    ids=["bands", "dimensions", "empty", "float64", "DN", "tensor", "list", "NaN"],
+)  # fmt: skip
+def test_what_a_model_cannot_answer_is_refused_in_words(checkpoint, given, told):
+    with pytest.raises(GlofgeoError) as refusal:
+        load_model(checkpoint).predict(given)
+    assert re.search(told, str(refusal.value)) and "reflectance" in str(refusal.value)
+
+
+def test_a_turned_window_is_answered(checkpoint):
+    model, turned = load_model(checkpoint), REFLECTANCE[:, :, ::-1]
+    np.testing.assert_array_equal(model.predict(turned), model.predict(turned.copy()))
 
 
 def test_the_card_is_read_without_torch(checkpoint):

@@ -1,6 +1,7 @@
 """The model that comes with glofgeo: its weights and its card. It goes by the name `bundled`."""
 
 from dataclasses import asdict
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,10 +11,26 @@ from glofgeo.models.header import read_header
 
 BUNDLED = "bundled"
 
+_CAVEAT = "it comes with glofgeo, and its skill on Himalayan glacial lakes is unmeasured"
+
 
 def is_bundled(model: str | Path | None) -> bool:
     """Whether a name means the model that comes with glofgeo; a file that is called so goes first."""
     return str(model) == BUNDLED and not Path(BUNDLED).is_file()
+
+
+def caveat(sha256: str) -> str | None:
+    """What nobody knows of the model that comes with glofgeo; None for other models.
+
+    Args:
+        sha256: of the model: a copy or an export of it, under whatever name, is the same model.
+    """
+    return _CAVEAT if sha256 == _own_sha256() else None
+
+
+def model_words(name: str, sha256: str) -> str:
+    """Names a model for people, with what nobody knows of it."""
+    return "; ".join(filter(None, (f"{name}, SHA-256 {sha256[:12]}…", caveat(sha256))))
 
 
 def bundled_model() -> Path:
@@ -40,6 +57,11 @@ def require_network(model: ModelConfig) -> None:
                 "leave it out (the preset `finetune` has its settings), or start from other weights",
                 argument=f"model.{name}",
             )
+
+
+@cache
+def _own_sha256() -> str:
+    return read_header(bundled_model()).sha256
 
 
 def _folder() -> Path:
