@@ -1,10 +1,10 @@
 """Makes the model that comes with the package: `python benchmarks/bundled_recipe.py --out FOLDER`.
 
 Draws synthetic worlds, trains the preset `bundled` on them, trains the outcome further on more of them at lower rates,
-averages the weights of two stages, and writes the model as float16. It needs no data and no network, and a broken-off
-recipe goes on where it stopped. `--chips` adds real water chips, and `--plant` copies of them with synthetic lakes
-planted in their ground; chips of fold 0 are kept back for judging. `--unet SECONDS` trains the U-Net to compare with on
-the crops of the first stage instead.
+and writes the model as float16. It needs no data and no network, and a broken-off recipe goes on where it stopped.
+`--chips` adds real water chips, and `--plant` copies of them with synthetic lakes planted in their ground; chips of
+fold 0 are kept back for judging. `--unet SECONDS` trains the U-Net to compare with on the crops of the first stage
+instead.
 """
 
 import argparse
@@ -78,10 +78,8 @@ STAGES = (
     Stage("fourth", 280, 1, 64_000, 0.5, 1),
     Stage("fifth", 90, 1, 9_000, 0.25, 2),
     Stage("sixth", 280, 1, 64_000, 0.5, 3),
+    Stage("seventh", 110, 1, 12_000, 0.25, 4),
 )
-
-AVERAGED = {"third": 0.6, "fifth": 0.4}
-"""Share of each stage in the weights: later ones find more, and take more even ice and deep shade for lakes."""
 
 
 @dataclass(frozen=True)
@@ -198,26 +196,11 @@ def train_stage(out: Path, stage: Stage, images: list[Image], start: Path | None
     return path
 
 
-def average(out: Path) -> Path:
-    """Writes the mean of the weights of some stages, and gives its path."""
-    path, parts = out / "mean.safetensors", [load_checkpoint(out / f"{name}.safetensors") for name in AVERAGED]
-    last, states = parts[-1], [part.model.state_dict() for part in parts]
-    mean = {
-        name: sum(share * state[name] for share, state in zip(AVERAGED.values(), states, strict=True))
-        if tensor.is_floating_point()
-        else tensor
-        for name, tensor in states[-1].items()
-    }
-    last.model.load_state_dict(mean)
-    save_checkpoint(path, last.model, last.config, last.provenance, None, 1.0, last.pixel_m, half=True)
-    return path
-
-
 def finish(trained: Path, path: Path, stages: Sequence[Stage], size: int) -> Path:
     """Writes the model with its temperature, for large windows, and what it learned from."""
     last = load_checkpoint(trained)
     seen = [f"{each.name}: {each.epochs * each.crops} crops of {each.per_kind * len(KINDS)} worlds" for each in stages]
-    told = {"stages": seen, "mean of stages": AVERAGED, "window in training": last.config.data.window}
+    told = {"stages": seen, "window in training": last.config.data.window}
     # Of the last stage alone.
     provenance = {name: value for name, value in last.provenance.items() if name not in ("split", "scenes", "epoch")}
     config = replace(last.config, weights="none", data=replace(last.config.data, window=MAP_WINDOW))
@@ -264,7 +247,8 @@ def main() -> None:
         if given.unet:
             return compare(given.out, images, given.unet)
         trained = train_stage(given.out, stage, images, trained)
-    print(finish(average(given.out), given.out / "lakes.safetensors", stages, given.size))
+    last = given.out / f"{stages[-1].name}.safetensors"
+    print(finish(last, given.out / "lakes.safetensors", stages, given.size))
 
 
 if __name__ == "__main__":

@@ -41,7 +41,9 @@ class Painter:
         self.reflectance = np.zeros((4, size, size), np.float32)
         self.cover = np.full((size, size), MIXED, np.uint8)
         # One fine and one coarse texture serve all materials: what differs is how strong they are.
-        self.fine = waves(rng, size, 8, 1.2, rng.uniform(0.2, 1.0))
+        # Some worlds are even.
+        grain = rng.uniform(0, 0.4) if rng.random() < 0.35 else 1.0
+        self.fine = np.float32(grain) * waves(rng, size, 8, 1.2, rng.uniform(0.2, 1.0))
         self.coarse = waves(rng, size, 60, 5, 1.2)
 
     def paint(self, name: str, share: Floats | None = None) -> None:
@@ -50,7 +52,7 @@ class Painter:
         material = MATERIALS[name]
         colour, other = draw_spectrum(self.rng, name), draw_spectrum(self.rng, name)
         rough = material.rough * 10 ** self.rng.uniform(-0.8, 0.15)
-        if name in FROZEN and self.rng.random() < 0.3:
+        if name in FROZEN and self.rng.random() < 0.4:
             # As even as a milky lake.
             rough *= 10 ** self.rng.uniform(-1.0, -0.3)
         texture = np.exp(rough * (0.8 * self.fine + 0.6 * self.coarse))
@@ -98,6 +100,10 @@ def cover_ground(
     painter.paint("gravel", gravel)
     painter.paint("ice", shape.ice)
     melt = step_at(waves(rng, size, 60, 6, 1.2) + 0.5 * np.cos(shape.flow / 3), rng.uniform(0.6, 2.0), 0.12)
+    if rng.random() < 0.4:
+        # Wet hollows have the outlines of ponds, and nearly the colour of ice.
+        hollows = waves(rng, size, rng.uniform(15, 60), rng.uniform(3, 6), 1.4)
+        melt = step_at(hollows, rng.uniform(1.2, 2.2), rng.uniform(0.02, 0.2))
     painter.paint(rng.choice(["wet ice", "slush"]), shape.ice * melt)
     painter.paint(rng.choice(["schist", "granite", "gravel"]), shape.debris)
     snow = _snow(rng, kind, shape, cold)

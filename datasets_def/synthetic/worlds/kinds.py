@@ -57,7 +57,7 @@ KINDS: Mapping[str, Kind] = {
     "alps": Kind(
         relief_m=(700, 1800), wave_m=(2000, 5000), floor=(0.05, 0.3), rocks=("limestone", "granite", "schist", "scree"),
         plants=("conifer", "leaf trees", "meadow", "dwarf pine"), treeline=(0.35, 0.9), snowline=(0.6, 1.6),
-        glaciers=(0.0, 0.3), debris=(0.0, 0.5), flooded=(0.0, 0.03), lakes_per_km2=(0.05, 1.0), clear=(0.2, 1.0),
+        glaciers=(0.0, 0.3), debris=(0.0, 0.5), flooded=(0.0, 0.03), lakes_per_km2=(0.1, 2.0), clear=(0.2, 1.0),
         rivers=2, people=0.6,
     ),
     "granite": Kind(
@@ -69,18 +69,18 @@ KINDS: Mapping[str, Kind] = {
     "karst": Kind(
         relief_m=(300, 1600), wave_m=(1200, 4000), floor=(0.05, 0.4), rocks=("limestone", "limestone", "scree", "sand"),
         plants=("conifer", "leaf trees", "dwarf pine", "meadow"), treeline=(0.1, 0.8), snowline=(0.6, 1.6),
-        glaciers=(0.0, 0.1), debris=(0.0, 0.2), flooded=(0.0, 0.02), lakes_per_km2=(0.0, 0.8), clear=(0.3, 1.0),
+        glaciers=(0.0, 0.1), debris=(0.0, 0.2), flooded=(0.0, 0.02), lakes_per_km2=(0.1, 1.6), clear=(0.3, 1.0),
         rivers=2, people=0.5,
     ),
     "plateau": Kind(
         relief_m=(100, 900), wave_m=(2000, 9000), floor=(0.3, 0.7), rocks=("soil", "sandstone", "sand", "salt"),
         plants=("dry grass", "bog"), treeline=(0.0, 0.6), snowline=(0.8, 1.8), glaciers=(0.0, 0.2), debris=(0.0, 0.3),
-        flooded=(0.0, 0.35), lakes_per_km2=(0.0, 0.6), clear=(0.1, 1.0), rivers=2, people=0.15,
+        flooded=(0.0, 0.35), lakes_per_km2=(0.0, 1.0), clear=(0.1, 1.0), rivers=2, people=0.15,
     ),
     "hills": Kind(
         relief_m=(150, 700), wave_m=(800, 3000), floor=(0.0, 0.25), rocks=("soil", "schist", "sandstone", "limestone"),
         plants=("leaf trees", "dry grass", "conifer", "meadow"), treeline=(0.3, 1.2), snowline=(1.0, 1.8),
-        glaciers=(0.0, 0.0), debris=(0.0, 0.0), flooded=(0.0, 0.12), lakes_per_km2=(0.0, 0.3), clear=(0.0, 1.0),
+        glaciers=(0.0, 0.0), debris=(0.0, 0.0), flooded=(0.0, 0.12), lakes_per_km2=(0.05, 1.0), clear=(0.0, 1.0),
         rivers=2, people=0.7,
     ),
     "lowland": Kind(

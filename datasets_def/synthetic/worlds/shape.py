@@ -59,6 +59,7 @@ def build_shape(rng: np.random.Generator, kind: Kind, size: int, pixel_m: float)
     height = 0.12 * np.logaddexp(0, (height - low) / 0.12) + 0.04 * (height - low)
     relief = uniform(rng, kind.relief_m) * min(1.0, size * pixel_m / 5000)
     height = (height * (relief / max(1e-6, float(np.ptp(height[::4, ::4]))))).astype(np.float32)
+    crags = _crags(rng, relief, size)
 
     few = height[::8, ::8].ravel()
     levels = np.quantile(few, np.linspace(0, 1, 33))
@@ -67,9 +68,18 @@ def build_shape(rng: np.random.Generator, kind: Kind, size: int, pixel_m: float)
     down, right = np.gradient(height, np.float32(pixel_m))
     ice, debris, flow = _glaciers(rng, kind, rank, np.hypot(down, right), size)
     hummocks = waves(rng, size, 26, 6, 1.0)
-    height += ice * (rng.uniform(0, 0.8) + 4 * debris) * hummocks
+    height += ice * (rng.uniform(0, 0.8) + 4 * debris) * hummocks + crags * (1 - ice)
     down, right = np.gradient(height, np.float32(pixel_m))
     return Shape(height, rank, np.hypot(down, right), ice, debris, flow)
+
+
+def _crags(rng: np.random.Generator, relief: float, size: int) -> Floats:
+    """Returns towers and walls of rock on the mountains of some worlds, in metres: their shadows have jagged ends."""
+    if relief < 300 or rng.random() < 0.5:
+        return np.zeros((size, size), np.float32)
+    field = waves(rng, size, rng.uniform(30, 150), rng.uniform(2, 8), rng.uniform(1.2, 1.8)) - rng.uniform(0.8, 2.0)
+    tallest = min(0.3 * relief, 10 ** rng.uniform(1.3, 2.7))
+    return np.float32(tallest) * step_at(field, 0, 0.1) * (0.5 + 0.5 * np.clip(field, 0, 1))
 
 
 def _glaciers(
