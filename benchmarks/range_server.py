@@ -86,6 +86,11 @@ def serve(folder: Path, *, latency: float = 0, rate: float = 0) -> Iterator[Rang
             process.kill()
 
 
+class _Server(ThreadingHTTPServer):
+    # Of more than five connections at once, its default, the system drops some, whose second try comes a second later.
+    request_queue_size = 128
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -185,7 +190,7 @@ def main() -> None:
     given = arguments.parse_args()
     _Handler.folder, _Handler.latency, _Handler.rate = given.folder, given.latency, given.rate
     _Handler.faults, _Handler.seen, _Handler.met = [], [], {}
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server = _Server(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
     server.handle_error = lambda *_: None  # a client that breaks off is none of a server's business
     print(server.server_port, flush=True)
