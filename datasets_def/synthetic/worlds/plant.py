@@ -37,6 +37,8 @@ def plant_lakes(
         share = np.zeros(lake.shape, np.float32)
         window, cover = coverage(ring, size, 1)
         share[window] = cover
+        if np.count_nonzero(share >= 0.5) < 3:
+            continue
         water = draw_water(rng, rng.uniform(0, 1))
         depth = 0.2 + distance_transform_edt(share > 0.5) * 10 ** rng.uniform(-0.6, 1.0)
         for band in range(4):
