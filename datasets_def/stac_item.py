@@ -32,26 +32,20 @@ _LEVEL = re.compile(r"(?i)(?:MSI|L)(1C|2A)(?![0-9A-Z])")
 class Asset:
     """One file of a scene.
 
-    What an item says of scale and offset is wrong in both directions in some catalogues: only the product's metadata or
-    the file itself decide.
+    What an item says of scale, offset and nodata is not read: some catalogues are wrong in both directions, and only
+    the product's metadata or the file itself decide.
 
     Attributes:
         href: absolute address or path, without a token of Planetary Computer.
         media_type: as declared, or None.
-        scale: reflectance per DN, as the item says.
-        offset: of reflectance, as the item says.
         size: bytes.
         checksum: multihash, hexadecimal (STAC file extension).
-        nodata: DN that means "no data".
     """
 
     href: str
     media_type: str | None
-    scale: float | None
-    offset: float | None
     size: int | None
     checksum: str | None
-    nodata: float | None
 
 
 @dataclass(frozen=True)
@@ -165,21 +159,13 @@ def _item(raw: Mapping[str, Any], came_from: str) -> Item:
 
 
 def _asset(raw: Mapping[str, Any], base: str, where: str) -> Asset:
-    bands: list[Any] = next(
-        (raw[key] for key in ("raster:bands", "bands") if isinstance(raw.get(key), list) and raw[key]), [{}]
-    )
-    facts = _mapping(bands[0]) | {key.removeprefix("raster:"): value for key, value in _mapping(bands[0]).items()}
-    facts |= {key: raw[f"raster:{key}"] for key in ("scale", "offset") if f"raster:{key}" in raw}
     size, checksum = finite(raw.get("file:size")), raw.get("file:checksum")
     is_hash = isinstance(checksum, str) and re.fullmatch(r"(?i)(?:[0-9a-f]{2}){5,}", checksum)
     return Asset(
         href=resolve(str(raw.get("href") or ""), base, where),
         media_type=str(raw["type"]) if raw.get("type") else None,
-        scale=finite(facts.get("scale")),
-        offset=finite(facts.get("offset")),
         size=int(size) if size is not None and size > 0 else None,
         checksum=str(checksum).lower() if is_hash else None,
-        nodata=finite(facts.get("nodata", raw.get("nodata"))),
     )
 
 

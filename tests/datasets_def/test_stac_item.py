@@ -41,7 +41,6 @@ def test_each_catalogue_has_its_product_metadata_but_one():
 @pytest.mark.parametrize("dialect", [earth_search_c1, earth_search_v2, copernicus])
 def test_files_are_described_before_and_after_stac_1_1(dialect):
     band = read_item(dialect()).assets["B04"]
-    assert (band.scale, band.offset, band.nodata) == (1e-4, -0.1, 0)
     assert band.size > 1e8
     assert band.checksum[:4] in ("1220", "d501")
     assert band.checksum == band.checksum.lower()
