@@ -8,6 +8,7 @@ Lines:
   judged, nor what is around them.
 - `alberta`: ponds of oil-sand mines and forest under broken cloud, a real scene at 12 m in degrees.
 - `pixels`: labelled glacier pixels laid out as texture, see `judge_pixels.py`.
+- `even`: pictures of one surface alone, see `judge_even.py`.
 - `chips`: real inland water at 30 m, pooled over areas.
 - `worlds`: synthetic worlds with seeds that are never trained on.
 
@@ -26,6 +27,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from judge_even import even_pictures
 from judge_many import chips, worlds
 from judge_maps import open_unet
 from judge_pixels import glacier_pixels
@@ -38,6 +40,7 @@ TITLES = {
     "dolomites": "Dolomites, five lakes",
     "alberta": "Alberta, ponds outside cloud and its shadow",
     "pixels": "Glacier pixels as texture: share called lake",
+    "even": "Pictures of one even surface: share called lake",
     "chips": "Water chips",
     "worlds": "Synthetic worlds never trained on",
 }
@@ -66,6 +69,7 @@ def main() -> None:
             "dolomites": partial(dolomites, given.data, models),
             "alberta": partial(alberta, given.data, models),
             "pixels": partial(glacier_pixels, given.data, models),
+            "even": partial(even_pictures, models),
             "chips": partial(chips, given.data, models, fold=given.chips_fold),
             "worlds": partial(worlds, models, count=given.worlds),
         }

@@ -44,9 +44,9 @@ def draw_air(rng: np.random.Generator, size: int, sun: tuple[float, float], pixe
     """Draws clouds with their shadows, and thin veils."""
     none = np.zeros((size, size), np.float32)
     cloud, shade, veil, above_m = none, none, none, 0.0
-    if rng.random() < 0.4:
+    if rng.random() < 0.25:
         # Sheets and banks, or the small heaps of a summer's noon.
-        heaps = rng.random() < 0.5
+        heaps = rng.random() < 0.4
         longest, shortest = (rng.uniform(25, 90), 2.0) if heaps else (rng.uniform(80, 350), rng.uniform(2, 8))
         field = waves(rng, size, longest, shortest, rng.uniform(1.3, 1.9))
         edge = float(np.quantile(field[::8, ::8], 1 - rng.uniform(0.02, 0.35)))

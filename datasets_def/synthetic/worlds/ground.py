@@ -13,7 +13,6 @@ from datasets_def.synthetic.worlds.shape import Shape, uniform, waves
 
 MIXED = 255
 FROZEN = ("ice", "wet ice", "slush", "snow", "old snow")
-DRY = ("granite", "schist", "basalt", "limestone", "scree", "gravel", "sand", "salt", "soil", "mud", "burnt", "fields")
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,8 @@ class Painter:
         for band in range(4):
             own = np.float32(colour[band]) + patch * np.float32(0.5 * (other[band] - colour[band]))
             self.reflectance[band] += share * (np.minimum(own * texture, 1.05) - self.reflectance[band])
-        number = list(MATERIALS).index(name)
-        self.cover[(share > 0.1) & (self.cover != number)] = MIXED
-        self.cover[share > 0.9] = number
+        self.cover[share > 0.1] = MIXED
+        self.cover[share > 0.9] = list(MATERIALS).index(name)
 
 
 def cover_ground(
@@ -114,19 +112,7 @@ def cover_ground(
     if rng.random() < 0.3:
         # Meltwater in snow at its lower edge.
         painter.paint("slush", 0.7 * snow * (1 - snow) * 4 * step_at(waves(rng, size, 30, 4), 0.5, 0.2))
-    if shape.level:
-        _paint_sheet(painter, rng)
     return Ground(painter.reflectance, painter.cover)
-
-
-def _paint_sheet(painter: Painter, rng: np.random.Generator) -> None:
-    """Paints one material over all of a plain or over parts of it: ground without an edge is not water for that."""
-    size = len(painter.cover)
-    name = str(rng.choice(FROZEN if rng.random() < 0.6 else DRY))
-    share = step_at(waves(rng, size, 500, rng.uniform(20, 200)), rng.uniform(-3.5, 0.5), 0.05)
-    painter.paint(name, share)
-    blend = step_at(waves(rng, size, rng.uniform(20, 120), rng.uniform(2, 10), 1.4), 0, rng.uniform(0.2, 1.0))
-    painter.paint(name, share * blend)
 
 
 def _snow(rng: np.random.Generator, kind: Kind, shape: Shape, cold: float) -> Floats:

@@ -13,8 +13,6 @@ from datasets_def.synthetic.terrain import PIXEL_M, Floats, noise, step_at
 from datasets_def.synthetic.worlds.kinds import Kind
 
 SMALLEST_M2 = 300.0
-LEVEL = 0.12
-"""Share of worlds that are a plain, much of it of one material."""
 
 
 def waves(rng: np.random.Generator, size: int, longest: float, shortest: float, fall: float = 1.8) -> Floats:
@@ -29,7 +27,7 @@ def uniform(rng: np.random.Generator, span: tuple[float, float]) -> float:
 
 @dataclass(frozen=True)
 class Shape:
-    """The shape of one world, `(H, W)` float32 unless said otherwise.
+    """The shape of one world, all `(H, W)` float32.
 
     Attributes:
         height: elevation in metres.
@@ -38,7 +36,6 @@ class Shape:
         ice: glacier, debris-covered too, 0-1.
         debris: rubble on the glacier, 0-1.
         flow: a coordinate across the glaciers' flow, in pixels.
-        level: bool, whether it is a plain.
     """
 
     height: Floats
@@ -47,7 +44,6 @@ class Shape:
     ice: Floats
     debris: Floats
     flow: Floats
-    level: bool
 
 
 def build_shape(rng: np.random.Generator, kind: Kind, size: int, pixel_m: float) -> Shape:
@@ -62,8 +58,6 @@ def build_shape(rng: np.random.Generator, kind: Kind, size: int, pixel_m: float)
     low = float(np.quantile(height[::8, ::8], uniform(rng, kind.floor)))
     height = 0.12 * np.logaddexp(0, (height - low) / 0.12) + 0.04 * (height - low)
     relief = uniform(rng, kind.relief_m) * min(1.0, size * pixel_m / 5000)
-    level = rng.random() < LEVEL
-    relief *= 10 ** rng.uniform(-3, -1) if level else 1.0
     height = (height * (relief / max(1e-6, float(np.ptp(height[::4, ::4]))))).astype(np.float32)
     crags = _crags(rng, relief, size)
 
@@ -76,7 +70,7 @@ def build_shape(rng: np.random.Generator, kind: Kind, size: int, pixel_m: float)
     hummocks = waves(rng, size, 26, 6, 1.0)
     height += ice * (rng.uniform(0, 0.8) + 4 * debris) * hummocks + crags * (1 - ice)
     down, right = np.gradient(height, np.float32(pixel_m))
-    return Shape(height, rank, np.hypot(down, right), ice, debris, flow, level)
+    return Shape(height, rank, np.hypot(down, right), ice, debris, flow)
 
 
 def _crags(rng: np.random.Generator, relief: float, size: int) -> Floats:

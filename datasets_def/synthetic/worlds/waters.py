@@ -43,11 +43,10 @@ def draw_water(rng: np.random.Generator, clear: float, brown: float = 0.4) -> Wa
     clear = float(np.clip(clear + rng.normal(0, 0.22), -0.05, 1.1))
     matter = 10 ** (2.6 - 3.6 * clear + rng.normal(0, 0.25))
     scatter = matter * 10 ** rng.uniform(-2.2, -1.8) * (BANDS_UM / 0.55) ** -rng.uniform(0, 1.0)
-    # What floats absorbs too: blue most, and all bands alike. The latter bounds how bright mud is: 0.3 at most, where
-    # Nechad et al. (2010, Remote Sens. Environ. 114:854) find 0.17 in red and 0.21 in near infrared. Coal, bitumen and
-    # peat leave it dark grey.
+    # What floats absorbs too: blue most, and all bands alike. The latter bounds how bright mud is (Nechad et al. 2010,
+    # Remote Sens. Environ. 114:854, find 0.17 in red and 0.21 in near infrared).
     stain = matter * 10 ** rng.uniform(-2.1, -1.1) * np.exp(-rng.uniform(4, 13) * (BANDS_UM - 0.443))
-    stain = stain * rng.random() + scatter.mean() * 10 ** rng.uniform(-0.35, 0.25 if rng.random() < 0.7 else 0.9)
+    stain = stain * rng.random() + scatter.mean() * 10 ** rng.uniform(-0.8, 0.25)
     # Brown water of bogs: dissolved matter, more of it where little else floats.
     humus = 10 ** (rng.uniform(-2, 1.1) if rng.random() < brown else rng.uniform(-2, -0.5))
     stained = humus * np.exp(-14 * (BANDS_UM - 0.443))

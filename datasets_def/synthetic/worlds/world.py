@@ -123,7 +123,7 @@ def _fill(
 
 def _plants_in_lakes(rng: np.random.Generator, waters: Waters, size: int) -> Floats:
     """Returns the share of each pixel of lake that plants cover, in patches, by lake: on most of them none."""
-    most = np.where(rng.random(waters.count + 1) < 0.2, rng.uniform(0.05, 0.6, waters.count + 1), 0)
+    most = np.where(rng.random(waters.count + 1) < 0.12, rng.uniform(0.05, 0.6, waters.count + 1), 0)
     if not most.any():
         return np.zeros((size, size), np.float32)
     patches = step_at(waves(rng, size, 40, 3, 1.2), rng.uniform(-1.0, 1.0), 0.2)
