@@ -127,6 +127,21 @@ def test_smooth_textures_have_neighbours_that_are_alike():
     assert steps["smooth"] < steps["shuffled"] / 2
 
 
+def test_even_pictures_show_one_surface_with_as_much_grain_as_asked_for():
+    from judge_even import GROUND, WATERS, pictures, texture
+
+    even, rough = (texture(np.random.default_rng(1), np.full(4, 0.3), much).std(axis=(1, 2)) for much in (0.0, 0.1))
+    assert (even < 0.004).all()
+    assert (rough > 0.015).all()
+    drawn = pictures(np.random.default_rng(0))
+    first = [next(drawn) for _ in range(len(WATERS) + 2 * len(GROUND))]
+    assert len({one.kind for one in first}) == len({one.name for one in first}) == len(first)
+    shaded, lit = (
+        np.mean([one.image for one in first if one.kind.endswith(place)]) for place in ("in shadow", "in the sun")
+    )
+    assert shaded < 0.5 * lit
+
+
 def test_false_lakes_of_any_size_are_patches_that_touch_no_lake():
     from judge_scenes import count_false
 
