@@ -33,7 +33,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Turns links to files of the repository, which work on GitHub, into links within the site."""
     for target, source in PAGES.items():
-        markdown = markdown.replace(f"](../{source}", f"]({target}").replace(f"]({source}", f"]({target}")
+        markdown = re.sub(rf"\]\((\.\./)*{re.escape(source)}", f"]({target}", markdown)
     return re.sub(r"\]\((\.\./)*docs/", "](", markdown)
 
 
