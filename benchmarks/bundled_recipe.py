@@ -30,7 +30,7 @@ from shapely.geometry import box
 from datasets_def.aoi import read_aoi
 from datasets_def.atomic import written_beside
 from datasets_def.scene import open_scene
-from datasets_def.synthetic.worlds import KINDS, draw_world, plant_lakes, write_image, write_world
+from datasets_def.synthetic.worlds import KINDS, draw_sheet, draw_world, plant_lakes, write_image, write_world
 from glofgeo.config import TrainConfig
 from glofgeo.models import LakeSegmenter, fit_temperature, load_checkpoint, save_checkpoint
 from glofgeo.presets import PRESETS
@@ -61,6 +61,9 @@ class Stage:
         crops: in an epoch.
         rates: share of the learning rates of the preset.
         seed: of the crops.
+        window: side of the crops in pixels.
+        batch: crops in a step.
+        sheets: images of one surface, beside the worlds.
     """
 
     name: str
@@ -69,6 +72,9 @@ class Stage:
     crops: int
     rates: float
     seed: int
+    window: int = PRESETS["bundled"]["data"]["window"]
+    batch: int = PRESETS["bundled"]["data"]["batch_size"]
+    sheets: int = 0
 
 
 STAGES = (
@@ -79,6 +85,8 @@ STAGES = (
     Stage("fifth", 90, 1, 9_000, 0.25, 2),
     Stage("sixth", 280, 1, 64_000, 0.5, 3),
     Stage("seventh", 110, 1, 12_000, 0.25, 4),
+    Stage("eighth", 190, 1, 24_000, 0.5, 5, window=252, batch=8, sheets=400),
+    Stage("ninth", 190, 1, 4_200, 0.2, 6, window=504, batch=3, sheets=400),
 )
 
 
@@ -106,6 +114,23 @@ def write_worlds(folder: Path, per_kind: int, size: int) -> list[Image]:
 
 def _write(job: tuple[Path, str, int, int]) -> None:
     write_world(*job, declared_m=PIXEL_M)
+
+
+def write_sheets(folder: Path, count: int, size: int) -> list[Image]:
+    """Writes the images of one surface that are not there yet."""
+    names = [f"sheet_{seed}" for seed in range(count)]
+    left = [(folder, seed, size) for seed in range(count) if not (folder / f"{names[seed]}.tif").exists()]
+    with ProcessPoolExecutor() as pool:
+        list(pool.map(_write_sheet, left, chunksize=4))
+    return [Image(name, "train", name) for name in names]
+
+
+def _write_sheet(job: tuple[Path, int, int]) -> None:
+    folder, seed, size = job
+    sheet = draw_sheet(seed, size)
+    # North of the chips.
+    corner = Affine(PIXEL_M, 0, 200_000 + seed % 30 * 20_000, 0, -PIXEL_M, 8e6 + seed // 30 * 20_000)
+    write_image(folder, f"sheet_{seed}", sheet.reflectance, sheet.lake, corner)
 
 
 def write_chips(folder: Path, data: Path, *, plant: bool) -> list[Image]:
@@ -184,7 +209,7 @@ def train_stage(out: Path, stage: Stage, images: list[Image], start: Path | None
     rates = dict.fromkeys(("lr", "encoder_lr"), preset["lr"] * stage.rates)
     if start:
         rates |= {"weights": str(start), "layer_decay": 1.0}
-    data = preset["data"] | {"crops": stage.crops}
+    data = preset["data"] | {"crops": stage.crops, "window": stage.window, "batch_size": stage.batch}
     wanted = preset | rates | {"epochs": stage.epochs, "seed": stage.seed, "data": data}
     resume = run if (run / "last.ckpt").exists() else None
     config = from_dict(TrainConfig, wanted, "bundled")
@@ -239,11 +264,17 @@ def main() -> None:
     scenes, trained = given.out / "scenes", None
     chips = write_chips(scenes, given.chips, plant=given.plant) if given.chips else []
     stages = [
-        replace(each, per_kind=min(each.per_kind, given.per_kind), crops=min(each.crops, given.crops))
+        replace(
+            each,
+            per_kind=min(each.per_kind, given.per_kind),
+            crops=min(each.crops, given.crops),
+            sheets=min(each.sheets, given.per_kind),
+        )
         for each in STAGES
     ]
     for stage in stages:
         images = write_worlds(scenes, stage.per_kind, given.size) + chips
+        images += write_sheets(scenes, stage.sheets, given.size)
         if given.unet:
             return compare(given.out, images, given.unet)
         trained = train_stage(given.out, stage, images, trained)

@@ -89,6 +89,14 @@ KINDS: Mapping[str, Kind] = {
         glaciers=(0.0, 0.0), debris=(0.0, 0.0), flooded=(0.0, 0.12), lakes_per_km2=(0.1, 2.5), clear=(0.0, 1.0),
         rivers=3, people=0.9,
     ),
+    "basin": Kind(
+        relief_m=(20, 500), wave_m=(2500, 12000), floor=(0.1, 0.6),
+        rocks=("soil", "sand", "gravel", "schist", "limestone"),
+        plants=("conifer", "leaf trees", "dry grass", "meadow", "bog"), treeline=(0.0, 1.2), snowline=(0.9, 1.8),
+        glaciers=(0.0, 0.0), debris=(0.0, 0.0), flooded=(0.1, 0.65), lakes_per_km2=(0.0, 0.5), clear=(-0.1, 1.0),
+        rivers=1, people=0.7,
+    ),
 }  # fmt: skip
 """By name, from the mountain range to the plain: debris-covered glaciers (Himalaya), icefields, forested limestone
-and crystalline mountains (Alps), bare shield (granite), karst, arid plateau (Tibet), hills with reservoirs, lowland."""
+and crystalline mountains (Alps), bare shield (granite), karst, arid plateau (Tibet), hills with reservoirs, lowland,
+and basins, where lakes are wide."""
