@@ -76,6 +76,12 @@ class Stage:
     batch: int = PRESETS["bundled"]["data"]["batch_size"]
     sheets: int = 0
 
+    @property
+    def words(self) -> str:
+        """What it learned from."""
+        crops = f"{self.name}: {self.epochs * self.crops} crops of {self.window} px, seed {self.seed}"
+        return f"{crops}, of {self.per_kind * len(KINDS)} worlds" + f" and {self.sheets} sheets" * bool(self.sheets)
+
 
 STAGES = (
     Stage("first", 150, PRESETS["bundled"]["epochs"], PRESETS["bundled"]["data"]["crops"], 1.0, 0),
@@ -211,7 +217,7 @@ def train_stage(out: Path, stage: Stage, images: list[Image], start: Path | None
         rates |= {"weights": str(start), "layer_decay": 1.0}
     data = preset["data"] | {"crops": stage.crops, "window": stage.window, "batch_size": stage.batch}
     wanted = preset | rates | {"epochs": stage.epochs, "seed": stage.seed, "data": data}
-    resume = run if (run / "last.ckpt").exists() else None
+    resume = run if (run / "config.yaml").exists() else None
     config = from_dict(TrainConfig, wanted, "bundled")
     train_model(gather(out, images), config, run, resume=resume, options=RunOptions(device="cpu", progress=True))
     best = load_checkpoint(run / "best.safetensors")
@@ -224,8 +230,7 @@ def train_stage(out: Path, stage: Stage, images: list[Image], start: Path | None
 def finish(trained: Path, path: Path, stages: Sequence[Stage], size: int) -> Path:
     """Writes the model with its temperature, for large windows, and what it learned from."""
     last = load_checkpoint(trained)
-    seen = [f"{each.name}: {each.epochs * each.crops} crops of {each.per_kind * len(KINDS)} worlds" for each in stages]
-    told = {"stages": seen, "window in training": last.config.data.window}
+    told = {"stages": [each.words for each in stages]}
     # Of the last stage alone.
     provenance = {name: value for name, value in last.provenance.items() if name not in ("split", "scenes", "epoch")}
     config = replace(last.config, weights="none", data=replace(last.config.data, window=MAP_WINDOW))
@@ -251,7 +256,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--out", type=Path, required=True, help="folder for images and runs")
     arguments.add_argument("--per-kind", type=int, default=10**6, help="at most so many worlds of each kind")
-    arguments.add_argument("--size", type=int, default=400, help="pixels along each side of a world")
+    arguments.add_argument("--size", type=int, default=504, help="pixels along each side of a world")
     arguments.add_argument("--chips", type=Path, help="folder with images/, water.gpkg and chips.gpkg")
     arguments.add_argument("--plant", action="store_true", help="with --chips: plant lakes into copies of them")
     arguments.add_argument("--crops", type=int, default=10**6, help="at most so many in each epoch")

@@ -116,21 +116,43 @@ def require_dem(bands: Sequence[str], dem: object) -> None:
         )
 
 
+# As STAC catalogues and other programs name the bands of 10 m.
+_COLOURS = {"blue": "B02", "green": "B03", "red": "B04", "nir": "B08"}
+
+# `B2`, `B02_10m`, `B2, central wavelength 490 nm`; Earth Engine puts the number or the name of an image before it, and
+# what it reduced several to behind it.
+_BAND = re.compile(
+    r"(?ix)\s* (?:\d+_ | \w*_T\d\d[A-Z]{3}_)? (?: B0?(?P<digit>\d) | B(?P<other>1[0-2]|8A) | (?P<classes>SCL) )"
+    r"(?:_\d0m | _median | _mean)? \s* (?:$ | [,(] | -\s)"
+)
+
+
 def band_name(text: str) -> str:
-    """Reads a band's name: `b2`, `B2` and `B2, central wavelength 490 nm` are `B02`; other text comes back as it is."""
-    found = re.match(r"(?i)\s*(?:B0?(\d)|B(1[0-2]|8A)|(SCL))\s*(?:$|[,(])", text)
-    if not found:
-        return text.strip()
-    digit, other, classes = found.groups()
-    return f"B0{digit}" if digit else f"B{other.upper()}" if other else str(classes).upper()
+    """Reads a band's name: `b2`, `blue` and `B2, central wavelength 490 nm` are `B02`; other text is left as it is."""
+    colour = _COLOURS.get(text.strip().lower())
+    found = _BAND.match(text)
+    if colour or not found:
+        return colour or text.strip()
+    if found["digit"]:
+        return f"B0{found['digit']}"
+    return f"B{found['other'].upper()}" if found["other"] else "SCL"
 
 
-# Names of files of one band, without ending: `B02`, `T45RVL_20241015T045701_B03_10m`; its name and its resolution.
-FILE_NAME = re.compile(r"(?i)(?:.*[_.-])?(B\d[\dA]?|SCL)(?:[_-](\d0)m)?")
+# Names of files of one band, without ending: `B02`, `T45RVL_20241015T045701_B03_10m`, `…_B02_(Raw)` of Copernicus
+# Browser; its name and its resolution.
+FILE_NAME = re.compile(r"(?i)(?:.*[_.-])?(B\d[\dA]?|SCL|blue|green|red|nir)(?:[_-](\d0)m)?(?:_\(Raw\))?")
+# Names of files that list their bands: `…_B02B03B04B08_12m`, `…_B02_B03_B04_B08`.
+_LIST = re.compile(r"(?:B\d[\dA][_-]?){2,}")
+
+
+def listed_bands(stem: str) -> list[str]:
+    """Gives the bands that the name of a file lists, in order; empty where it lists none or one."""
+    run = _LIST.search(stem)
+    return re.findall(r"B\d[\dA]", run[0]) if run else []
 
 
 def band_names(stem: str, descriptions: Sequence[str | None]) -> list[str]:
-    """Names the bands of a file: by their descriptions, or for a single band by the file's name.
+    """Names the bands of a file: by their descriptions, or by the file's name, which tells one band or lists them all.
 
     Args:
         stem: name of the file without ending.
@@ -140,6 +162,9 @@ def band_names(stem: str, descriptions: Sequence[str | None]) -> list[str]:
         GlofgeoError: If a file of one band is named for another band than its description says.
     """
     names = [band_name(text or "") for text in descriptions]
+    listed = listed_bands(stem)
+    if not any(names) and len(listed) == len(names):
+        return listed
     match = FILE_NAME.fullmatch(stem)
     if len(names) > 1 or match is None:
         return names

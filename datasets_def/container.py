@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from datasets_def.band_files import is_band_folder, read_band_files
+from datasets_def.errors import GlofgeoError
 from datasets_def.geotiff import read_raster
 from datasets_def.in_place import is_remote, refuse_virtual
 from datasets_def.product_path import check_path, find_product, holds_product, is_safe
@@ -36,6 +37,10 @@ def read_container(
         raise source.error
     if isinstance(source, Item):
         return source.address or source.id, read_stac_scene(source, bands, offset)
+    if not isinstance(source, str | Path):
+        raise GlofgeoError(
+            f"a {type(source).__name__} is no scene", "give the path of a product or of a GeoTIFF with named bands"
+        )
     address = web_address(source)
     if holds_item(address):
         return shown(address), read_stac_scene(read_only_item(address), bands, offset)

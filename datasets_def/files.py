@@ -34,7 +34,7 @@ class Layer:
         factor: side of one of its pixels in pixels of the scene.
         quantification: DN per reflectance of 1.
         offset: DN added before dividing.
-        nodata: DN that means "no data".
+        nodata: DN that means "no data"; None where none does but 0 in all bands.
         masked: whether the file has a mask of its own, inside or beside it.
         alpha: number of the file's alpha band, from 1; 0 if there is none.
         image: of a product: what its metadata say of this file.
@@ -45,7 +45,7 @@ class Layer:
     factor: int = 1
     quantification: float = 1.0
     offset: float = 0.0
-    nodata: float = 0.0
+    nodata: float | None = 0.0
     masked: bool = False
     alpha: int = 0
     image: ProductImage | None = None

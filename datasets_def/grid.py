@@ -68,18 +68,29 @@ class Grid:
         Raises:
             GlofgeoError: If the CRS has no longitudes and latitudes there.
         """
+        area = abs(_ELLIPSOID.polygon_area_perimeter(*self._pixel_corners())[0])
+        if not (math.isfinite(area) and area > 0):
+            raise GlofgeoError("the middle of the grid does not lie on the Earth", "check its CRS and corner in QGIS")
+        return float(area)
+
+    @property
+    def oblongness(self) -> float:
+        """How many times as long as wide the pixel in the middle is on the ground, 1 or more; see `pixel_area`."""
+        lon, lat = self._pixel_corners()
+        wide, high, *_ = _ELLIPSOID.line_lengths(lon, lat)
+        return float(max(wide, high) / min(wide, high))
+
+    def _pixel_corners(self) -> tuple[list[float], list[float]]:
+        """Longitudes and latitudes of the corners of the pixel in the middle, clockwise."""
         row, col = (side // 2 for side in self.shape)
         corners = [self.transform * (col + dx, row + dy) for dx, dy in ((0, 0), (1, 0), (1, 1), (0, 1))]
         try:
             project = Transformer.from_crs(self.crs.to_wkt(), WGS84, always_xy=True)
             lon, lat = project.transform([x for x, _ in corners], [y for _, y in corners], errcheck=True)
-            area = abs(_ELLIPSOID.polygon_area_perimeter(lon, lat)[0])
         except ProjError as error:
             reason = str(error).splitlines()[0]
             raise GlofgeoError(f"the grid does not lie on the Earth in its CRS ({reason})") from None
-        if not (math.isfinite(area) and area > 0):
-            raise GlofgeoError("the middle of the grid does not lie on the Earth", "check its CRS and corner in QGIS")
-        return float(area)
+        return lon, lat
 
     @property
     def pixel_side(self) -> float:

@@ -95,7 +95,7 @@ def _limits(layer: Layer, dtype: np.dtype[Any]) -> tuple[Any, Any, Any] | None:
     """
     low, high = (bound * layer.quantification - layer.offset for bound in (_LOWEST, _HIGHEST))
     if dtype.kind == "f":
-        hole = layer.nodata if low <= layer.nodata <= high else None
+        hole = layer.nodata if layer.nodata is not None and low <= layer.nodata <= high else None
         return dtype.type(low), dtype.type(high), None if hole is None else dtype.type(hole)
     least, most = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
     first, last = max(math.ceil(low), least), min(math.floor(high), most)
@@ -103,11 +103,11 @@ def _limits(layer: Layer, dtype: np.dtype[Any]) -> tuple[Any, Any, Any] | None:
         first += 1
     if first > last:
         return None
-    inside = float(layer.nodata).is_integer() and first <= layer.nodata <= last
+    inside = layer.nodata is not None and layer.nodata.is_integer() and first <= layer.nodata <= last
     return (
         dtype.type(first) if first > least else None,
         dtype.type(last) if last < most else None,
-        dtype.type(int(layer.nodata)) if inside else None,
+        dtype.type(int(layer.nodata)) if inside and layer.nodata is not None else None,
     )
 
 

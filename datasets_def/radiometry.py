@@ -5,6 +5,7 @@ not tell, because archives are reprocessed.
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ _DARK_DN = 600.0
 
 # The most that a picture of 8 bits holds; as reflectance, a scene darker than deep water.
 _PICTURE = 255
+# Reflectance of 2.5. What is scaled to the whole range of 16 bits goes beyond.
+_BRIGHT_DN = 25_000
 
 _LARGEST_ITEM = 2**22
 
@@ -155,7 +158,9 @@ def claims(path: Path, tags: Mapping[str, str], item: Mapping[str, Any]) -> list
     found = claims_of_tags(path, tags)
     if (beside := offset_beside(path)) is not None:
         found.append(Claim(beside, "product metadata"))
-    found += claims_of_names(path.name, path.parent.name)
+    # Images lie up to five folders deep in their product.
+    product = next((folder.name for folder in list(path.absolute().parents)[:5] if baseline_in(folder.name)), "")
+    found += claims_of_names(path.name, product)
     # Earth Search's own flag of what it subtracted is wrong in both directions, so that its baseline tells nothing.
     if "s2:processing_baseline" in item and "earthsearch:boa_offset_applied" not in item:
         found += filter(None, [of_baseline(str(item["s2:processing_baseline"]), "STAC item with baseline")])
@@ -211,6 +216,11 @@ def choose_offset(where: object, claimed: list[Claim], given: float | None, samp
     Raises:
         GlofgeoError: If nothing tells, or what tells disagrees with the rest or with the pixels.
     """
+    if _BRIGHT_DN < sample.brightest < math.inf:
+        raise GlofgeoError(
+            f"{where}: a hundredth of a band lies above DN {sample.brightest:.0f}, which no reflectance is",
+            "export it as floating-point reflectance, not scaled to 16 bits",
+        )
     offsets = {claim.offset for claim in claimed}
     if len(offsets) > 1:
         listed = " and ".join(f"{claim.source} ({claim.offset:+g})" for claim in claimed)
@@ -219,7 +229,13 @@ def choose_offset(where: object, claimed: list[Claim], given: float | None, samp
         if offsets - {given}:
             raise GlofgeoError(
                 f"{where}: the offset {given:g} contradicts its {claimed[0].source}, which means {claimed[0].offset:g}",
-                "give none, or correct the file",
+                "give none, or correct that",
+                argument="offset",
+            )
+        if given < 0 and sample.darkest < _DARK_DN:
+            raise GlofgeoError(
+                f"{where}: a twentieth of a band lies below DN {sample.darkest:.0f}, so its DN include no offset",
+                "give 0, or none",
                 argument="offset",
             )
         return given, "as given"
@@ -228,7 +244,7 @@ def choose_offset(where: object, claimed: list[Claim], given: float | None, samp
             raise GlofgeoError(
                 f"{where}: its {claimed[0].source} means an offset of {claimed[0].offset:g}, but a twentieth of a band "
                 f"lies below DN {sample.darkest:.0f}, so the offset may have been subtracted already",
-                "remove the claim and give the offset, -1000 or 0",
+                "change that (the name of a file, too) and give the offset, -1000 or 0",
                 argument="offset",
             )
         return claimed[0].offset, f"from its {claimed[0].source}"

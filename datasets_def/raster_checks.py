@@ -1,12 +1,11 @@
 """Checks that an open raster file can be a scene: its bands have names, its grid lies on the Earth."""
 
 import math
-import re
 from collections.abc import Mapping
 
 from rasterio import DatasetReader
 
-from datasets_def.bands import BANDS
+from datasets_def.bands import BANDS, listed_bands
 from datasets_def.errors import GlofgeoError
 from datasets_def.grid import Grid
 
@@ -16,6 +15,7 @@ CLASSES = "SCL"
 _FINEST, _COARSEST = 0.1, 10_000
 # In units of any CRS: more than twice around the Earth in feet. PROJ takes such numbers modulo a turn.
 _FARTHEST = 3e8
+_PICTURE = "{}: 8-bit pixels are a picture, not reflectance", "give the product itself"
 
 
 def band_numbers(where: object, stem: str, names: list[str]) -> dict[str, int]:
@@ -30,25 +30,34 @@ def band_numbers(where: object, stem: str, names: list[str]) -> dict[str, int]:
         Band name -> number in the file, from 1.
 
     Raises:
-        GlofgeoError: If no band has a name, several have one, or the name of the file lists them in another order.
+        GlofgeoError: If several bands have one name, or the name of the file lists them in another order.
     """
-    if not any(names):
-        raise GlofgeoError(
-            f"{where}: its {len(names)} bands have no names",
-            "set band descriptions (B02, B03, …), so that no band is taken for another",
-        )
     twice = sorted({name for name in names if (name in BANDS or name == CLASSES) and names.count(name) > 1})
     if twice:
         raise GlofgeoError(f"{where}: has several bands named {', '.join(twice)}", "name each band once")
     optical = [name for name in names if name in BANDS]
-    run = re.search(r"(?:B\d[\dA][_-]?){2,}", stem)
-    listed = re.findall(r"B\d[\dA]", run[0]) if run else []
+    listed = listed_bands(stem)
     if listed != optical and sorted(listed) == sorted(optical):
         raise GlofgeoError(
             f"{where}: its name lists {', '.join(listed)}, its band descriptions {', '.join(optical)}",
             "correct the one that is wrong",
         )
     return {name: number for number, name in enumerate(names, 1) if name}
+
+
+def require_names(where: object, source: DatasetReader, names: list[str]) -> None:
+    """Refuses a file none of whose bands has a name, and says what it is instead or how to name them."""
+    if any(names):
+        return
+    if not names:
+        raise GlofgeoError(f"{where}: has no band of its own", "write its bands into a GeoTIFF and give that")
+    if set(source.dtypes) <= {"uint8", "int8"}:
+        raise GlofgeoError(_PICTURE[0].format(where), _PICTURE[1])
+    raise GlofgeoError(
+        f"{where}: its {len(names)} bands have no names",
+        "set their descriptions (`rio edit-info` does, or `descriptions` in rasterio), or list all bands in the name "
+        "of the file (NAME_B02_B03_B04_B08.tif); a file of one band may be called B02.tif",
+    )
 
 
 def check_raster(where: object, source: DatasetReader, indexes: Mapping[str, int], bands: tuple[str, ...]) -> None:
@@ -65,7 +74,12 @@ def check_raster(where: object, source: DatasetReader, indexes: Mapping[str, int
     """
     missing = [band for band in bands if band not in indexes]
     if missing:
-        raise GlofgeoError(f"{where}: has no band {', '.join(missing)}; it has {', '.join(indexes)}")
+        raise GlofgeoError(
+            f"{where}: has no band {', '.join(missing)}; it has {', '.join(indexes)}",
+            "put the files of all bands into a folder, and give the folder"
+            if len(indexes) == 1
+            else "correct the descriptions of its bands, if these are wrong",
+        )
     if source.crs is None:
         raise GlofgeoError(f"{where}: has no CRS", "assign the one it was made in")
     t = source.transform
@@ -74,7 +88,7 @@ def check_raster(where: object, source: DatasetReader, indexes: Mapping[str, int
     _check_place(where, source)
     kinds = [source.dtypes[indexes[band] - 1] for band in bands if band in BANDS]
     if any(kind in ("uint8", "int8") for kind in kinds):
-        raise GlofgeoError(f"{where}: 8-bit pixels are a picture, not reflectance", "give the product itself")
+        raise GlofgeoError(_PICTURE[0].format(where), _PICTURE[1])
     if any(kind.startswith("complex") for kind in kinds):
         raise GlofgeoError(f"{where}: complex numbers are not reflectance", "give the product itself")
 

@@ -8,8 +8,8 @@ from rasterio import DatasetReader
 from datasets_def.acquired import acquired
 from datasets_def.bands import BANDS, QUANTIFICATION, band_names
 from datasets_def.radiometry import baseline_in, level_in
-from datasets_def.raster_checks import band_numbers, check_raster, grid_of
-from datasets_def.raster_layers import Radiometry, bare_layers, declared_radiometry, with_radiometry
+from datasets_def.raster_checks import band_numbers, check_raster, grid_of, require_names
+from datasets_def.raster_layers import Radiometry, bare_layers, declared_radiometry, told_missing, with_radiometry
 from datasets_def.scene_facts import SceneFacts
 from datasets_def.web_address import shown
 
@@ -42,21 +42,24 @@ def raster_facts(
             not known.
     """
     where = shown(address)
-    indexes = band_numbers(where, stem, band_names(stem, source.descriptions))
+    names = band_names(stem, source.descriptions)
+    require_names(where, source, names)
+    indexes = band_numbers(where, stem, names)
     check_raster(where, source, indexes, bands)
     tags = {key.upper(): value for key, value in source.tags().items()}
-    layers, missing = bare_layers(address, source, indexes)
+    bare = bare_layers(address, source, indexes)
     known: Radiometry = {}
     radiometry = ""
     if optical := [band for band in bands if band in BANDS]:
-        declared = declared_radiometry(where, source, layers, optical, offset)
+        declared = declared_radiometry(where, source, bare, optical, offset)
         known, radiometry = declared or _plain(*undeclared(optical, tags))
+    layers = {band: with_radiometry(layer, known.get(band)) for band, layer in bare.items()}
     return SceneFacts(
         id=tags.get("SCENE_ID", stem),
         grid=grid_of(source),
-        layers={band: with_radiometry(layer, known.get(band)) for band, layer in layers.items()},
+        layers=layers,
         radiometry=radiometry,
-        missing=missing,
+        missing=told_missing([layer for band, layer in layers.items() if band in BANDS]),
         datetime=acquired(where, stem, tags, item),
         baseline=tags.get("PROCESSING_BASELINE") or baseline_in(stem),
         level=level_in(tags.get("PROCESSING_LEVEL", "")) or level_in(stem),

@@ -1,6 +1,6 @@
 """The layers of an open raster file, and what its own bands carry about their radiometry."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,8 +21,8 @@ _LARGEST, _SHARE = 3, 0.05
 Radiometry = dict[str, tuple[float, float]]
 
 
-def bare_layers(address: str, source: DatasetReader, indexes: Mapping[str, int]) -> tuple[dict[str, Layer], str]:
-    """Gives the layers of an open file, without radiometry as yet, and how missing pixels are known, in words.
+def bare_layers(address: str, source: DatasetReader, indexes: Mapping[str, int]) -> dict[str, Layer]:
+    """Gives the layers of an open file, without radiometry as yet.
 
     Args:
         address: path or address that the file is opened by.
@@ -40,21 +40,31 @@ def bare_layers(address: str, source: DatasetReader, indexes: Mapping[str, int])
     alpha = hidden[0] if hidden else 0
     flags = source.mask_flag_enums[optical[0] - 1] if optical else []
     masked = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
-    holes = {name: source.nodatavals[index - 1] for name, index in named.items()}
-    layers = {
-        name: Layer(address, index, nodata=holes[name] or 0.0, masked=masked, alpha=alpha)
+    return {
+        name: Layer(address, index, nodata=source.nodatavals[index - 1], masked=masked, alpha=alpha)
         for name, index in named.items()
     }
-    values = dict.fromkeys(hole for name, hole in holes.items() if name in BANDS)
-    words = ["0, as none is declared" if value is None else f"{value:g}" for value in values]
-    if values and all(values):
-        words.append("0 in all bands")
-    return layers, ", ".join(words + ["the file's mask"] * masked + ["its alpha band"] * bool(alpha))
 
 
 def with_radiometry(layer: Layer, known: tuple[float, float] | None) -> Layer:
-    """Completes a layer by quantification and offset; one of classes has neither."""
-    return layer if known is None else replace(layer, quantification=known[0], offset=known[1])
+    """Completes a layer by quantification and offset; one of classes has neither.
+
+    Where no nodata is declared, DN 0 is missing if it would be a reflectance below 0, and in a band of classes. Without
+    an offset it is what programs that cut off at 0 leave of dark water.
+    """
+    quantification, offset = known or (layer.quantification, layer.offset)
+    nodata = 0.0 if layer.nodata is None and (offset or not known) else layer.nodata
+    return replace(layer, quantification=quantification, offset=offset, nodata=nodata)
+
+
+def told_missing(layers: Collection[Layer]) -> str:
+    """Says in words how missing pixels of layers of reflectance are known; one file holds all of them."""
+    holes = dict.fromkeys(layer.nodata for layer in layers)
+    words = [f"{hole:g}" for hole in holes if hole is not None]
+    if 0 not in holes:
+        words.append("0 in all bands")
+    words += ["the file's mask"] * any(layer.masked for layer in layers)
+    return ", ".join(words + ["its alpha band"] * any(layer.alpha for layer in layers))
 
 
 def declared_radiometry(
@@ -71,7 +81,7 @@ def declared_radiometry(
 
     Returns:
         (quantification, offset in DN) of every optical band and how that is known, in words; None for DN without scale
-        and offset.
+        and offset, floating-point DN among them.
 
     Raises:
         GlofgeoError: If what they carry cannot be, or is other than is given.
@@ -84,8 +94,11 @@ def declared_radiometry(
     if floating == {False}:
         return None
     planes = [sample_band(source, layers[band].index) for band in bands]
-    if len(floating) > 1 or any(plane.size and np.mean(plane > _LARGEST) > _SHARE for plane in planes):
-        raise GlofgeoError(f"{where}: floating-point values above 3 are not reflectance", "set the bands' scale")
+    are_dn = {bool(np.mean(plane > _LARGEST) > _SHARE) for plane in planes if plane.size}
+    if len(floating) > 1 or len(are_dn) > 1:
+        raise GlofgeoError(f"{where}: some of its bands hold reflectance, and others DN", "set the bands' scale")
+    if are_dn == {True}:
+        return None
     if given is not None:
         raise GlofgeoError(
             f"{where}: holds floating-point reflectance, which has no offset", "give none", argument="offset"

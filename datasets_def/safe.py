@@ -144,6 +144,16 @@ def _what_it_is(files: Mapping[str, StoredFile]) -> str:
     other = next((name for name in names if re.fullmatch(r"MTD_MSIL\w\w\.xml", name)), None)
     if other:
         return f"a product of Level-{other[8:10]}; give the Level-2A or Level-1C product of this date"
+    images = [name for name in names if name.lower().endswith((".tif", ".tiff"))]
+    if images:
+        return (
+            f"holds GeoTIFFs such as {images[0]}; give one whose bands are named, or a folder of files such as B02.tif"
+        )
+    if any(name.lower().endswith(".jp2") for name in names):
+        return (
+            "lacks the metadata of a product (MTD_MSIL1C.xml or MTD_MSIL2A.xml); download it again, "
+            "or give the folder in it that holds the images (IMG_DATA)"
+        )
     return (
         "not a Sentinel-2 product (no MTD_MSIL1C.xml or MTD_MSIL2A.xml in it); "
         "give the .SAFE folder itself, or its zip file"

@@ -24,7 +24,7 @@ from datasets_def.metadata_xml import LARGEST_XML, find_text, parse, time
 from datasets_def.product_metadata import product_radiometry
 from datasets_def.radiometry import choose_offset, formula, refuse_mixture
 from datasets_def.raster_checks import CLASSES, check_raster, grid_of
-from datasets_def.raster_layers import Radiometry, bare_layers, declared_radiometry, with_radiometry
+from datasets_def.raster_layers import Radiometry, bare_layers, declared_radiometry, told_missing, with_radiometry
 from datasets_def.remote_raster import UNSEEN, refuse_jpeg2000
 from datasets_def.safe_names import check_baseline, check_names
 from datasets_def.scene_facts import SceneFacts
@@ -40,7 +40,6 @@ class _File:
 
     grid: Grid
     layer: Layer
-    missing: str
     declared: tuple[Radiometry, str] | None
 
 
@@ -89,7 +88,7 @@ def read_stac_scene(item: Item, bands: tuple[str, ...], offset: float | None = N
         grid=finest.grid,
         layers=layers,
         radiometry=f"{formula(known, bands)}, {how}",
-        missing=finest.missing,
+        missing=told_missing([layers[band] for band in bands]),
         datetime=product.datetime if product else item.datatake_start or item.datetime,
         baseline=product.baseline if product else item.baseline,
         level=product.level if product else item.level,
@@ -116,9 +115,9 @@ def _read_file(item: Item, band: str, offset: float | None) -> _File:
             raise GlofgeoError(f"{item.id}: the file of {band} has {source.count} bands, and none or several of it")
         indexes = {band: names.index(band) + 1 if source.count > 1 else 1}
         check_raster(item.id, source, indexes, (band,))
-        layers, missing = bare_layers(href, source, indexes)
+        layers = bare_layers(href, source, indexes)
         declared = declared_radiometry(item.id, source, layers, [band], offset) if band in BANDS else None
-        return _File(grid_of(source), layers[band], missing, declared)
+        return _File(grid_of(source), layers[band], declared)
 
     if is_remote(href):
         return read_in_place(href, facts)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from glofgeo.models import Predictor
 
 # A full or read-only disk is no bug in glofgeo, whoever writes.
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 # What to do after Ctrl-C; `train` says it itself, with its folder.
 _GO_ON = {
@@ -36,7 +36,8 @@ def print_outcome(outcome: "Outcome") -> None:
 
         traceback.print_exception(outcome.error)
     ours = "" if isinstance(outcome.error, GlofgeoError) else f" ({type(outcome.error).__name__}: a bug in glofgeo)"
-    say(f"glofgeo: {outcome.scene}: {told(outcome.error)}{_fetch_line(outcome.error)}{ours}", file=sys.stderr)
+    text, scene = told(outcome.error), f"{outcome.scene}: "
+    say(f"glofgeo: {scene}{text.removeprefix(scene)}{_fetch_line(outcome.error)}{ours}", file=sys.stderr)
 
 
 def _fetch_line(error: Exception) -> str:

@@ -17,6 +17,7 @@ BUILT = {"map_a_scene.md", "results.md", "changelog.md", "contributing.md"}
 FOREIGN = {
     "--group", "--check", "--chips", "--data", "--model", "--help", "--debug", "--version",
     "--crops", "--scheduler-file", "--nthreads", "--memory-limit", "--lifetime", "--gres",
+    "--bidx", "--description",
 }  # fmt: skip
 
 

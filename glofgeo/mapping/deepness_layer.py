@@ -120,7 +120,7 @@ def _source(scene: Scene, layer: Layer, out: Path) -> ElementTree.Element:
     ratio = STACK_SCALE / layer.quantification
     ElementTree.SubElement(source, "ScaleOffset").text = repr(layer.offset * ratio + STACK_OFFSET)
     ElementTree.SubElement(source, "ScaleRatio").text = repr(ratio)
-    ElementTree.SubElement(source, "NODATA").text = repr(float(layer.nodata))
+    ElementTree.SubElement(source, "NODATA").text = repr(float(layer.nodata or 0))
     if layer.masked or layer.alpha:
         ElementTree.SubElement(source, "UseMaskBand").text = "true"
     return source

@@ -1,11 +1,14 @@
 """A scene that can be mapped, and how: checked and cut into windows before any pixel is read."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
+import rasterio
 import shapely
+from rasterio.errors import RasterioError
 from rasterio.features import geometry_mask
 from rasterio.windows import Window
 
@@ -126,7 +129,7 @@ def plan_scene(
         raise GlofgeoError(
             f"{scene.path}: {other}", "take a model for these pixels, or map it all the same", argument="any_resolution"
         )
-    note = "; ".join(filter(None, (other, _partly_covered(scene)))) or None
+    note = "; ".join(filter(None, (other, _oblong(scene), _partly_covered(scene)))) or None
     area = _area(scene, aoi, predictor.window, settings.overlap)
     name = f"{predictor.runtime} {predictor.sha256}"
     made_of = fingerprint(
@@ -135,10 +138,37 @@ def plan_scene(
     return Job(area, predictor, settings, made_of, pixel_m, note, surroundings)
 
 
+def require_same_place(folder: Path, scene: Scene) -> None:
+    """Makes sure that a map that a scene's map would replace is not of another place.
+
+    Raises:
+        GlofgeoError: If it is: many programs give all their exports one name.
+    """
+    try:
+        with rasterio.open(folder / "probability.tif") as there:
+            grid = Grid(there.shape, there.transform, there.crs)
+    except RasterioError:
+        return
+    if grid.crs == scene.crs and grid.outline.intersects(scene.outline):
+        return
+    raise GlofgeoError(
+        f"{scene.path}: {folder} holds the map of another place, of a scene with the same name",
+        "rename this file, or write to another folder",
+        argument="out",
+    )
+
+
 def _other_pixel(pixel_m: float, trained_m: float | None) -> str | None:
     if trained_m is None or abs(pixel_m / trained_m - 1) <= _OTHER_PIXEL:
         return None
     return f"its pixels are {pixel_m:.3g} m wide, and the model was trained on {trained_m:.3g} m"
+
+
+def _oblong(scene: Scene) -> str | None:
+    times = scene.grid.oblongness
+    if times <= 1 + _OTHER_PIXEL:
+        return None
+    return f"its pixels are {times:.2g} times as long as wide on the ground, and models learn from square ones"
 
 
 def _partly_covered(scene: Scene) -> str | None:

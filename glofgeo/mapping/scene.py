@@ -16,7 +16,7 @@ from datasets_def.scene import Scene, open_scene
 from glofgeo.config import MapConfig
 from glofgeo.inference.stream import GDAL_CACHE, stream_probability
 from glofgeo.mapping.catalogue import write_catalogue, write_item
-from glofgeo.mapping.job import Job, plan_scene
+from glofgeo.mapping.job import Job, plan_scene, require_same_place
 from glofgeo.mapping.lake_map import LakeMap, read_map
 from glofgeo.mapping.progress import windows_progress
 from glofgeo.mapping.rasters import PercentCounts, StripWriter, describe_probability
@@ -132,6 +132,7 @@ def run_job(
 
     scene, area, settings = job.scene, job.area, job.settings
     worth = partial(may_hold_water, bands=scene.bands) if settings.skip_dry else None
+    require_same_place(out / scene.id, scene)
     started = time.perf_counter()
     with writing(out), scene_folder(out, scene.id, job.fingerprint) as folder, rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE):
         runs = LakeRuns(area.plan.shape, threshold=settings.threshold)

@@ -111,7 +111,13 @@ def load_model(model: "Predictor | str | Path | None" = None) -> Predictor:
         return model
     path = find_model(model)
     name = BUNDLED if path == bundled_model() else str(path)
-    card = read_header(path)
+    try:
+        card = read_header(path)
+    except GlofgeoError as error:
+        if model is not None or name == BUNDLED:
+            raise
+        hint = f"it is the newest run: remove it, or name another model, such as {BUNDLED}"
+        raise GlofgeoError(str(error).removesuffix(f"; {error.hint}"), hint, argument="checkpoint") from None
     if path.suffix == ".onnx":
         return Predictor(name, card, "onnx", partial(_start_onnx, path, card.sha256), path)
     return Predictor(name, card, "torch", partial(_start_checkpoint, path, card.sha256), path)

@@ -117,6 +117,7 @@ def test_degrees_and_web_mercator_are_measured_on_the_ground():
     degree = Affine(1e-4, 0, 86.9, 0, -1e-4, 60.0)
     # 11.14 m from north to south, half of 11.13 m from west to east.
     assert Grid((2, 2), degree, CRS.from_epsg(4326)).pixel_area == pytest.approx(11.141 * 5.58, rel=1e-3)
+    assert Grid((2, 2), degree, CRS.from_epsg(4326)).oblongness == pytest.approx(11.141 / 5.58, rel=1e-3)
     mercator = Affine(20, 0, 1e6, 0, -20, 8399738)
     assert Grid((2, 2), mercator, CRS.from_epsg(3857)).pixel_side == pytest.approx(10, rel=0.01)
 

@@ -46,7 +46,21 @@ def test_every_sentinel_declared_or_not(tmp_path, write_raster, dtype, sentinel,
         tmp_path / "a.tif", numbers, nodata=sentinel if declared else None, scale=1e-4, offset=-0.1
     )  # fmt: skip
     scene = check(path)
-    assert ("none is declared" in scene.missing) is not declared
+    assert scene.missing.startswith(f"{sentinel:g}" if declared else "0")
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [(np.uint16, 1), (np.float32, 1), (np.float32, 1e-4)])
+def test_a_zero_in_one_band_is_dark_water_where_nothing_else_is_declared_and_there_is_no_offset(
+    tmp_path, write_raster, dtype, scale
+):
+    numbers = (dn() - 1000).clip(1)
+    numbers[3, HOLE] = 0
+    numbers[:, 0, 0] = 0
+    scene = open_scene(write_raster(tmp_path / "a.tif", (numbers * scale).astype(dtype), nodata=None, tells=False))
+    image, valid = scene.load()
+    assert not valid[0, 0] and valid.sum() == valid.size - 1
+    assert (image[3, HOLE][valid[HOLE]] == 0).all()
+    assert scene.missing == "0 in all bands"
 
 
 def test_a_pixel_that_one_band_lacks_is_not_observed(tmp_path, write_raster):

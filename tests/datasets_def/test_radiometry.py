@@ -161,20 +161,32 @@ def test_pieces_of_one_export_are_judged_together(tmp_path, write_raster):
     asks_for_the_offset(alone)
 
 
+def test_an_offset_that_the_pixels_rule_out_is_refused(tmp_path, write_raster):
+    path = write_raster(tmp_path / "a.tif", dn(DARK), tells=False)
+    assert refuses(path, "no offset", offset=-1000).argument == "offset"
+    assert offset_of(path, offset=0) == {0}
+
+
 def test_pictures_and_numbers_that_are_no_reflectance_are_refused(tmp_path, write_raster):
     refuses(write_raster(tmp_path / "picture.tif", dn() % 256, tells=False), "picture")
-    refuses(write_raster(tmp_path / "float.tif", dn().astype(np.float32)), "above 3")
     refuses(write_raster(tmp_path / "complex.tif", dn().astype(np.complex64)), "complex")
+    refuses(write_raster(tmp_path / "b.tif", dn(DARK) * np.uint16(10), tells=False), "scaled to 16 bits", offset=0)
     path = write_raster(tmp_path / "reflectance.tif", dn() / np.float32(1e4))
     np.testing.assert_array_equal(open_scene(path).read(), dn() / np.float32(1e4))
     refuses(path, "floating-point", offset=-1000)
 
 
-@pytest.mark.parametrize(("fill", "declared"), [(0, np.nan), (0, -9999), (0, 0), (np.nan, None), (1e20, 0), (1, 0)])
-def test_floating_point_dn_are_refused_however_much_of_them_is_fill(tmp_path, write_raster, fill, declared):
+@pytest.mark.parametrize(("fill", "declared"), [(0, np.nan), (0, -9999), (0, 0), (np.nan, None), (1e20, 0)])
+def test_floating_point_dn_are_told_from_reflectance_however_much_of_them_is_fill(
+    tmp_path, write_raster, fill, declared
+):
     numbers = dn().astype(np.float32)
     numbers[:, :24] = fill
-    refuses(write_raster(tmp_path / "dn.tif", numbers, nodata=declared), "above 3")
+    dark = numbers.copy()
+    dark[:, 24:] -= BRIGHT - DARK
+    asks_for_the_offset(write_raster(tmp_path / "dn.tif", numbers, nodata=declared, tells=False))
+    assert offset_of(tmp_path / "dn.tif", offset=-1000) == {-1000}
+    assert offset_of(write_raster(tmp_path / "dark.tif", dark, nodata=declared, tells=False)) == {0}
     sunlit = numbers / np.float32(1e4)
     sunlit[:, :24] = fill
     sunlit[:, 24, :8] = 3.5  # on 3 % of what was measured, a glint

@@ -127,6 +127,14 @@ def test_wrong_inputs_are_named(tmp_path, write_raster):
     refuses(tmp_path / "none.SAFE", "none.SAFE", "no such scene")
     (tmp_path / "empty.SAFE").mkdir()
     refuses(tmp_path / "empty.SAFE", "empty.SAFE", "not a Sentinel-2 product")
+    for name, words in (("gee.tif", "holds GeoTIFFs"), ("T32TQS_B02.jp2", "IMG_DATA")):
+        folder = tmp_path / f"{name}.SAFE"
+        folder.mkdir()
+        (folder / name).touch()
+        refuses(folder, f"{name}.SAFE", words)
+    for thing in (None, np.zeros((4, 8, 8)), [tmp_path]):
+        with pytest.raises(GlofgeoError, match="is no scene"):
+            open_scene(thing)
     (tmp_path / "text.tif").write_text("hello")
     refuses(tmp_path / "text.tif", "text.tif")
     array = np.full((3, 8, 8), 500, np.uint16)
@@ -135,7 +143,7 @@ def test_wrong_inputs_are_named(tmp_path, write_raster):
     array = np.full((4, 8, 8), 500, np.uint16)
     refuses(write_raster(tmp_path / "nocrs.tif", array, crs=None), "nocrs.tif", "CRS")
     refuses(write_raster(tmp_path / "picture.tif", array.astype(np.uint8)), "picture.tif", "8-bit")
-    refuses(write_raster(tmp_path / "float.tif", array.astype(np.float32)), "float.tif", "reflectance")
+    refuses(write_raster(tmp_path / "float.tif", array.astype(np.float32) * 3, tells=False), "float.tif", "offset")
     refuses(tmp_path / "three.tif", "B99", bands=("B99",))
 
 

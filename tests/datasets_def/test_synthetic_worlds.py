@@ -51,7 +51,7 @@ def test_images_of_one_surface_are_all_lake_or_all_land_under_their_clouds():
     assert any(wet) and not all(wet)
     for sheet, lake in zip(sheets, wet, strict=True):
         assert sheet.reflectance.dtype == np.float32
-        assert -0.1 < sheet.reflectance.min() and sheet.reflectance.max() < 3
+        assert sheet.reflectance.min() > -0.1 and sheet.reflectance.max() < 3
         # Cloud hides lake, and covers less than half of an image.
         assert sheet.lake.mean() > 0.5 if lake else not sheet.lake.any()
     assert np.array_equal(draw_sheet(3, SIZE).reflectance, sheets[3].reflectance)

@@ -157,6 +157,28 @@ def test_areas_are_right_on_a_geographic_grid(tmp_path, write_raster):
     assert lakes.area_m2[0] == pytest.approx(true_area, rel=0.01)
 
 
+def test_a_map_of_another_place_is_not_replaced(tmp_path, write_raster):
+    array = np.full((4, 40, 40), 2000, np.uint16)
+    for folder, east in (("one", 300_000), ("same", 300_000), ("other", 400_000)):
+        (tmp_path / folder).mkdir()
+        write_raster(tmp_path / folder / "response.tif", array, origin=(east, 3_100_000))
+    first, again, other = (open_scene(tmp_path / name / "response.tif") for name in ("one", "same", "other"))
+    folder = map_into(tmp_path / "maps", first)
+    assert map_into(tmp_path / "maps", again) == folder
+    with pytest.raises(GlofgeoError, match="another place"):
+        map_into(tmp_path / "maps", other)
+    with rasterio.open(folder / "mask.tif") as mask:
+        assert mask.bounds.left == 300_000
+
+
+def test_oblong_pixels_are_noted(tmp_path, write_raster):
+    array = np.full((4, 40, 40), 2000, np.uint16)
+    for lat, noted in ((0.0, False), (57.1, True)):
+        path = write_raster(tmp_path / f"at{lat:g}.tif", array, crs="EPSG:4326", origin=(-111.9, lat), pixel=1e-4)
+        record = json.loads((map_into(tmp_path / "maps", open_scene(path)) / "run.json").read_text())
+        assert ("times as long as wide" in (record["note"] or "")) is noted
+
+
 def test_lakes_below_the_smallest_area_are_dropped(tmp_path, write_raster):
     array = np.full((4, 60, 60), 2000, np.uint16)
     array[3, 10:12, 10:12] = array[3, 30:33, 30:33] = 100

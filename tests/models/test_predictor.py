@@ -104,3 +104,7 @@ def test_the_newest_run_is_the_default(checkpoint, tmp_path, monkeypatch):
 
         os.utime(run / "best.safetensors", (1000 - number, 1000 - number))
     assert load_model().name == "runs/new/best.safetensors"
+    (tmp_path / "runs" / "new" / "best.safetensors").write_bytes(b"cut off")
+    os.utime(tmp_path / "runs" / "new" / "best.safetensors", (1000, 1000))
+    with pytest.raises(GlofgeoError, match="the newest run: remove it, or name another model, such as bundled"):
+        load_model()

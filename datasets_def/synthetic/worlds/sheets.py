@@ -62,4 +62,5 @@ def _water(rng: np.random.Generator, size: int) -> Floats:
     plume = step_at(waves(rng, size, 500, rng.uniform(10, 100)), rng.uniform(-1, 2), rng.uniform(0.3, 2.0))
     drift = np.exp(10 ** rng.uniform(-2.5, -1.0) * waves(rng, size, 120, rng.uniform(1.5, 10), 1.4))
     glint = 10 ** rng.uniform(-2.5, -1.5) * (BANDS_UM / 0.49) ** -rng.uniform(-0.3, 1.0) * (rng.random() < 0.4)
-    return np.float32((first + plume * rng.random() * (second - first)) * drift + glint[:, None, None])
+    rho = (first + plume * rng.random() * (second - first)) * drift + glint[:, None, None]
+    return np.asarray(rho, np.float32)

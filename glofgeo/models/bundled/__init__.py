@@ -15,8 +15,8 @@ _CAVEAT = "it comes with glofgeo, and its skill on Himalayan glacial lakes is un
 
 
 def is_bundled(model: str | Path | None) -> bool:
-    """Whether a name means the model that comes with glofgeo; a file that is called so goes first."""
-    return str(model) == BUNDLED and not Path(BUNDLED).is_file()
+    """Whether a name means the model that comes with glofgeo, whatever files lie around."""
+    return str(model) == BUNDLED
 
 
 def caveat(sha256: str) -> str | None:
