@@ -30,7 +30,7 @@ from shapely.geometry import box
 from datasets_def.aoi import read_aoi
 from datasets_def.atomic import written_beside
 from datasets_def.scene import open_scene
-from datasets_def.synthetic.worlds import KINDS, draw_sheet, draw_world, plant_lakes, write_image, write_world
+from datasets_def.synthetic.worlds import KINDS, draw_world, plant_lakes, write_image, write_world
 from glofgeo.config import TrainConfig
 from glofgeo.models import LakeSegmenter, fit_temperature, load_checkpoint, save_checkpoint
 from glofgeo.presets import PRESETS
@@ -61,9 +61,6 @@ class Stage:
         crops: in an epoch.
         rates: share of the learning rates of the preset.
         seed: of the crops.
-        window: side of the crops in pixels.
-        batch: crops in a step.
-        sheets: images of one surface, beside the worlds.
     """
 
     name: str
@@ -72,15 +69,11 @@ class Stage:
     crops: int
     rates: float
     seed: int
-    window: int = PRESETS["bundled"]["data"]["window"]
-    batch: int = PRESETS["bundled"]["data"]["batch_size"]
-    sheets: int = 0
 
     @property
     def words(self) -> str:
         """What it learned from."""
-        crops = f"{self.name}: {self.epochs * self.crops} crops of {self.window} px, seed {self.seed}"
-        return f"{crops}, of {self.per_kind * len(KINDS)} worlds" + f" and {self.sheets} sheets" * bool(self.sheets)
+        return f"{self.name}: {self.epochs * self.crops} crops of {self.per_kind * len(KINDS)} worlds, seed {self.seed}"
 
 
 STAGES = (
@@ -91,8 +84,6 @@ STAGES = (
     Stage("fifth", 90, 1, 9_000, 0.25, 2),
     Stage("sixth", 280, 1, 64_000, 0.5, 3),
     Stage("seventh", 110, 1, 12_000, 0.25, 4),
-    Stage("eighth", 190, 1, 24_000, 0.5, 5, window=252, batch=8, sheets=400),
-    Stage("ninth", 190, 1, 4_200, 0.2, 6, window=504, batch=3, sheets=400),
 )
 
 
@@ -120,23 +111,6 @@ def write_worlds(folder: Path, per_kind: int, size: int) -> list[Image]:
 
 def _write(job: tuple[Path, str, int, int]) -> None:
     write_world(*job, declared_m=PIXEL_M)
-
-
-def write_sheets(folder: Path, count: int, size: int) -> list[Image]:
-    """Writes the images of one surface that are not there yet."""
-    names = [f"sheet_{seed}" for seed in range(count)]
-    left = [(folder, seed, size) for seed in range(count) if not (folder / f"{names[seed]}.tif").exists()]
-    with ProcessPoolExecutor() as pool:
-        list(pool.map(_write_sheet, left, chunksize=4))
-    return [Image(name, "train", name) for name in names]
-
-
-def _write_sheet(job: tuple[Path, int, int]) -> None:
-    folder, seed, size = job
-    sheet = draw_sheet(seed, size)
-    # North of the chips.
-    corner = Affine(PIXEL_M, 0, 200_000 + seed % 30 * 20_000, 0, -PIXEL_M, 8e6 + seed // 30 * 20_000)
-    write_image(folder, f"sheet_{seed}", sheet.reflectance, sheet.lake, corner)
 
 
 def write_chips(folder: Path, data: Path, *, plant: bool) -> list[Image]:
@@ -215,7 +189,7 @@ def train_stage(out: Path, stage: Stage, images: list[Image], start: Path | None
     rates = dict.fromkeys(("lr", "encoder_lr"), preset["lr"] * stage.rates)
     if start:
         rates |= {"weights": str(start), "layer_decay": 1.0}
-    data = preset["data"] | {"crops": stage.crops, "window": stage.window, "batch_size": stage.batch}
+    data = preset["data"] | {"crops": stage.crops}
     wanted = preset | rates | {"epochs": stage.epochs, "seed": stage.seed, "data": data}
     resume = run if (run / "config.yaml").exists() else None
     config = from_dict(TrainConfig, wanted, "bundled")
@@ -230,7 +204,7 @@ def train_stage(out: Path, stage: Stage, images: list[Image], start: Path | None
 def finish(trained: Path, path: Path, stages: Sequence[Stage], size: int) -> Path:
     """Writes the model with its temperature, for large windows, and what it learned from."""
     last = load_checkpoint(trained)
-    told = {"stages": [each.words for each in stages]}
+    told = {"stages": [each.words for each in stages], "window in training": last.config.data.window}
     # Of the last stage alone.
     provenance = {name: value for name, value in last.provenance.items() if name not in ("split", "scenes", "epoch")}
     config = replace(last.config, weights="none", data=replace(last.config.data, window=MAP_WINDOW))
@@ -256,7 +230,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--out", type=Path, required=True, help="folder for images and runs")
     arguments.add_argument("--per-kind", type=int, default=10**6, help="at most so many worlds of each kind")
-    arguments.add_argument("--size", type=int, default=504, help="pixels along each side of a world")
+    arguments.add_argument("--size", type=int, default=400, help="pixels along each side of a world")
     arguments.add_argument("--chips", type=Path, help="folder with images/, water.gpkg and chips.gpkg")
     arguments.add_argument("--plant", action="store_true", help="with --chips: plant lakes into copies of them")
     arguments.add_argument("--crops", type=int, default=10**6, help="at most so many in each epoch")
@@ -269,17 +243,11 @@ def main() -> None:
     scenes, trained = given.out / "scenes", None
     chips = write_chips(scenes, given.chips, plant=given.plant) if given.chips else []
     stages = [
-        replace(
-            each,
-            per_kind=min(each.per_kind, given.per_kind),
-            crops=min(each.crops, given.crops),
-            sheets=min(each.sheets, given.per_kind),
-        )
+        replace(each, per_kind=min(each.per_kind, given.per_kind), crops=min(each.crops, given.crops))
         for each in STAGES
     ]
     for stage in stages:
         images = write_worlds(scenes, stage.per_kind, given.size) + chips
-        images += write_sheets(scenes, stage.sheets, given.size)
         if given.unet:
             return compare(given.out, images, given.unet)
         trained = train_stage(given.out, stage, images, trained)

@@ -38,6 +38,8 @@ class ModelConfig:
             go on to a quarter and less.
         log_input: feed the network the logarithm of the reflectance, so that brighter light adds a constant; not for
             pretrained weights.
+        wide_view: make the image so many times smaller for a second look, which decides in the middle of wide lakes and
+            of wide ground when a map is made; 1 for none. Training uses the first look alone.
     """
 
     variant: Variant = "large"
@@ -51,6 +53,7 @@ class ModelConfig:
     decoder_channels: tuple[Channels, Channels, Channels, Channels, Channels] = (256, 128, 64, 32, 16)
     stem_channels: tuple[Channels, ...] = (16, 32)
     log_input: bool = False
+    wide_view: Annotated[int, Range(1, 16)] = 1
 
     def __post_init__(self) -> None:
         """Fills in the band statistics and refuses unknown bands."""

@@ -52,6 +52,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "decoder_channels": [96, 48, 32, 16, 16],
             "stem_channels": [16, 32, 64, 128],
             "log_input": True,
+            "wide_view": 4,
         },
         "data": {"window": 126, "batch_size": 16, "crops": 9000, "workers": 1, "lake_share": 0.5, "hard_share": 0.2},
         "weights": "none",

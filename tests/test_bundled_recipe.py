@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,19 +15,32 @@ RECIPE = Path(__file__).parents[1] / "benchmarks" / "bundled_recipe.py"
 SHORT = ("--per-kind", "3", "--size", "64", "--crops", "16")
 
 
-def run_recipe(out):
-    return subprocess.run(
+def start_recipe(out):
+    return subprocess.Popen(
         [sys.executable, RECIPE, "--out", out, *SHORT],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
 
 
+def run_recipe(out):
+    with start_recipe(out) as recipe:
+        _, errors = recipe.communicate()
+    return subprocess.CompletedProcess(recipe.args, recipe.returncode, stderr=errors)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
+    """A recipe that was killed in its first epoch, and started again."""
     out = tmp_path_factory.mktemp("recipe")
+    with start_recipe(out) as killed:
+        while not (out / "first" / "config.yaml").exists():
+            assert killed.poll() is None
+            time.sleep(0.02)
+        killed.kill()
+    assert not (out / "first.safetensors").exists()
     done = run_recipe(out)
     assert done.returncode == 0, done.stderr
     return out

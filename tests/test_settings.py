@@ -31,6 +31,7 @@ WRONG = {
         "std": [[0.1, 0.1, 0.1, 0.0], [1e18] * 4, [1e-300] * 4],
         "decoder_channels": [[8] * 4, [8] * 6, [8, 8, 8, 8, 0], [8, 8, 8, 8, 1e9], 8],
         "stem_channels": [[8], [8] * 7, [8, -8]], "log_input": ["yes", 1],
+        "wide_view": [0, 17, 2.5, "4x"],
     },
 }  # fmt: skip
 WRONG_ALONE = {

@@ -9,6 +9,10 @@ from torch import Tensor, nn
 from glofgeo.config import ModelConfig
 from glofgeo.models.encoder import PATCH, DinoV2Encoder, pad_to_multiple
 from glofgeo.models.normalise import normalise
+from glofgeo.models.wide_view import join_looks, shrink
+
+# Side in pixels of the smallest image that a second look is worth: two tokens.
+_LEAST = 2 * PATCH
 
 
 class LakeSegmenter(nn.Module):
@@ -56,6 +60,12 @@ class LakeSegmenter(nn.Module):
         Returns:
             ``(B, 1, H, W)`` float32.
         """
+        near, factor = self._look(reflectance), self.config.wide_view
+        if self.training or factor == 1 or min(reflectance.shape[-2:]) < factor * _LEAST:
+            return near
+        return join_looks(near, self._look(shrink(reflectance, factor)))
+
+    def _look(self, reflectance: Tensor) -> Tensor:
         height, width = reflectance.shape[-2:]
         x = pad_to_multiple(normalise(reflectance, self.mean, self.std, log=self.config.log_input), PATCH)
         full, half, *coarser = self.encoder.stem(x)

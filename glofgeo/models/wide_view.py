@@ -1,0 +1,70 @@
+"""A second look, at the image made smaller: it decides in the middle of wide lakes and of wide ground.
+
+Without a shore within reach, a network has only colour and texture to go by, and ice, mud and milky water share both.
+Seen a quarter as large, a lake of a kilometre is a pond, and its shores are near.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from glofgeo.models.encoder import pad_to_multiple
+
+_SHORE = 1
+"""Pixels of the smaller image beside a shore, on both sides of it, that are left to the first look."""
+_NEAR = 24
+"""Within so many such pixels, the first look has to see some lake: on even ground, the second one guesses as well."""
+_REACH = 5
+"""Such pixels that a patch of lake has to measure from its middle to its shore before ground may overrule it."""
+
+
+def shrink(reflectance: Tensor, factor: int) -> Tensor:
+    """Averages blocks of pixels.
+
+    Args:
+        reflectance: ``(B, C, H, W)``; continued by reflection to whole blocks.
+        factor: side of a block in pixels.
+
+    Returns:
+        ``(B, C, ceil(H / factor), ceil(W / factor))``.
+    """
+    return F.avg_pool2d(pad_to_multiple(reflectance, factor), factor)
+
+
+def join_looks(near: Tensor, wide: Tensor) -> Tensor:
+    """Joins the logits of both looks.
+
+    Pixels that lie within a lake of the wide look, and not far from some lake of the near one, take the higher logit.
+    Pixels of a patch that the near look calls lake for a good way around, and that the wide look calls ground, as well
+    as all that is near it, take the lower one.
+
+    Args:
+        near: ``(B, 1, H, W)``, of the image.
+        wide: ``(B, 1, h, w)``, of the image with pixels a whole number of times as large.
+
+    Returns:
+        ``(B, 1, H, W)``.
+    """
+    height, width = near.shape[-2:]
+    factor = -(-height // wide.shape[-2])
+    covered = F.pad(near, (0, -width % factor, 0, -height % factor), mode="replicate")
+    filled = -F.max_pool2d(-covered, factor)
+    noticed = _most((filled > 0).to(near.dtype), _NEAR) > 0
+    lake, ground = torch.where(noticed, _least(wide, _SHORE), -math.inf), _most(wide, _SHORE)
+    overruled = _most(((_least(filled, _REACH) > 0) & (ground < 0)).to(near.dtype), _REACH)
+
+    def spread(small: Tensor) -> Tensor:
+        return F.interpolate(small, scale_factor=float(factor), mode="nearest")[..., :height, :width]
+
+    joined = torch.maximum(near, spread(lake))
+    return torch.where(spread(overruled) > 0, torch.minimum(joined, spread(ground)), joined)
+
+
+def _most(x: Tensor, reach: int) -> Tensor:
+    return F.max_pool2d(x, 2 * reach + 1, 1, reach)
+
+
+def _least(x: Tensor, reach: int) -> Tensor:
+    return -_most(-x, reach)
