@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -249,14 +250,15 @@ def test_what_is_not_ours_is_refused_before_the_work(refused, checkpoint, tmp_pa
     assert (tmp_path / "best.onnx").read_text() == "my model"
 
 
-def test_a_full_disk_is_no_fault_of_glofgeo(run, monkeypatch):
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_full_or_locked_disk_is_no_fault_of_glofgeo(run, monkeypatch, code):
     def fail(name):
-        raise OSError(errno.ENOSPC, "No space left on device", "/data/x")
+        raise OSError(code, os.strerror(code), "/data/x")
 
     monkeypatch.setattr("datasets_def.aoi.read_aoi", fail)
     status, _, err = run("train", "--aoi", "khumbu")
     assert (status, err.count("\n")) == (2, 1)
-    assert "/data/x: No space left on device" in err
+    assert f"/data/x: {os.strerror(code)}" in err
 
 
 TRAIN = {

@@ -124,7 +124,7 @@ def test_a_finished_map_says_how_much_was_found_and_seen(run, product, checkpoin
         record = json.loads((tmp_path / "maps" / product[0].stem / "run.json").read_text())
         assert f": {record['lakes']} lake" in line
         assert f", {record['lake_area_m2'] / 1e6:.3g} ± {record['lake_area_unc_m2'] / 1e6:.1g} km²" in line
-        assert f", {record['observed_share']:.0%} observed" in line
+        assert f", {int(100 * record['observed_share'] + 1e-6)}% observed" in line
         assert f"Model: {checkpoint}, SHA-256 {record['checkpoint_sha256'][:12]}" in out
 
 

@@ -87,7 +87,8 @@ def summary(record: dict[str, Any], *, brief: bool = False) -> str:
     if count > 1 and not brief:
         area += f" (± {_km2(record['lake_area_unc_alike_m2'], 1)} if all err alike)"
     clouds = "clouds masked" if record["cloud_mask"] else CLOUDS_NOT_MASKED
-    told = f"{lakes}, {area}, {record['observed_share']:.0%} observed"
+    # Rounded down: 100 % means all.
+    told = f"{lakes}, {area}, {math.floor(100 * record['observed_share'] + 1e-6)}% observed"
     return told if brief else f"{told}; {clouds}"
 
 
