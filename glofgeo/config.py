@@ -204,9 +204,9 @@ class TrainConfig:
     augment: Annotated[AugmentConfig, Parameter(group=CROPS)] = field(default_factory=AugmentConfig)
     epochs: Annotated[int, Range(1, 10**6), Parameter(group=MAIN)] = 50
     weights: Annotated[str, Parameter(group=MODEL)] = "auto"
-    tune: Annotated[Literal["full", "frozen", "lora"], Parameter(group=MODEL)] = "full"
-    lora_rank: Annotated[int, Range(1, 1024), Parameter(group=MODEL)] = 8
-    lora_alpha: Annotated[Positive, Parameter(group=MODEL)] = 16.0
+    tune: Literal["full", "frozen", "lora"] = "full"
+    lora_rank: Annotated[int, Range(1, 1024)] = 8
+    lora_alpha: Positive = 16.0
     lr: Annotated[float, Range(0, 1, above=True)] = 5e-4
     encoder_lr: Annotated[float, Range(0, 1, above=True)] = 5e-5
     layer_decay: Annotated[float, Range(0, 1, above=True)] = 0.9

@@ -16,8 +16,9 @@ _SHORE = 1
 """Pixels of the smaller image beside a shore, on both sides of it, that are left to the first look."""
 _NEAR = 24
 """Within so many such pixels, the first look has to see some lake: on even ground, the second one guesses as well."""
-_REACH = 5
-"""Such pixels that a patch of lake has to measure from its middle to its shore before ground may overrule it."""
+_REACH, _EVEN = 16, 0.9
+"""Ground overrules a lake of the first look only where that fills this share of all within so many such pixels: with
+pixels of 10 m, some 1.3 km. Within less, the second look has taken a lake at the edge of a scene for ground."""
 
 
 def shrink(reflectance: Tensor, factor: int) -> Tensor:
@@ -37,8 +38,8 @@ def join_looks(near: Tensor, wide: Tensor) -> Tensor:
     """Joins the logits of both looks.
 
     Pixels that lie within a lake of the wide look, and not far from some lake of the near one, take the higher logit.
-    Pixels of a patch that the near look calls lake for a good way around, and that the wide look calls ground, as well
-    as all that is near it, take the lower one.
+    Pixels of a patch of which the near look calls nearly all lake for a good way around, and that the wide look calls
+    ground, as well as all that is near it, take the lower one.
 
     Args:
         near: ``(B, 1, H, W)``, of the image.
@@ -50,10 +51,11 @@ def join_looks(near: Tensor, wide: Tensor) -> Tensor:
     height, width = near.shape[-2:]
     factor = -(-height // wide.shape[-2])
     covered = F.pad(near, (0, -width % factor, 0, -height % factor), mode="replicate")
-    filled = -F.max_pool2d(-covered, factor)
-    noticed = _most((filled > 0).to(near.dtype), _NEAR) > 0
+    share = F.avg_pool2d((covered > 0).to(near.dtype), factor)
+    noticed = _most(share, _NEAR) == 1
     lake, ground = torch.where(noticed, _least(wide, _SHORE), -math.inf), _most(wide, _SHORE)
-    overruled = _most(((_least(filled, _REACH) > 0) & (ground < 0)).to(near.dtype), _REACH)
+    around = F.avg_pool2d(share, 2 * _REACH + 1, 1, _REACH, count_include_pad=False)
+    overruled = _most(((around > _EVEN) & (ground < 0)).to(near.dtype), _REACH)
 
     def spread(small: Tensor) -> Tensor:
         return F.interpolate(small, scale_factor=float(factor), mode="nearest")[..., :height, :width]

@@ -55,10 +55,13 @@ def test_ponds_and_shores_are_the_near_looks_whatever_the_wide_one_says(pond):
 
 def test_ground_that_the_near_look_takes_for_lake_without_a_shore_is_cleared():
     assert not lakes(torch.full((1, 1, SIDE, SIDE), 3.0), small(logits(SIDE, SIDE))).any()
-    beside = logits(SIDE, 2 * SIDE, (0, SIDE, 0, SIDE))
-    beside[..., 40:44, 180:184] = 3.0  # a pond on the other side
-    cleared = lakes(beside, small(logits(SIDE, 2 * SIDE)))
-    assert cleared.sum() == 16 and cleared[40:44, 180:184].all()
+    beside = logits(200, 400, (0, 200, 0, 200))
+    beside[..., 50:53, 20:23] = -3.0  # not quite without a gap
+    beside[..., 40:44, 340:344] = 3.0  # a pond on the other side
+    cleared = lakes(beside, small(logits(200, 400)))
+    assert cleared.sum() == 16 and cleared[40:44, 340:344].all()
+    cut = logits(200, 400, (0, 76, 100, 188))  # a lake at the edge of the scene
+    assert np.array_equal(lakes(cut, small(logits(200, 400))), (cut > 0)[0, 0].numpy())
 
 
 @given(st.integers(28, 70), st.integers(28, 70), st.integers(2, 5), st.integers(0, 5))
