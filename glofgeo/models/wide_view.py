@@ -4,8 +4,6 @@ Without a shore within reach, a network has only colour and texture to go by, an
 Seen a quarter as large, a lake of a kilometre is a pond, and its shores are near.
 """
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,8 +12,12 @@ from glofgeo.models.encoder import pad_to_multiple
 
 _SHORE = 1
 """Pixels of the smaller image beside a shore, on both sides of it, that are left to the first look."""
+_CORE = 4
+"""Pixels of the smaller image from the middle of a lake to its shore: less is a pond, and the first look's."""
 _NEAR = 24
 """Within so many such pixels, the first look has to see some lake: on even ground, the second one guesses as well."""
+_NEVER = -30.0
+"""Logit of what is no lake."""
 _REACH, _EVEN = 16, 0.9
 """Ground overrules a lake of the first look only where that fills this share of all within so many such pixels: with
 pixels of 10 m, some 1.3 km. Within less, the second look has taken a lake at the edge of a scene for ground."""
@@ -37,9 +39,9 @@ def shrink(reflectance: Tensor, factor: int) -> Tensor:
 def join_looks(near: Tensor, wide: Tensor) -> Tensor:
     """Joins the logits of both looks.
 
-    Pixels that lie within a lake of the wide look, and not far from some lake of the near one, take the higher logit.
-    Pixels of a patch of which the near look calls nearly all lake for a good way around, and that the wide look calls
-    ground, as well as all that is near it, take the lower one.
+    Pixels that lie well within a wide lake of the wide look, and not far from some lake of the near one, take the
+    higher logit. Pixels of a patch of which the near look calls nearly all lake for a good way around, and that the
+    wide look calls ground, as well as all that is near it, take the lower one.
 
     Args:
         near: ``(B, 1, H, W)``, of the image.
@@ -53,15 +55,16 @@ def join_looks(near: Tensor, wide: Tensor) -> Tensor:
     covered = F.pad(near, (0, -width % factor, 0, -height % factor), mode="replicate")
     share = F.avg_pool2d((covered > 0).to(near.dtype), factor)
     noticed = _most(share, _NEAR) == 1
-    lake, ground = torch.where(noticed, _least(wide, _SHORE), -math.inf), _most(wide, _SHORE)
+    lake = torch.where(noticed, _most(_least(wide, _CORE), _CORE - _SHORE), _NEVER)
+    ground = _most(wide, _SHORE)
     around = F.avg_pool2d(share, 2 * _REACH + 1, 1, _REACH, count_include_pad=False)
     overruled = _most(((around > _EVEN) & (ground < 0)).to(near.dtype), _REACH)
 
     def spread(small: Tensor) -> Tensor:
-        return F.interpolate(small, scale_factor=float(factor), mode="nearest")[..., :height, :width]
+        return F.interpolate(small, scale_factor=float(factor), mode="bilinear")[..., :height, :width]
 
     joined = torch.maximum(near, spread(lake))
-    return torch.where(spread(overruled) > 0, torch.minimum(joined, spread(ground)), joined)
+    return torch.where(spread(overruled) > 0.5, torch.minimum(joined, spread(ground)), joined)
 
 
 def _most(x: Tensor, reach: int) -> Tensor:
