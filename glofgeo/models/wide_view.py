@@ -57,7 +57,7 @@ def join_looks(near: Tensor, wide: Tensor) -> Tensor:
     noticed = _most(share, _NEAR) == 1
     lake = torch.where(noticed, _most(_least(wide, _CORE), _CORE - _SHORE), _NEVER)
     ground = _most(wide, _SHORE)
-    around = F.avg_pool2d(share, 2 * _REACH + 1, 1, _REACH, count_include_pad=False)
+    around = _mean(share, _REACH)
     overruled = _most(((around > _EVEN) & (ground < 0)).to(near.dtype), _REACH)
 
     def spread(small: Tensor) -> Tensor:
@@ -67,9 +67,15 @@ def join_looks(near: Tensor, wide: Tensor) -> Tensor:
     return torch.where(spread(overruled) > 0.5, torch.minimum(joined, spread(ground)), joined)
 
 
+# Along rows and then along columns: of a square of 49 pixels a side that is 98 to look at for each, and not 2401.
 def _most(x: Tensor, reach: int) -> Tensor:
-    return F.max_pool2d(x, 2 * reach + 1, 1, reach)
+    return F.max_pool2d(F.max_pool2d(x, (1, 2 * reach + 1), 1, (0, reach)), (2 * reach + 1, 1), 1, (reach, 0))
 
 
 def _least(x: Tensor, reach: int) -> Tensor:
     return -_most(-x, reach)
+
+
+def _mean(x: Tensor, reach: int) -> Tensor:
+    across = F.avg_pool2d(x, (1, 2 * reach + 1), 1, (0, reach), count_include_pad=False)
+    return F.avg_pool2d(across, (2 * reach + 1, 1), 1, (reach, 0), count_include_pad=False)
