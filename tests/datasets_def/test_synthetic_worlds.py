@@ -68,6 +68,23 @@ def test_the_height_throws_the_shadows_of_the_image(worlds):
     assert compared >= 3
 
 
+def test_snow_comes_down_farther_on_slopes_that_face_away_from_the_sun():
+    ids = [list(MATERIALS).index(name) for name in ("snow", "old snow")]
+    farther = []
+    for seed in range(20):
+        world = draw_world("icefield", seed, SIZE)
+        snow = np.isin(world.cover, ids)
+        rising, _ = np.gradient(world.height)
+        away = -np.cos(np.radians(world.sun[1])) * rising
+        steps = np.digitize(world.height, np.quantile(world.height, np.linspace(0.1, 0.9, 9)))
+        for step in range(10):
+            sides = [snow[(steps == step) & side] for side in (away > 0, away < 0)]
+            if min(map(len, sides)) > 200 and 0.1 < np.concatenate(sides).mean() < 0.9:
+                farther.append(sides[0].mean() > sides[1].mean())
+    assert len(farther) > 20
+    assert np.mean(farther) > 0.65
+
+
 def test_shadow_is_darker_and_bluer_than_light_on_the_same_snow(worlds):
     snow = [list(MATERIALS).index(name) for name in ("snow", "old snow")]
     drawn = [world for many in worlds.values() for world in many]

@@ -65,7 +65,13 @@ class Painter:
 
 
 def cover_ground(
-    rng: np.random.Generator, kind: Kind, shape: Shape, gravel: Floats, cold: float, banks: Floats
+    rng: np.random.Generator,
+    kind: Kind,
+    shape: Shape,
+    gravel: Floats,
+    banks: Floats,
+    cold: float,
+    azimuth: float,
 ) -> Ground:
     """Paints rock, plants, works of people, gravel, glaciers and snow.
 
@@ -74,8 +80,9 @@ def cover_ground(
         kind: of world.
         shape: relief and glaciers.
         gravel: share of each pixel that is river gravel.
-        cold: how far the snow line has come down, as a share of the ground.
         banks: share of each pixel that is the bare bank of a mine's pond, or of a reservoir drawn down.
+        cold: how far the snow line has come down, as a share of the ground.
+        azimuth: of the sun in degrees clockwise from north.
     """
     size = len(shape.height)
     painter = Painter(rng, size)
@@ -106,7 +113,7 @@ def cover_ground(
         melt = step_at(hollows, rng.uniform(1.2, 2.2), rng.uniform(0.02, 0.2))
     painter.paint(rng.choice(["wet ice", "slush"]), shape.ice * melt)
     painter.paint(rng.choice(["schist", "granite", "gravel"]), shape.debris)
-    snow = _snow(rng, kind, shape, cold)
+    snow = _snow(rng, kind, shape, cold, azimuth)
     painter.paint("old snow", snow)
     painter.paint("snow", snow * step_at(shape.rank + 0.1 * waves(rng, size, 100, 10), rng.uniform(0.2, 1.1), 0.05))
     if rng.random() < 0.3:
@@ -115,15 +122,16 @@ def cover_ground(
     return Ground(painter.reflectance, painter.cover)
 
 
-def _snow(rng: np.random.Generator, kind: Kind, shape: Shape, cold: float) -> Floats:
+def _snow(rng: np.random.Generator, kind: Kind, shape: Shape, cold: float, azimuth: float) -> Floats:
     """Returns the share under snow: above a line, lower on slopes that face away from the sun, in patches below."""
     size = len(shape.height)
     line = uniform(rng, kind.snowline) - cold
     if line > 1.4:
         return np.zeros((size, size), np.float32)
-    down, _ = np.gradient(shape.height)
-    north = np.clip(down / (np.abs(down).std() * 3 + 1e-6), -1, 1)
-    field = shape.rank - 0.12 * north - line + 0.15 * shape.ice
+    # Rows run south: on slopes that face north, the ground rises with them. The sun moves on; its side remains.
+    rising, _ = np.gradient(shape.height)
+    shady = -np.cos(np.radians(azimuth)) * np.clip(rising / (np.abs(rising).std() * 3 + 1e-6), -1, 1)
+    field = shape.rank + rng.uniform(0.1, 0.3) * shady - line + 0.15 * shape.ice
     patches = field + 0.22 * waves(rng, size, 50, 3, 1.3)
     snow = np.maximum(step_at(field, 0.06, 0.02), 0.95 * step_at(patches, 0.06, 0.02))
     return snow * step_at(-shape.slope, -rng.uniform(0.9, 1.6), 0.08)

@@ -12,18 +12,18 @@ class Kind:
 
     Attributes:
         relief_m: height of the mountains in metres.
-        wave_m: distance from ridge to ridge in metres.
+        wave_m: distance from ridge to ridge in metres; drawn as 40 to 500 pixels.
         floor: share of the ground that is flat valley floor, 0-1.
-        rocks: materials of the bare ground; a world takes two.
-        plants: materials that cover low and gentle ground, from the valley up.
+        rocks: materials of the bare ground; a world draws two, which may be the same.
+        plants: materials that cover low and gentle ground, in any order.
         treeline: share of the ground, by height, up to which plants grow.
         snowline: the same for where snow begins, 1 and more for none.
         glaciers: share of the high ground under ice.
-        debris: share of the ice, from the snout up, under rubble.
+        debris: share of the ground, by height, up to which ice lies under rubble.
         flooded: share of the ground under water in flooded valleys and basins.
-        lakes_per_km2: of lakes scooped out of the ground, and of ponds.
-        clear: how clear the water is, 0 for glacier milk to 1.
-        rivers: how many rivers, braided ones among them.
+        lakes_per_km2: of lakes scooped out of the ground, ponds aside; on 40 km2 and 120 lakes at most.
+        clear: how clear the water is, 0 and less for glacier milk to 1.
+        rivers: how many rivers at most, braided ones among them.
         people: probability of roads, quarries, roofs, fields.
     """
 

@@ -1,8 +1,8 @@
 """What the ground is made of: reflectance of its materials, and how much it varies from world to world.
 
-Snow, ice and rock lie in the middle of the labelled Sentinel-2 pixels of Aberle et al. (glacier-snow-cover-mapping,
-four glaciers of the US, 2021); `benchmarks/bundled_spectra.py` compares them. The others are round figures in the usual
-order of brightness and colour of such ground.
+Snow, ice and rock follow the labelled Sentinel-2 pixels of Aberle et al. (glacier-snow-cover-mapping, four glaciers of
+the US, 2021), rock being brighter than those; `benchmarks/bundled_spectra.py` compares them. The others are round
+figures in the usual order of brightness and colour of such ground.
 """
 
 from dataclasses import dataclass

@@ -30,7 +30,7 @@ class World:
         lake: `(H, W)` bool, at least half of the pixel is lake, seen through less than `HIDDEN` of cloud.
         pixel_m: side of a pixel in metres.
         cover: `(H, W)` uint8, the place in `MATERIALS` of what covers nine tenths of the pixel, `WATER` for lakes,
-            `HAZY` below cloud, `MIXED` elsewhere.
+            `HAZY` below cloud and haze and in the shadow of clouds, `MIXED` elsewhere.
         light: `(H, W)` float32, direct sunlight relative to that on flat ground, 0 in shadow.
         height: `(H, W)` float32, elevation in metres; lakes are draped over it rather than level.
         sun: its zenith and azimuth in degrees, the latter clockwise from north, which is up.
@@ -69,7 +69,7 @@ def draw_world(kind: str, seed: int, size: int = 504) -> World:
     sun = draw_sun(rng)
     air = draw_air(rng, size, sun, pixel_m)
     banks = draw_banks(rng, traits, waters)
-    ground = cover_ground(rng, traits, shape, gravel, cold, banks)
+    ground = cover_ground(rng, traits, shape, gravel, banks, cold, sun[1])
     # The water that mines leave is mud.
     own = rng.uniform(-0.05, 0.35) if banks.any() and rng.random() < 0.6 else rng.uniform(*traits.clear)
     rho = _fill(rng, own, ground, waters, river, pixel_m, frozen=cold)
