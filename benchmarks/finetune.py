@@ -106,6 +106,7 @@ def settings(start: str, seed: int, epochs: int, crops: int) -> TrainConfig:
     values = load_preset("finetune")
     if start == "none":
         values |= {name: PRESETS[BUNDLED][name] for name in ("weights", "lr", "encoder_lr")}
+        values["start_share"] = 0.0
     values |= {"epochs": epochs, "seed": seed, "data": values["data"] | {"crops": crops}}
     return from_dict(TrainConfig, values, start)
 

@@ -193,6 +193,8 @@ class TrainConfig:
         clip: largest gradient norm; larger gradients are scaled down to it.
         ema: decay of the exponential moving average of the weights, which is what is validated and saved; lower in the
             first thousand steps. 0 saves the weights of the last step.
+        start_share: share of the initial weights in the model that is validated and saved, for training with few labels
+            from a whole trained network.
         seed: random seed.
         allow_leaks: train even if train, val and test overlap or share lakes or places; the scorecard then reports it.
         skip_damaged: leave out damaged scenes and name them, instead of stopping.
@@ -218,6 +220,7 @@ class TrainConfig:
     patience: Annotated[int, Range(1, 10**6)] = 10
     clip: Positive = 1.0
     ema: Annotated[float, Range(0, 1, below=True)] = 0.999
+    start_share: Annotated[float, Range(0, 1, below=True)] = 0.0
     seed: Annotated[int, Range(0, 2**32, below=True)] = 0
     allow_leaks: Annotated[bool, Parameter(group=SPLIT)] = False
     skip_damaged: Annotated[bool, Parameter(group=SCENES)] = False

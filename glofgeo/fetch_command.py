@@ -57,9 +57,9 @@ def fetch(  # noqa: PLR0913
         catalog: where to search, in order, each for what those before it lack: earth-search, planetary-computer, cdse
             (JPEG 2000; wants S3 keys), or the address of a STAC API.
         crop: fetch only the area, as one GeoTIFF a scene, where the catalogue's files allow (not from cdse).
-        dem: also fetch the elevation model Copernicus GLO-30 around the area, as dem.tif beside the scenes.
-        glaciers: also fetch the glacier outlines of RGI 7 around the area, as glaciers.gpkg beside the scenes.
-        inventory: also fetch a public inventory of glacial lakes, as lakes.gpkg beside the scenes: hi-mag or
+        dem: also fetch the elevation model Copernicus GLO-30 around the area, as dem.tif above the folder of scenes.
+        glaciers: also fetch the glacier outlines of RGI 7 around the area, as glaciers.gpkg beside it.
+        inventory: also fetch a public inventory of glacial lakes, as lakes.gpkg beside it: hi-mag or
             kumar-vijay, both of High Mountain Asia, of 2017 and of 2022 to 2024; the latter is downloaded by hand.
         dry_run: only print what would be downloaded.
         out: folder of scenes.

@@ -78,6 +78,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "epochs": 10,
         "lr": 2e-4,
         "encoder_lr": 1e-4,
+        "start_share": 0.25,
     },
 }
 

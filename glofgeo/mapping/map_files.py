@@ -1,4 +1,4 @@
-"""From what was gathered of a scene to everything that lies in its folder, but for `run.json`."""
+"""From what was gathered of a scene to the layers and rasters in its folder, their styles, and the overview."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

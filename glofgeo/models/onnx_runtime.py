@@ -75,4 +75,4 @@ def require_extra(*packages: str) -> None:
     """
     missing = [name for name in packages if find_spec(name) is None]
     if missing:
-        raise GlofgeoError(f"{', '.join(missing)} is not installed", 'pip install "glofgeo[onnx]"')
+        raise GlofgeoError(f"not installed: {', '.join(missing)}", f"(uv) pip install {' '.join(missing)}")

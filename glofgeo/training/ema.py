@@ -1,4 +1,4 @@
-"""A running mean of the weights, which is what is validated and kept."""
+"""A running mean of the weights, drawn towards those of the start if wanted: what is validated and kept."""
 
 from typing import Any, cast
 
@@ -19,22 +19,30 @@ class WeightMean:
     Attributes:
         steps: that were taken in.
         mean: by name; what `averaged` gives, on its devices.
+        first: the same as it was at the start, if it has a share.
     """
 
-    def __init__(self, decay: float) -> None:
+    def __init__(self, decay: float, start_share: float = 0.0) -> None:
         """Starts a mean.
 
         Args:
             decay: weight of the past in the long run, 0 to below 1.
+            start_share: of the weights at the start in what is validated and kept, 0 to below 1. Between the two lie
+                models that are better than both where there were few labels (Wortsman et al. 2022, arXiv 2109.01903).
         """
         self.decay = decay
+        self.start_share = start_share
         self.steps = 0
         self.mean: dict[str, Tensor] = {}
+        self.first: dict[str, Tensor] = {}
+        self._own: dict[str, Tensor] = {}
 
     def start(self, model: nn.Module) -> None:
-        """Begins with the weights as they are, or with the mean of an earlier run."""
+        """Begins with the weights as they are, or with those of an earlier run."""
         current = averaged(model)
         self.mean = {name: self.mean.get(name, tensor).to(tensor, copy=True) for name, tensor in current.items()}
+        if self.start_share:
+            self.first = {name: self.first.get(name, tensor).to(tensor, copy=True) for name, tensor in current.items()}
 
     @torch.no_grad()
     def add(self, model: nn.Module) -> None:
@@ -45,12 +53,21 @@ class WeightMean:
         torch._foreach_lerp_(list(self.mean.values()), [current[name] for name in self.mean], 1 - decay)
 
     @torch.no_grad()
-    def swap(self, model: nn.Module) -> None:
-        """Exchanges the model's weights for the mean, and back."""
-        for name, tensor in averaged(model).items():
-            kept = tensor.clone()
+    def put_in(self, model: nn.Module) -> None:
+        """Gives the model what is to be validated and kept."""
+        current = averaged(model)
+        self._own = {name: tensor.clone() for name, tensor in current.items()}
+        for name, tensor in current.items():
             tensor.copy_(self.mean[name])
-            self.mean[name].copy_(kept)
+            if self.first:
+                tensor.lerp_(self.first[name], self.start_share)
+
+    @torch.no_grad()
+    def take_out(self, model: nn.Module) -> None:
+        """Gives the model its own weights back."""
+        for name, tensor in averaged(model).items():
+            tensor.copy_(self._own[name])
+        self._own = {}
 
 
 class RunningMean(Callback):
@@ -60,18 +77,19 @@ class RunningMean(Callback):
     see and save it; then the weights themselves come back. Its state travels in `last.ckpt`.
     """
 
-    def __init__(self, decay: float) -> None:
+    def __init__(self, decay: float, start_share: float = 0.0) -> None:
         """Starts a mean; see `WeightMean`."""
-        self.weights = WeightMean(decay)
-        self._swapped = False
+        self.weights = WeightMean(decay, start_share)
+        self._put_in = False
 
     def state_dict(self) -> dict[str, Any]:
         """Gives tensors and plain values for `last.ckpt`."""
-        return {"steps": self.weights.steps, "mean": self.weights.mean}
+        return {"steps": self.weights.steps, "mean": self.weights.mean, "first": self.weights.first}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes up where `last.ckpt` was written."""
+        """Takes up where `last.ckpt` was written, by an earlier version too."""
         self.weights.steps, self.weights.mean = state_dict["steps"], state_dict["mean"]
+        self.weights.first = state_dict.get("first", {})
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Starts from the weights as they are, or from what was resumed."""
@@ -85,17 +103,15 @@ class RunningMean(Callback):
 
     def on_validation_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Puts the mean into the model."""
-        if not self._swapped:
-            self._swap(pl_module)
+        if not self._put_in:
+            self.weights.put_in(_model(pl_module))
+            self._put_in = True
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Puts the weights themselves back."""
-        if self._swapped:
-            self._swap(pl_module)
-
-    def _swap(self, module: lightning.LightningModule) -> None:
-        self.weights.swap(_model(module))
-        self._swapped = not self._swapped
+        if self._put_in:
+            self.weights.take_out(_model(pl_module))
+            self._put_in = False
 
 
 def averaged(model: nn.Module) -> dict[str, Tensor]:

@@ -143,7 +143,7 @@ def _fit(trainer: lightning.Trainer, task: LakeTask, data: LakeData, folder: Pat
 def _trainer(folder: Path, config: TrainConfig, journal: Journal, options: RunOptions) -> lightning.Trainer:
     callbacks: list[Callback] = [
         journal,
-        *([RunningMean(config.ema)] if config.ema else []),
+        *([RunningMean(config.ema, config.start_share)] if config.ema or config.start_share else []),
         EarlyStopping("val_iou", mode="max", patience=config.patience),
         # One file, rewritten atomically after every epoch; `journal` keeps the best.
         ModelCheckpoint(

@@ -48,7 +48,7 @@ class RunOptions:
             )
         if self.wandb is not None and find_spec("wandb") is None:
             raise GlofgeoError(
-                "wandb is not installed", "pip install 'glofgeo[wandb]', or log to TensorBoard only", argument="wandb"
+                "wandb is not installed", "(uv) pip install wandb, or log to TensorBoard only", argument="wandb"
             )
 
     @property

@@ -26,6 +26,12 @@ def start_model(config: TrainConfig, console: Console) -> tuple[LakeSegmenter, T
         name = "the bundled model" if is_bundled(config.weights) else whole
         show_line(console, f"Weights from {name}, all of them (SHA-256 {loaded.sha256[:12]}…)")
         return loaded.model, config
+    if config.start_share:
+        raise GlofgeoError(
+            f"start_share {config.start_share}: {config.weights} is no whole trained network",
+            "leave it out, or start from a model of the same settings",
+            argument="start_share",
+        )
     model = build_model(config.model)
     source = config.weights
     if source == "auto":

@@ -84,7 +84,7 @@ def train_unet(data: LakeData, config: TrainConfig, seconds: float, options: Run
         enable_model_summary=False,
     )
     trainer.fit(task, train_dataloaders=data.train_dataloader())
-    mean.weights.swap(task.model)
+    mean.weights.put_in(task.model)
     console.print(f"U-Net: {mean.weights.steps} steps in {seconds:.0f} s", highlight=False)
     unet: ComparisonUnet = task.model.eval()  # type: ignore[assignment]
     return unet

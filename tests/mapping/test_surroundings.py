@@ -97,7 +97,7 @@ def test_a_dem_from_elsewhere_stops_the_map(product, checkpoint, tmp_path, refus
     assert "gone.gpkg: no such file" in refused("map", "--scene", product[0], "--glaciers", tmp_path / "gone.gpkg")
 
 
-def test_what_fetch_left_is_used_without_a_word(product, dem, glaciers, tmp_path, run, monkeypatch, write_raster):
+def test_what_fetch_left_is_used_without_being_named(product, dem, glaciers, tmp_path, run, monkeypatch, write_raster):
     monkeypatch.chdir(tmp_path)
     words = ("map", "--scene", product[0], "--checkpoint", "bundled", "--out", "maps", "--min-area", "50000")
 

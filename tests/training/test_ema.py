@@ -60,12 +60,26 @@ def test_validation_sees_the_mean_and_training_goes_on_from_the_weights(task):
     assert torch.allclose(task.model.state_dict()[name], start[name] + weight, atol=1e-5)
 
 
-def test_its_state_goes_on_in_another_run(task):
-    one, other = RunningMean(0.9), copy.deepcopy(task)
+def test_validation_sees_the_start_with_its_share(task):
+    mean, start = RunningMean(0.0, start_share=0.25), weights_of(task)
+    mean.on_train_start(None, task)
+    step(mean, task, 1.0)
+    step(mean, task, 1.0)
+    name = next(iter(dict(task.model.named_parameters())))
+    for _ in range(2):  # what was put in has left no trace
+        mean.on_validation_epoch_start(None, task)
+        assert torch.allclose(task.model.state_dict()[name], start[name] + 1.5, atol=1e-5)
+        mean.on_train_epoch_end(None, task)
+        assert torch.allclose(task.model.state_dict()[name], start[name] + 2, atol=1e-5)
+
+
+@pytest.mark.parametrize("start_share", [0.0, 0.5])
+def test_its_state_goes_on_in_another_run(task, start_share):
+    one, other = RunningMean(0.9, start_share), copy.deepcopy(task)
     one.on_train_start(None, task)
     for _ in range(3):
         step(one, task, 0.5)
-    two = RunningMean(0.9)
+    two = RunningMean(0.9, start_share)
     two.load_state_dict(copy.deepcopy(one.state_dict()))
     other.model.load_state_dict(task.model.state_dict())
     two.on_train_start(None, other)

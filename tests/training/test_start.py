@@ -26,6 +26,12 @@ def test_keeping_pretrained_weights_that_are_not_there_is_refused(weights):
         start_model(TrainConfig(model=MODEL, weights=weights, tune="frozen"), QUIET)
 
 
+def test_a_share_of_weights_that_are_no_whole_model_is_refused():
+    with pytest.raises(GlofgeoError, match="no whole trained network") as refusal:
+        start_model(TrainConfig(model=MODEL, weights="none", start_share=0.5), QUIET)
+    assert refusal.value.argument == "start_share"
+
+
 def test_published_weights_do_not_get_logarithms():
     with pytest.raises(GlofgeoError, match="logarithms"):
         start_model(TrainConfig(model=dataclasses.replace(MODEL, log_input=True), weights="dinov2"), QUIET)
