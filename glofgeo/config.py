@@ -38,8 +38,8 @@ class ModelConfig:
             go on to a quarter and less.
         log_input: feed the network the logarithm of the reflectance, so that brighter light adds a constant; not for
             pretrained weights.
-        wide_view: make the image so many times smaller for a second look, which decides in the middle of wide lakes and
-            of wide ground when a map is made; 1 for none. Training uses the first look alone.
+        wide_view: reduction factor for a second, coarser look, which decides inside wide lakes and wide land
+            when a map is made; 1 for none. Training uses the first look alone.
     """
 
     variant: Variant = "large"
@@ -81,7 +81,7 @@ class DataConfig:
         batch_size: crops per step.
         crops: crops per epoch.
         lake_share: fraction of the crops drawn around lakes, every size class equally often.
-        hard_share: fraction of the crops drawn around areas that look like lakes: shadow, what is as dark, wet ice,
+        hard_share: fraction of the crops drawn around areas that look like lakes: shadow, dark surfaces, wet ice,
             slush, snow margins, cloud edges. The remaining crops are drawn anywhere.
         workers: processes that load crops.
         block_deg: side in degrees of the blocks that become train or val, if the area has no `split` column.

@@ -76,7 +76,7 @@ def export_lakes(source: Path, form: str, out: Path | None = None) -> Path:
     path = (out or source.parent) / (source.stem + LAYER_FORMATS[form])
     if path.exists():
         raise GlofgeoError(
-            f"{path}: is there already, and stays", "move it away, or name another folder", argument="out"
+            f"{path}: exists already, and is not replaced", "move it away, or name another folder", argument="out"
         )
     write_layer(source, path)
     return path

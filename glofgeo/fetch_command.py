@@ -54,8 +54,8 @@ def fetch(  # noqa: PLR0913
         best: how many scenes of each tile and year, or of each tile and season where months are given: those that see
             most of the lakes.
         lakes: polygons of lakes that the scenes should see; by default the whole area counts.
-        catalog: where to search, in order, each for what those before it lack: earth-search, planetary-computer, cdse
-            (JPEG 2000; wants S3 keys), or the address of a STAC API.
+        catalog: where to search, in order, each for scenes missing from those before it: earth-search,
+            planetary-computer, cdse (JPEG 2000; wants S3 keys), or the address of a STAC API.
         crop: fetch only the area, as one GeoTIFF a scene, where the catalogue's files allow (not from cdse).
         dem: also fetch the elevation model Copernicus GLO-30 around the area, as dem.tif above the folder of scenes.
         glaciers: also fetch the glacier outlines of RGI 7 around the area, as glaciers.gpkg beside it.

@@ -26,7 +26,7 @@ def hazard(
     dem_lakes: Path | None = None,
     dem_date: str | None = None,
 ) -> None:
-    """Gathers what speaks for and against an outburst of each lake: cited indicators, and no score.
+    """Lists cited indicators for and against an outburst of each lake, without a score.
 
     Args:
         lakes: lake polygons: a lakes.gpkg that glofgeo wrote, or any inventory.
@@ -34,7 +34,7 @@ def hazard(
         glaciers: glacier outlines, such as RGI; by default data/glaciers.gpkg.
         out: output folder, for hazard.html, hazard.csv, criteria.csv and hazard.gpkg.
         dem_lakes: lake polygons of the time of the elevation model, from which the levels of the lakes are taken.
-        dem_date: when the elevation model was sensed, as it is to be stated; by default told by the names of its tiles.
+        dem_date: date of the elevation model; by default taken from the names of its tiles.
     """
     for flag, path in (("LAKES", lakes), ("--glaciers", glaciers), ("--dem-lakes", dem_lakes)):
         require_path(flag, path)

@@ -39,7 +39,7 @@ def map_(  # noqa: PLR0913
         out: output folder. Each scene gets its own folder in it; several scenes also get one combined lakes.gpkg.
         device: where to compute.
         overwrite: map scenes again that this model has already mapped with these settings.
-        inventory: GeoPackage of all lakes so far, made if need be: lakes keep their names in it, and maps are added.
+        inventory: GeoPackage of all lakes mapped so far, created if missing; maps are added, lakes keep names.
         dem: elevation model, one or several tiles or their folder: adds elevation, slope and cast shadow of each lake.
             A model that reads slope or shadow needs it. By default data/dem.tif, if it is there.
         glaciers: glacier outlines, such as RGI: adds the nearest glacier, the distance to it and the type of each lake.

@@ -73,7 +73,8 @@ def require_replaceable(path: Path) -> None:
     ours = "stac_version" in document and str(document.get("id")).startswith(OURS)
     if os.path.lexists(path) and not ours:
         raise GlofgeoError(
-            f"{path}: is no catalogue entry that glofgeo wrote, and stays", "move it away, or name another folder",
+            f"{path}: is not a catalogue entry that glofgeo wrote, and is not replaced",
+            "move it away, or name another folder",
             argument="out",
         )  # fmt: skip
 

@@ -49,13 +49,15 @@ def require_place(path: Path | None = None, *, folder: Path | None = None) -> No
         GlofgeoError: If something else is there.
     """
     if path is not None and os.path.lexists(path) and not _is_scorecard(path):
-        raise GlofgeoError(f"{path}: is no scorecard, and stays", "name another file", argument="json")
+        raise GlofgeoError(f"{path}: is not a scorecard, and is not replaced", "name another file", argument="json")
     if folder is None or _is_scorecard(folder / "scorecard.json"):
         return
     for name in _FILES:
         if os.path.lexists(folder / name):
             raise GlofgeoError(
-                f"{folder / name}: is no scorecard of glofgeo's, and stays", "name another folder", argument="out"
+                f"{folder / name}: is not a scorecard of glofgeo's, and is not replaced",
+                "name another folder",
+                argument="out",
             )
 
 

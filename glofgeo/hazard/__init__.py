@@ -1,1 +1,1 @@
-"""What speaks for and against an outburst of each lake: indicators with their sources, and no score."""
+"""Cited indicators for and against an outburst of each lake, without a score."""

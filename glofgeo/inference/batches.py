@@ -24,9 +24,7 @@ def choose_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not there[name]:
-        raise GlofgeoError(
-            f"device {name}: this machine has none that torch can use", "leave it out", argument="device"
-        )
+        raise GlofgeoError(f"device {name}: not available to torch on this machine", "leave it out", argument="device")
     return torch.device(name)
 
 
@@ -75,7 +73,7 @@ class Batcher:
                     raise
                 if self.size == 1:
                     raise GlofgeoError(
-                        "memory does not hold the model at work on a single window",
+                        "there is not enough memory for a single window",
                         "close other programs, take a smaller model, or another device",
                         argument="device",
                     ) from error

@@ -33,7 +33,9 @@ def require_replaceable(path: Path) -> None:
     """
     if path.is_symlink() or (path.exists() and not path.is_file()):
         raise GlofgeoError(
-            f"{path}: is not a file of its own, and stays", "move it away, or name another folder", argument="out"
+            f"{path}: is not a file of its own, and is not replaced",
+            "move it away, or name another folder",
+            argument="out",
         )
     if not path.exists():
         return
@@ -44,7 +46,11 @@ def require_replaceable(path: Path) -> None:
     except sqlite3.Error:
         reason = "is no layer of lakes that glofgeo wrote"
     if reason:
-        raise GlofgeoError(f"{path}: {reason}, and stays", "move it away, or name another folder", argument="out")
+        raise GlofgeoError(
+            f"{path}: {reason}, and is not replaced",
+            "move it away, or name another folder",
+            argument="out",
+        )
 
 
 def _foreign(database: sqlite3.Connection) -> str | None:

@@ -153,7 +153,7 @@ def _require_inventory(path: Path) -> None:
         tables = set()
     if not tables >= {*_TABLES}:
         raise GlofgeoError(
-            f"{path}: is no inventory that glofgeo made, and stays",
+            f"{path}: is not an inventory that glofgeo made, and is not replaced",
             "name a new file, or an inventory of an earlier map",
             argument="inventory",
         )

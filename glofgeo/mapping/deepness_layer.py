@@ -83,7 +83,11 @@ def _require_replaceable(path: Path) -> None:
             software = ElementTree.parse(path).find("Metadata/MDI[@key='SOFTWARE']")
             if software is not None and (software.text or "").startswith("glofgeo "):
                 return
-    raise GlofgeoError(f"{path}: was not written by glofgeo, and stays", "name another folder", argument="out")
+    raise GlofgeoError(
+        f"{path}: was not written by glofgeo, and is not replaced",
+        "name another folder",
+        argument="out",
+    )
 
 
 def _dataset(scene: Scene, out: Path, bands: Sequence[str]) -> ElementTree.Element:

@@ -115,7 +115,9 @@ def plan_scene(
         )
     if settings.skip_dry and not {"B03", "B08"} <= set(scene.bands):
         raise GlofgeoError(
-            "dry windows are told by B03 and B08, which this model does not read", "leave it out", argument="skip_dry"
+            "skipping dry windows needs B03 and B08, which this model does not read",
+            "leave it out",
+            argument="skip_dry",
         )
     if surroundings and surroundings.dem and not surroundings.dem.meets(scene.grid):
         if surroundings.dem_is_named or not TERRAIN.keys().isdisjoint(scene.bands):

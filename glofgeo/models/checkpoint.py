@@ -78,7 +78,7 @@ def save_checkpoint(  # noqa: PLR0913
     # safetensors reports a full disk or a missing right as its own error.
     except (OSError, SafetensorError) as error:
         raise GlofgeoError(
-            f"{path}: cannot write the checkpoint ({error})", "is there space and the right to?"
+            f"{path}: cannot write the checkpoint ({error})", "check free space and write permission"
         ) from error
 
 

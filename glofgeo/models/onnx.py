@@ -66,7 +66,11 @@ def require_replaceable(path: Path) -> None:
             file.seek(max(path.stat().st_size - 2 * DIGEST_LENGTH, 0))
             if DIGEST_KEY.encode() in file.read():  # as `_seal` leaves it
                 return
-    raise GlofgeoError(f"{path}: is no model that glofgeo exported, and stays", "name another folder", argument="out")
+    raise GlofgeoError(
+        f"{path}: is not a model that glofgeo exported, and is not replaced",
+        "name another folder",
+        argument="out",
+    )
 
 
 def export_onnx(loaded: LoadedCheckpoint, path: str | Path) -> None:
@@ -105,7 +109,10 @@ def export_onnx(loaded: LoadedCheckpoint, path: str | Path) -> None:
             program.save(part, external_data=False)
             _seal(part)
     except OSError as error:
-        raise GlofgeoError(f"{path}: cannot write the model ({error})", "is there space and the right to?") from error
+        raise GlofgeoError(
+            f"{path}: cannot write the model ({error})",
+            "check free space and write permission",
+        ) from error
 
 
 def _for_window(model: LakeSegmenter, window: int) -> LakeSegmenter:

@@ -72,7 +72,7 @@ class Predictor:
             memory moves to the device itself.
 
         Raises:
-            GlofgeoError: If its file is damaged, or was written anew since the card was read.
+            GlofgeoError: If its file is damaged, or has been replaced since the card was read.
         """
         return self.start(device, half=half, compiled=compiled)
 
@@ -190,4 +190,4 @@ def _require_reflectance(batch: Batch, bands: Sequence[str], side: int | None) -
 
 def _require_same(path: Path, expected: str, found: str) -> None:
     if found != expected:
-        raise GlofgeoError(f"{path}: was written anew since its card was read", "open it again")
+        raise GlofgeoError(f"{path}: has been replaced since it was opened", "open it again")

@@ -72,7 +72,7 @@ def require_own(folder: Path, verb: str, report: str, others: Iterable[str]) -> 
     for name in (report, *others):
         if (folder / name).exists():
             raise GlofgeoError(
-                f"{folder / name}: was not written by `glofgeo {verb}`, and stays",
+                f"{folder / name}: was not written by `glofgeo {verb}`, and is not replaced",
                 "name another folder",
                 argument="out",
             )

@@ -290,5 +290,5 @@ def test_a_model_is_loaded_from_its_file_once_it_is_needed(tmp_path, checkpoint,
     other = TrainConfig(model=ModelConfig(variant="tiny", image_size=126), data=DataConfig(window=126))
     save_checkpoint(copy, build_model(other.model), other, {"note": "another"})
     assert len(map_scenes(scenes[:1], model, out=tmp_path / "maps").kept) == 1
-    with pytest.raises(GlofgeoError, match="written anew"):
+    with pytest.raises(GlofgeoError, match="replaced since"):
         map_scenes(scenes[1:2], model, out=tmp_path / "maps")
