@@ -16,6 +16,12 @@ from shapely.geometry.base import BaseGeometry
 from datasets_def.errors import GlofgeoError, GlofgeoWarning
 from datasets_def.reproject import polygons_of, simple_parts, wrap
 
+# Of a file with several layers, those of these names are meant; of lakes, `lakes`.
+_LAYERS = {
+    "areas of interest": ("aoi", "area", "areas"),
+    "basins or countries": ("regions",),
+    "glaciers": ("glaciers",),
+}
 _DEGREES = (360, 90)
 # Written by hand or cut out of a larger file, a layer can miss the range by rounding.
 _DEGREE_TOLERANCE = 1e-6
@@ -31,7 +37,7 @@ def read_polygons(
     Args:
         path: the file.
         what: what the polygons stand for, in the plural, for messages.
-        layer: of a file that has several; by default the one named `lakes`, else the first that holds polygons.
+        layer: of a file that has several; by default the one named after what it holds (`lakes`, `aoi`).
         empty_ok: a layer without any feature is an answer too (a map that found no lake), not a mistake.
         numbered: also tell where each polygon comes from, in three columns: `file_row`, the number of its feature from
             1, `mended`, whether it had to be made valid, and `flattened`, whether it had heights.
@@ -42,8 +48,8 @@ def read_polygons(
         180 degrees; what crosses these is cut there. The index counts from 0.
 
     Raises:
-        GlofgeoError: If there is no such file or layer, or it cannot be read, has no CRS, or has no polygons, or has
-            coordinates off the Earth.
+        GlofgeoError: If there is no such file or layer, several layers may be meant, or it cannot be read, has no CRS,
+            or has no polygons, or has coordinates off the Earth.
     """
     path = Path(path)
     if not path.exists():
@@ -83,7 +89,9 @@ def without_rejected(lakes: GeoDataFrame) -> GeoDataFrame:
     """Leaves out what an analyst has found to be no lake: `reject` in the column `review` of an inventory."""
     if "review" not in lakes.columns:
         return lakes
-    return lakes[lakes["review"] != "reject"].reset_index(drop=True)
+    # Typed by hand, it may be capitalised or padded.
+    review = lakes["review"].map(lambda value: value.strip().casefold() if isinstance(value, str) else value)
+    return lakes[review != "reject"].reset_index(drop=True)
 
 
 def _read(path: Path, what: str, layer: str | None) -> Any:
@@ -117,7 +125,14 @@ def _choose_layer(path: Path, what: str, layer: str | None) -> str:
     if not able:
         held = ", ".join(sorted({str(kind) for _, kind in layers if kind is not None})) or "columns without a geometry"
         raise GlofgeoError(f"{path}: has no polygons but {held}", f"give a layer of {what}")
-    return "lakes" if "lakes" in able else able[0]
+    own = _LAYERS.get(what, ("lakes",))
+    named = [name for name in able if name.casefold() in own]
+    if not named and len(able) > 1:
+        raise GlofgeoError(
+            f"{path}: has several layers of polygons ({', '.join(able)})",
+            f"name the one that holds the {what} {own[0]}, or save it as a file of its own",
+        )
+    return (named or able)[0]
 
 
 def _polygonal(geometry: BaseGeometry | None) -> BaseGeometry:

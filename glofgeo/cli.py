@@ -8,6 +8,7 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
@@ -97,12 +98,12 @@ def train(  # noqa: PLR0913
         raise with_fetch_line(error, aoi, lakes, scenes) from None
     except KeyboardInterrupt as stopped:
         if getattr(stopped, "resumable", False):
-            say(f"Continue with: glofgeo train --resume {stopped.folder}")  # type: ignore[attr-defined]
+            say(f"Continue with: glofgeo train --resume {quote(str(stopped.folder))}")  # type: ignore[attr-defined]
         raise
     if trained.scorecard:
         say(f"{trained.folder / 'scorecard.md'}: results on held-out areas")
         say(f"Best lake IoU {trained.iou:.3f} on the validation area: {trained.best}")
-        say(f"Map with it: glofgeo map --checkpoint {trained.best} --scene SCENE")
+        say(f"Map with it: glofgeo map --checkpoint {quote(str(trained.best))} --scene SCENE")
 
 
 @app.command

@@ -86,10 +86,11 @@ PRESETS: dict[str, dict[str, Any]] = {
 def load_preset(name: str | None = None, weights: str | None = None) -> dict[str, Any]:
     """Finds settings by name.
 
-    Settings that start from the bundled model have its network, unless they name another.
+    Settings that start from the bundled model, or from another checkpoint of glofgeo, have its network, unless they
+    name another.
 
     Args:
-        name: a preset, or the path of a YAML file; by default `finetune` for the bundled weights, otherwise `large`.
+        name: a preset, or the path of a YAML file; by default `finetune` for such weights, otherwise `large`.
         weights: what to start from; by default what the settings say.
 
     Returns:
@@ -98,16 +99,27 @@ def load_preset(name: str | None = None, weights: str | None = None) -> dict[str
     Raises:
         GlofgeoError: If there is neither, or the file is not a YAML mapping of known settings.
     """
-    name = name or ("finetune" if is_bundled(weights) else "large")
+    name = name or ("finetune" if _network_of(weights) else "large")
     values = PRESETS[name] if name in PRESETS else _read_settings(Path(name))
-    if not is_bundled(weights or values.get("weights")):
+    network = _network_of(weights or values.get("weights"))
+    if network is None:
         return values
-    return values | {"model": _bundled_network() | values.get("model", {})}
+    return values | {"model": _told(network) | values.get("model", {})}
 
 
-def _bundled_network() -> dict[str, Any]:
-    """Gives the settings of the bundled model's network."""
-    network = read_header(bundled_model()).config.model
+def _network_of(weights: str | None) -> ModelConfig | None:
+    """Gives the network of the bundled model or of a checkpoint of glofgeo; None for other weights."""
+    path = bundled_model() if is_bundled(weights) else Path(weights or "none")
+    if path.suffix != ".safetensors" or not path.is_file():
+        return None
+    try:
+        return read_header(path).config.model
+    except GlofgeoError:  # of timm or Hugging Face, or damaged, which is told when it is read
+        return None
+
+
+def _told(network: ModelConfig) -> dict[str, Any]:
+    """Gives the settings of a network."""
     # What is as usual stays unsaid: were other bands asked for, their statistics would be in the way of the refusal.
     usual = asdict(ModelConfig(bands=network.bands))
     return {name: value for name, value in asdict(network).items() if name == "bands" or value != usual[name]}

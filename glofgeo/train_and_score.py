@@ -187,9 +187,10 @@ def score(trained: "Trained", options: "RunOptions") -> "Scorecard":
     Raises:
         GlofgeoError: If a scene cannot be read, or the folder cannot be written.
     """
-    from datasets_def.polygons import read_polygons
+    from datasets_def.polygons import read_polygons, without_rejected
     from glofgeo.evaluation import Case, evaluate_all, print_scorecard, tune_ndwi, write_scorecard
     from glofgeo.models import load_model
+    from glofgeo.training.start import whole_start
 
     survey, folder = trained.data.survey, trained.best.parent
     split = "test" if survey.of("test") else "val"
@@ -204,14 +205,29 @@ def score(trained: "Trained", options: "RunOptions") -> "Scorecard":
             Case(own / "probability.tif", scene, _frame(scene, region), other and other / "probability.tif")
             for (scene, region), own, other in zip(areas, mapped, rivals, strict=True)
         ]
-        lakes = survey.sources.lakes
-        cut = tune_ndwi(trained.data.decoded("train"), read_polygons(lakes, "reference lakes"))
+        lakes, start = survey.sources.lakes, whole_start(model.card.config)
+        began = None
+        if start is not None:
+            first = _map_areas(areas, load_model(start), Path(maps) / "start", options)
+            began = evaluate_all(
+                [Case(one / "mask.tif", case.scene, case.aoi) for one, case in zip(first, cases, strict=True)], lakes
+            ).model.pixels.iou
+        cut = tune_ndwi(trained.data.decoded("train"), without_rejected(read_polygons(lakes, "lakes")))
         notes = _notes(split, survey.audit)
         card = evaluate_all(cases, lakes, ndwi_threshold=cut, ndwi_origin="best on train", notes=notes)
+    card = dataclasses.replace(card, notes=card.notes + _than_before(began, card.model.pixels.iou))
     write_scorecard(card, folder=folder)
     if options.progress:
         print_scorecard(card)
     return card
+
+
+def _than_before(began: float | None, now: float | None) -> tuple[str, ...]:
+    """Tells how good the model was that training started from, if it was a whole one."""
+    if began is None or now is None:
+        return ()
+    said = "" if now > began else ": training has made it no better, and that model is the one to map with"
+    return (f"the model that it started from has a lake IoU of {began:.3f} here{said}",)
 
 
 def _uncalibrated(network: "ComparisonUnet", card: "Header") -> "Predictor":

@@ -103,7 +103,7 @@ def test_a_reader_that_has_seen_enough_is_no_failure():
 
 def test_it_is_exported_into_the_folder_one_is_in(here, refused):
     (here / "bundled.onnx").write_text("mine")  # what is in the way tells where the model would go, before the work
-    assert "bundled.onnx: is no model that glofgeo exported" in refused("export", "--checkpoint", "bundled")
+    assert "bundled.onnx: is not a model that glofgeo exported" in refused("export", "--checkpoint", "bundled")
     (here / "out").mkdir()
     (here / "out" / "bundled.onnx").write_text("mine")
-    assert "out/bundled.onnx: is no model" in refused("export", "--out", "out")
+    assert "out/bundled.onnx: is not a model" in refused("export", "--out", "out")

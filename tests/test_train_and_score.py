@@ -148,6 +148,7 @@ def test_a_training_starts_from_the_bundled_model_and_goes_on(ground, monkeypatc
     status, out, err = run("train", *given)
     assert status == 0, err
     assert "Weights from the bundled model, all of them" in out
+    assert "the model that it started from has a lake IoU of" in out
     best = load_checkpoint(Path("run/best.safetensors"))
     assert best.config.model == own
     assert config_of(Path("run")).weights == best.config.weights == "bundled"

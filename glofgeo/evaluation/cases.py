@@ -9,18 +9,21 @@ from geopandas import GeoDataFrame
 
 from datasets_def.aoi import read_aoi
 from datasets_def.indices import NDWI_BANDS
-from datasets_def.polygons import read_polygons
+from datasets_def.polygons import read_polygons, without_rejected
 from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation.blocks import Counts, Joined, choose_blocks, join_blocks
 from glofgeo.evaluation.calibration import calibrate
 from glofgeo.evaluation.evidence import Case, Evidence, gather
-from glofgeo.evaluation.maker import models_of
+from glofgeo.evaluation.maker import models_of, require_same_date, was_trained_on
 from glofgeo.evaluation.pixels import PixelCounts
-from glofgeo.evaluation.score import PIXEL_SUMS, pixel_counts, score
+from glofgeo.evaluation.score import PIXEL_SUMS, Score, pixel_counts, score
 from glofgeo.evaluation.scorecard import Scorecard
 
 if TYPE_CHECKING:
     from datasets_def.scene import Scene
+
+# A box around one lake is up to two thirds lake.
+_MOST_LAKE = 0.8
 
 
 def evaluate(
@@ -49,7 +52,9 @@ def evaluate(
         scene = open_scene(scene, NDWI_BANDS)
     area = read_aoi(aoi) if isinstance(aoi, str | Path) else aoi
     case = Case(Path(prediction), scene, area)
-    return evaluate_all([case], lakes, threshold=threshold, ndwi_threshold=ndwi_threshold)
+    seen = "the model was trained on this scene, which flatters it wherever it learned"
+    notes = (seen,) if was_trained_on(case.prediction) else ()
+    return evaluate_all([case], lakes, threshold=threshold, ndwi_threshold=ndwi_threshold, notes=notes)
 
 
 def evaluate_all(
@@ -84,7 +89,10 @@ def evaluate_all(
         raise GlofgeoError(f"threshold {threshold:g}: must be above 0 and at most 1")
     if ndwi_threshold is not None and (any(case.scene is None for case in cases) or not -1 < ndwi_threshold < 1):
         raise GlofgeoError(f"NDWI threshold {ndwi_threshold:g}: must be between -1 and 1, with a scene to take it from")
-    reference = read_polygons(lakes, "reference lakes")
+    reference = without_rejected(read_polygons(lakes, "reference lakes"))
+    for case in cases:
+        if case.scene is not None:
+            require_same_date(case.prediction, case.scene)
     cuts = {"ndwi": 0.0} | ({} if ndwi_threshold is None else {"ndwi_at": ndwi_threshold})
     found = [gather(case, reference, threshold, cuts) for case in cases]
     _refuse_foreign_lakes(cases, found, lakes)
@@ -107,7 +115,7 @@ def evaluate_all(
         crs=", ".join(dict.fromkeys(one.judged.grid.crs.to_string() for one in found)),
         threshold=threshold if first.probability else None,
         aoi_share=inside / pixels,
-        observed_share=usable / inside if inside else None,
+        observed_share=usable / inside if inside and _tells_observed(cases, found) else None,
         reference_lakes=touching,
         not_observed=not_observed,
         too_small=too_small,
@@ -123,8 +131,24 @@ def evaluate_all(
         neighbours=joined.correlation,
         by_scene={} if single else _by_scene(cases, counts),
         models=models_of(case.prediction for case in cases),
-        notes=(*absent, *notes),
+        notes=(*absent, *_cautions(cases, found, scores["model"]), *notes),
     )
+
+
+def _cautions(cases: Sequence[Case], found: Sequence[Evidence], model: Score) -> list[str]:
+    """What makes figures better or worse than the map is."""
+    told = []
+    if not _tells_observed(cases, found):
+        told.append("nothing tells what was observed: lakes below cloud count as missed")
+    pixels = model.pixels
+    lake, compared = pixels.tp + pixels.fn, pixels.tp + pixels.fp + pixels.fn + pixels.tn
+    if lake > _MOST_LAKE * compared > 0:
+        told.append(f"reference lakes fill {lake / compared:.0%} of what is compared: are they the area of interest?")
+    return told
+
+
+def _tells_observed(cases: Sequence[Case], found: Sequence[Evidence]) -> bool:
+    return all(case.scene or one.judged.raster for case, one in zip(cases, found, strict=True))
 
 
 def _stack(several: Sequence[Counts], shapes: Sequence[tuple[int, int]], joined: Joined) -> Counts:

@@ -24,7 +24,8 @@ class Scorecard:
         crs: of the grid.
         threshold: probability from which on a pixel counted as lake; None for masks and layers.
         aoi_share: share of the grid's pixels inside the area of interest (1 without one), 0-1.
-        observed_share: share of those that were observed, 0-1; None if there are none. Only these enter the figures.
+        observed_share: share of those that were observed, 0-1; None if there are none, or nothing tells. Only
+            these enter the figures.
         reference_lakes: those that touch the grid.
         not_observed: those of them mostly not observed or outside the area of interest; neither found nor missed.
         too_small: those of them observed but below the minimum size; neither found nor missed.

@@ -63,6 +63,7 @@ def make_record(job: Job, lakes: gpd.GeoDataFrame, observed: float, pace: Pace) 
         "runtime": job.predictor.runtime,
         "checkpoint_sha256": card.sha256,
         "model_note": caveat(card.sha256),
+        "scene_in_training": scene.id in card.provenance.get("scenes", ()),
         "settings": asdict(job.settings) | {"window": job.area.plan.window, "batch_size": pace.batch_size},
         "windows": job.windows,
         "seconds": {"probability": round(pace.probability, 2), "outputs": round(pace.outputs, 2)},

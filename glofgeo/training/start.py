@@ -20,7 +20,7 @@ def start_model(config: TrainConfig, console: Console) -> tuple[LakeSegmenter, T
     Raises:
         GlofgeoError: If weights are missing that the settings rely on, or are those of another network.
     """
-    whole = _whole(config)
+    whole = whole_start(config)
     if whole:
         loaded = load_checkpoint(whole)
         name = "the bundled model" if is_bundled(config.weights) else whole
@@ -59,8 +59,12 @@ def start_model(config: TrainConfig, console: Console) -> tuple[LakeSegmenter, T
     return model, dataclasses.replace(config, weights=source)
 
 
-def _whole(config: TrainConfig) -> Path | None:
-    """Gives the checkpoint that holds this very network, if the weights are one; of others the encoder is taken."""
+def whole_start(config: TrainConfig) -> Path | None:
+    """Gives the checkpoint that holds this very network, if the weights are one; of others the encoder is taken.
+
+    Raises:
+        GlofgeoError: If the bundled weights are wanted for another network.
+    """
     if is_bundled(config.weights):
         require_network(config.model)
         return bundled_model()

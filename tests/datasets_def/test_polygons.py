@@ -42,7 +42,21 @@ def test_geometries_come_valid_flat_and_polygonal(tmp_path):
     assert lakes.crs is not None
 
 
-def test_the_layer_called_lakes_is_taken_else_the_first_of_polygons(tmp_path):
+def test_of_several_layers_of_polygons_that_of_the_name_is_taken_and_none_guessed(tmp_path):
+    path = tmp_path / "x.gpkg"
+    for name in ("boxes", "ponds"):
+        frame(SQUARE, of=[name]).to_file(path, layer=name)
+    for what, name in (("lakes", "lakes"), ("areas of interest", "aoi")):
+        with pytest.raises(GlofgeoError, match="several layers of polygons") as refusal:
+            read_polygons(path, what)
+        assert "boxes, ponds" in str(refusal.value) and f"{what} {name}" in str(refusal.value)
+    frame(SQUARE, of=["lakes"]).to_file(path, layer="lakes")
+    frame(SQUARE, of=["area"]).to_file(path, layer="AOI")
+    assert read_polygons(path)["of"].tolist() == ["lakes"]
+    assert read_polygons(path, "areas of interest")["of"].tolist() == ["area"]
+
+
+def test_a_layer_of_polygons_among_others_is_taken(tmp_path):
     path = tmp_path / "x.gpkg"
     frame(shapely.Point(0, 0)).to_file(path, layer="points")
     frame(SQUARE, of=["first"]).to_file(path, layer="first")

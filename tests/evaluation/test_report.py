@@ -72,7 +72,7 @@ def test_what_is_no_scorecard_stays(card, tmp_path, content):
         else:
             path.write_text(content)
         where = {"path": path} if path.name == "mine.json" else {"folder": path.parent}
-        with pytest.raises(GlofgeoError, match="is no scorecard") as refusal:
+        with pytest.raises(GlofgeoError, match="is not a scorecard") as refusal:
             require_place(**where)
         assert refusal.value.argument == ("json" if "path" in where else "out")
         with pytest.raises(GlofgeoError, match=re.escape(path.name)):

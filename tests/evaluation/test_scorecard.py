@@ -40,7 +40,7 @@ def test_a_scorecard_that_cannot_be_written_leaves_nothing(place):
     (place / "taken").mkdir()
     before = sorted(place.iterdir())
     for target in (place / "taken", place / "mask.tif" / "card.json"):
-        with pytest.raises(GlofgeoError, match=r"cannot be written|is no scorecard"):
+        with pytest.raises(GlofgeoError, match=r"cannot be written|is not a scorecard"):
             write_scorecard(evaluate(place / "mask.tif", place / "reference.gpkg"), target)
     assert sorted(place.iterdir()) == before
 
@@ -93,9 +93,9 @@ def test_the_model_is_named_that_the_record_of_a_map_names(place):
         return evaluate(place / prediction, place / "reference.gpkg").to_dict()["models"]
 
     record = json.dumps({"model": str(place / "runs" / "best.safetensors"), "checkpoint_sha256": "ab" * 32})
-    assert models(record) == [{"name": "best.safetensors", "sha256": "ab" * 32, "note": None}]
+    assert models(record) == [{"name": "runs/best.safetensors", "sha256": "ab" * 32, "note": None}]
     write_scorecard(evaluate(place / "mask.tif", place / "reference.gpkg"), folder=place / "out")
-    assert "- Model: best.safetensors, SHA-256 abababababab…" in (place / "out" / "scorecard.md").read_text()
+    assert "- Model: runs/best.safetensors, SHA-256 abababababab…" in (place / "out" / "scorecard.md").read_text()
     (place / "mask.tif").rename(place / "mask_of_another.tif")
     assert models(record, "mask_of_another.tif") == []
     for damaged in ("", "[]", "{}", '{"model": 1, "checkpoint_sha256": 2}'):

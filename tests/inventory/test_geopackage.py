@@ -177,7 +177,7 @@ def change(path, sql):
 def test_a_layer_that_somebody_has_changed_is_not_replaced(path, sql):
     change(path, sql)
     before = path.read_bytes()
-    with pytest.raises(GlofgeoError, match=r"lakes\.gpkg.*stays"):
+    with pytest.raises(GlofgeoError, match=r"lakes\.gpkg.*not replaced"):
         write_lakes(path, inventory(1))
     assert path.read_bytes() == before
 

@@ -134,5 +134,5 @@ def test_a_scene_that_is_mapped_again_counts_once(inventory):
 def test_another_file_is_not_taken_for_an_inventory(tmp_path):
     for name in ("other.gpkg", "notes.txt"):
         (tmp_path / name).write_text("mine") if name.endswith("txt") else small_world()[2020].to_file(tmp_path / name)
-        with pytest.raises(GlofgeoError, match="no inventory"):
+        with pytest.raises(GlofgeoError, match="not an inventory"):
             update_inventory(tmp_path / name, [small_world()[2020]], pd.DataFrame({"scene_id": ["S2020"]}))

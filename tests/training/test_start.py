@@ -8,7 +8,7 @@ from rich.console import Console
 
 from glofgeo.config import ModelConfig, TrainConfig
 from glofgeo.errors import GlofgeoError
-from glofgeo.models import load_checkpoint, save_checkpoint
+from glofgeo.models import build_model, load_checkpoint, save_checkpoint
 from glofgeo.models.bundled import bundled_model
 from glofgeo.presets import load_preset
 from glofgeo.settings import from_dict
@@ -77,6 +77,20 @@ def test_settings_that_start_from_the_bundled_model_have_its_network(tmp_path):
     assert from_dict(TrainConfig, load_preset("large", "bundled"), "").lr == TrainConfig().lr
     assert load_preset("finetune", "none").get("model") is None
     assert load_preset() == load_preset("large") == {}
+
+
+def test_settings_that_start_from_a_run_have_its_network(tmp_path):
+    loaded = load_checkpoint(bundled_model())
+    network = dataclasses.replace(loaded.config.model, wide_view=1)
+    own = build_model(network)
+    own.load_state_dict(loaded.model.state_dict())
+    file = tmp_path / "best.safetensors"
+    save_checkpoint(file, own, dataclasses.replace(loaded.config, model=network), {})
+    settings = from_dict(TrainConfig, load_preset(weights=str(file)) | {"weights": str(file)}, "")
+    assert settings.model == network
+    assert settings.start_share == from_dict(TrainConfig, load_preset("finetune"), "").start_share > 0
+    model, _ = start_model(settings, QUIET)
+    assert all(torch.equal(one, two) for one, two in zip(model.parameters(), loaded.model.parameters(), strict=True))
 
 
 def test_other_networks_than_the_bundled_one_are_refused():
