@@ -64,6 +64,8 @@ def print_maps(report: "Report", model: "Predictor") -> None:
     """Prints what a batch of scenes has come to."""
     if report.combined:
         say(f"{report.combined}: the lakes of all {len(report.mapped + report.kept)} scenes in one layer")
+    if report.stale:
+        say(f"{report.stale}: still holds what earlier calls mapped; map all scenes in one call to renew it")
     if report.inventory:
         say(f"{report.inventory}: all lakes so far under lasting names, with every observation and a form for review")
     if report.mapped or report.kept:
@@ -116,9 +118,8 @@ def print_failure(error: BaseException, verb: str, verbs: list[str]) -> NoReturn
         BaseException: The error itself, if it is a bug and `--debug` was given.
     """
     if isinstance(error, CycloptsError | UsageError):
-        if verb in verbs:
-            fail(2, f"{error} See `glofgeo {verb} --help`.")
-        fail(2, f"{error} Verbs: {', '.join(verbs)}. See `glofgeo --help`.")
+        command = f"glofgeo {verb}" if verb in verbs else "glofgeo"
+        fail(2, f"{error} Verbs: {', '.join(verbs)}. See `{command} --help`.")
     if isinstance(error, GlofgeoError):
         fail(2, told(error) + _fetch_line(error))
     if isinstance(error, KeyboardInterrupt):

@@ -1,5 +1,6 @@
 """`glofgeo map` as a user meets it: what it refuses, what it tells, and what it leaves."""
 
+import hashlib
 import json
 import shutil
 import signal
@@ -174,6 +175,16 @@ def test_maps_fill_an_inventory_in_which_lakes_keep_their_names(product, checkpo
     (folder,) = (tmp_path / "maps").glob("*/lakes.gpkg")
     lakes = gpd.read_file(folder, layer="lakes")
     assert len(lakes) and lakes["lake_id"].str.startswith("OURS").all()
+    asset = json.loads(folder.with_name("item.json").read_text())["assets"]["lakes"]
+    assert asset["file:checksum"] == "1220" + hashlib.sha256(folder.read_bytes()).hexdigest()
+
+    # Lakes that somebody has edited since are told before anything is written.
+    with closing(sqlite3.connect(folder)) as database, database:
+        database.execute("CREATE TABLE fieldwork (note TEXT)")
+    before = path.read_bytes()
+    edited = mapped(path, "--min-area", 900)
+    assert edited.returncode == 2 and f"{folder}: " in edited.stderr
+    assert path.read_bytes() == before
     (tmp_path / "mine.gpkg").write_text("mine")
     refused = mapped(tmp_path / "mine.gpkg")
     assert refused.returncode == 2 and "mine.gpkg" in refused.stderr and "--inventory" in refused.stderr

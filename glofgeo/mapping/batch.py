@@ -64,12 +64,14 @@ class Report:
         tell: receives what became of each scene as soon as it is known.
         outcomes: one for each scene, in the order in which they were known.
         combined: the layer of all lakes, where there is more than one map.
+        stale: such a layer of an earlier call, which this one of a single scene has left as it was.
         inventory: what the maps were added to, if anything.
     """
 
     tell: Callable[[Outcome], None] | None = None
     outcomes: list[Outcome] = field(default_factory=list)
     combined: Path | None = None
+    stale: Path | None = None
     inventory: Path | None = None
 
     def add(self, outcome: Outcome) -> None:
@@ -170,6 +172,9 @@ def map_scenes(  # noqa: PLR0913
         sweep(out)
         for job in to_do:
             require_replaceable(out / job.scene.id)
+        # Lakes of earlier maps get the names that they have in the inventory.
+        for folder in report.kept if inventory else ():
+            require_replaceable_layer(folder / "lakes.gpkg")
         require_replaceable_document(out / COLLECTION)
         if len(jobs) > 1:
             require_replaceable_layer(out / COMBINED)
@@ -186,6 +191,8 @@ def map_scenes(  # noqa: PLR0913
             write_catalogue(out, predictor)
     if len(folders) > 1:
         report.combined = _combine(folders, out)
+    elif report.mapped and (out / COMBINED).exists():
+        report.stale = out / COMBINED
     if folders and inventory:
         report.inventory = inventory
         add_to_inventory(inventory, folders, report.combined)

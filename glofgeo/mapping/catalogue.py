@@ -1,11 +1,13 @@
 """Maps as a STAC catalogue: `item.json` of a scene's folder, and of the output folder a collection that links them."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import shapely
 
+from datasets_def.atomic import written_beside
 from datasets_def.grid import Grid
 from glofgeo import stac
 from glofgeo.mapping.job import Job
@@ -85,6 +87,16 @@ def write_item(folder: Path, final: Path, job: Job, record: dict[str, Any]) -> N
         "assets": {name: _asset(folder / file, record["pixel_m"]) for file, (name, *_) in _ASSETS.items()},
     }
     stac.write_document(folder / ITEM, item)
+
+
+def renew_layer(folder: Path) -> None:
+    """Brings `item.json` in line with a map's `lakes.gpkg` that was written anew."""
+    item = stac.read_document(folder / ITEM)
+    asset = item.get("assets", {}).get(_ASSETS["lakes.gpkg"][0])
+    if asset is not None:  # a map of an early version has no item
+        asset |= stac.file_facts(folder / "lakes.gpkg")
+        with written_beside(folder / ITEM) as part:
+            part.write_text(json.dumps(item, indent=2) + "\n", encoding="utf-8")
 
 
 def model_item_name(predictor: Predictor) -> str:

@@ -13,6 +13,7 @@ from glofgeo.inventory.combine import combine_lakes
 from glofgeo.inventory.geopackage import write_lakes
 from glofgeo.inventory.identity import find_names
 from glofgeo.inventory.inventory_file import read_observations, update_inventory
+from glofgeo.mapping.catalogue import renew_layer
 from glofgeo.mapping.scene_folder import read_record, writing
 
 
@@ -49,6 +50,8 @@ def add_to_inventory(path: Path, folders: Sequence[Path], combined: Path | None 
             for day, of_day in lakes.groupby(_day(lakes)):
                 names[of_day.index] = find_names(of_day, added[_day(added) == day])
             write_lakes(layer, lakes.assign(lake_id=names), _note(layer))
+        for folder in folders:
+            renew_layer(folder)
 
 
 def _day(lakes: gpd.GeoDataFrame) -> "pd.Series[str]":

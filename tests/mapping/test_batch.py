@@ -222,6 +222,8 @@ def test_a_combined_layer_corrected_by_hand_stays(tmp_path, model, scenes):
     out = tmp_path / "maps"
     combined = map_scenes(scenes[:2], model, out=out).combined
     map_scenes(scenes[:2], model, out=out)
+    # A single scene says that it leaves this layer as it was.
+    assert map_scenes(scenes[:1], model, out=out, overwrite=True).stale == combined
     with closing(sqlite3.connect(combined)) as database, database:
         database.execute("CREATE TABLE fieldwork (note TEXT)")
     before = combined.read_bytes()
