@@ -6,6 +6,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pyogrio
 import shapely
 from geopandas import GeoDataFrame
@@ -89,9 +90,12 @@ def without_rejected(lakes: GeoDataFrame) -> GeoDataFrame:
     """Leaves out what an analyst has found to be no lake: `reject` in the column `review` of an inventory."""
     if "review" not in lakes.columns:
         return lakes
-    # Typed by hand, it may be capitalised or padded.
-    review = lakes["review"].map(lambda value: value.strip().casefold() if isinstance(value, str) else value)
-    return lakes[review != "reject"].reset_index(drop=True)
+    return lakes[~is_reviewed(lakes, "reject")].reset_index(drop=True)
+
+
+def is_reviewed(lakes: GeoDataFrame, answer: str) -> "pd.Series[bool]":
+    """Which lakes of an inventory have this answer in `review`; typed by hand, it may be capitalised or padded."""
+    return lakes["review"].map(lambda value: isinstance(value, str) and value.strip().casefold() == answer).astype(bool)
 
 
 def _read(path: Path, what: str, layer: str | None) -> Any:

@@ -11,9 +11,10 @@ import pyogrio
 import shapely
 
 from datasets_def.atomic import written_beside
+from datasets_def.polygons import is_reviewed
 from datasets_def.reproject import to_degrees
 from glofgeo.errors import GlofgeoError
-from glofgeo.inventory.attributes import COLUMNS, columns_of
+from glofgeo.inventory.attributes import COLUMNS, columns_of, geodesic_size
 from glofgeo.inventory.geopackage import SIDECARS
 from glofgeo.inventory.identity import name_lakes
 from glofgeo.inventory.styled_geopackage import StyledLayer, stamp_of, write_styled
@@ -103,12 +104,28 @@ def _current(observations: gpd.GeoDataFrame, reviewed: gpd.GeoDataFrame | None) 
         known = reviewed[reviewed["lake_id"].isin(current.index)].drop_duplicates("lake_id").set_index("lake_id")
         for name in REVIEW:
             current.loc[known.index, name] = known[name]
-        redrawn = known.index[known["review"] == REDRAWN]
+        redrawn = known.index[is_reviewed(known, REDRAWN)]
         current.loc[redrawn, "geometry"] = known.loc[redrawn].geometry
         # Drawn by an analyst and not by any map: they belong to the inventory all the same.
-        own = reviewed[~reviewed["lake_id"].isin(current.index) & (reviewed["review"] == REDRAWN)]
-        current = pd.concat([current, own.set_index("lake_id").reindex(columns=current.columns)])
+        own = reviewed[~reviewed["lake_id"].isin(current.index) & is_reviewed(reviewed, REDRAWN)].set_index("lake_id")
+        current = _measured(pd.concat([current, own.reindex(columns=current.columns)]), [*redrawn, *own.index])
     return gpd.GeoDataFrame(current.reset_index(), geometry="geometry", crs="EPSG:4326")
+
+
+def _measured(current: gpd.GeoDataFrame, redrawn: list[str]) -> gpd.GeoDataFrame:
+    """Measures outlines that an analyst has drawn, and takes away what a map said of its own outline."""
+    if not redrawn:
+        return current
+    before = current.loc[redrawn, "perim_m"]
+    area, perimeter = geodesic_size(gpd.GeoSeries(current.loc[redrawn, "geometry"], crs="EPSG:4326"))
+    current.loc[redrawn, "area_m2"] = area
+    current.loc[redrawn, "perim_m"] = perimeter
+    # In proportion to the perimeter, see `UNCERTAINTY_METHOD`.
+    current.loc[redrawn, "area_unc_m2"] *= perimeter / before
+    current.loc[redrawn, "n_px"] = 0
+    for name in current.columns.intersection(["prob_mean", "prob_p10", "area_lo_m2", "area_hi_m2"]):
+        current.loc[redrawn, name] = float("nan")
+    return current
 
 
 def _write(path: Path, observations: gpd.GeoDataFrame, current: gpd.GeoDataFrame, runs: pd.DataFrame) -> None:

@@ -131,6 +131,14 @@ def test_maps_of_one_day_are_one_layer_and_clouds_hide_lakes(tmp_path):
     changes = pd.read_csv(tmp_path / "out" / "changes.csv")
     assert sorted(changes["class"]) == ["not_observed", "vanished"]
     assert pd.read_csv(tmp_path / "out" / "alerts.csv")["finding"].tolist() == ["drained"]
+    assert "different models" not in done.stderr
+
+    record = tmp_path / "maps" / "late" / "run.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"checkpoint_sha256": "ab" * 32}))
+    done = change("--maps", tmp_path / "maps", "--out", tmp_path / "out")
+    assert done.returncode == 0 and "maps of different models" in done.stderr
+    issues = pd.read_csv(tmp_path / "out" / "issues.csv")
+    assert issues["issue"].str.contains("different models").sum() == 2 and issues["value"].str.contains("abab").any()
 
 
 def test_a_layer_without_lakes_stands_at_its_date(tmp_path):

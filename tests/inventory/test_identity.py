@@ -17,6 +17,7 @@ from shapely.geometry import Point, box
 from datasets_def.polygons import read_polygons, without_rejected
 from glofgeo.errors import GlofgeoError
 from glofgeo.inventory import describe_lakes
+from glofgeo.inventory.attributes import geodesic_size
 from glofgeo.inventory.identity import name_lakes
 from glofgeo.inventory.inventory_file import update_inventory
 
@@ -118,6 +119,10 @@ def test_what_an_analyst_wrote_and_drew_survives_the_next_run(inventory):
             None if pd.isna(value) else value for value in current[name]
         ]
     assert kept.geometry.iloc[1].equals(current.geometry[1])
+    area, perimeter = geodesic_size(kept.geometry.iloc[1:2])
+    told, sigma = kept.iloc[1], current["area_unc_m2"][1] / current["perim_m"][1]
+    assert (told["area_m2"], told["perim_m"], told["n_px"]) == (area[0], perimeter[0], 0)
+    assert told["area_unc_m2"] == pytest.approx(sigma * perimeter[0]) and pd.isna(told["prob_mean"])
     assert len(after) == 5 and (kept["observations"] >= 3).all()
     labels = without_rejected(read_polygons(inventory))
     assert len(labels) == 4 and current["lake_id"][2] not in set(labels["lake_id"])
