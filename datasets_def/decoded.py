@@ -115,8 +115,10 @@ class TiledCopy:
                 if not (final / tif.name).exists():
                     raise
         except (RasterioError, OSError) as error:
+            reason = getattr(error, "strerror", None) or error
             raise GlofgeoError(
-                f"{partial}: cannot be written ({error})", "check free disk space and write permission"
+                f"{final.parent}: decoded scenes cannot be kept there ({reason})",
+                "check free disk space and write permission, or choose another folder for the run",
             ) from None
         finally:
             shutil.rmtree(partial, ignore_errors=True)

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from glofgeo.mapping.batch import Outcome, Report
     from glofgeo.models import Predictor
 
-# A full or read-only disk is no bug in glofgeo, whoever writes.
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+# A full or locked disk is no bug in glofgeo, whoever writes.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LOCKED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 # What to do after Ctrl-C; `train` says it itself, with its folder.
 _GO_ON = {
@@ -126,7 +127,7 @@ def print_failure(error: BaseException, verb: str, verbs: list[str]) -> NoReturn
         fail(130, "stopped" + _GO_ON.get(verb, ""))
     if "--debug" in sys.argv:
         raise error
-    if isinstance(error, OSError) and error.errno in _NO_ROOM:
-        place = error.filename or "the disk"
-        fail(2, f"{place}: {error.strerror}; free some space, or choose another folder with --out")
+    if isinstance(error, OSError) and error.errno in _NO_ROOM + _LOCKED:
+        remedy = "free some space" if error.errno in _NO_ROOM else "check who may write there"
+        fail(2, f"{error.filename or 'the disk'}: {error.strerror}; {remedy}, or choose another folder with --out")
     fail(1, f"{type(error).__name__}: {error} (a bug in glofgeo; --debug shows where)")

@@ -1,5 +1,6 @@
 """Lakes of finished maps, named after an inventory and added to it."""
 
+import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -9,6 +10,7 @@ from typing import Any
 import geopandas as gpd
 import pandas as pd
 
+from glofgeo.errors import GlofgeoError
 from glofgeo.inventory.combine import combine_lakes
 from glofgeo.inventory.geopackage import write_lakes
 from glofgeo.inventory.identity import find_names
@@ -21,10 +23,14 @@ def require_inventory(path: Path | None) -> None:
     """Makes sure that an inventory, if there is to be one, may be made or added to.
 
     Raises:
-        GlofgeoError: If the file is no inventory that glofgeo wrote.
+        GlofgeoError: If the file is no inventory that glofgeo wrote, or cannot be written where it is.
     """
-    if path is not None:
-        read_observations(path)
+    if path is None:
+        return
+    read_observations(path)
+    place = next(folder for folder in path.absolute().parents if folder.exists())
+    if not os.access(place, os.W_OK):
+        raise GlofgeoError(f"{path}: {place} cannot be written to", "name another place", argument="inventory")
 
 
 def add_to_inventory(path: Path, folders: Sequence[Path], combined: Path | None = None) -> None:
