@@ -39,6 +39,7 @@ from glofgeo.training import RunOptions, Sources, train_model
 from glofgeo.training.datamodule import LakeData
 from glofgeo.training.survey import survey
 from glofgeo.training.unet import train_unet
+from glofgeo.version import __version__
 
 VALIDATED = 4
 """Worlds of each kind on which progress is watched, the first seeds; at most half of them."""
@@ -239,17 +240,19 @@ def main() -> None:
     if given.per_kind < 2 or given.crops < 1:
         arguments.error("--per-kind is 2 or more, --crops 1 or more")
     decides = ("per_kind", "size", "chips", "plant", "crops")
-    keep_settings(given.out, {name: str(getattr(given, name)) for name in decides})
-    scenes, trained = given.out / "scenes", None
-    chips = write_chips(scenes, given.chips, plant=given.plant) if given.chips else []
     stages = [
         replace(each, per_kind=min(each.per_kind, given.per_kind), crops=min(each.crops, given.crops))
         for each in STAGES
     ]
+    told = {"stages": "; ".join(each.words for each in stages), "glofgeo": __version__}
+    keep_settings(given.out, {name: str(getattr(given, name)) for name in decides} | told)
+    scenes, trained = given.out / "scenes", None
+    chips = write_chips(scenes, given.chips, plant=given.plant) if given.chips else []
+    if given.unet:
+        images = write_worlds(scenes, stages[0].per_kind, given.size) + chips
+        return compare(given.out, images, given.unet)
     for stage in stages:
         images = write_worlds(scenes, stage.per_kind, given.size) + chips
-        if given.unet:
-            return compare(given.out, images, given.unet)
         trained = train_stage(given.out, stage, images, trained)
     last = given.out / f"{stages[-1].name}.safetensors"
     print(finish(last, given.out / "lakes.safetensors", stages, given.size))

@@ -47,6 +47,8 @@ def dolomites(real_data, tmp_path_factory):
 def test_it_finds_all_lakes_of_the_dolomites_and_draws_hardly_a_false_one(dolomites):
     found, lakes, card = dolomites
     assert card.model.pixels.iou >= 0.8
+    assert card.model.lakes[-1].found == len(lakes)
+    assert card.model.stray == 0
     assert len(found.lakes) <= 7
     assert lakes["found"].all()
     assert np.isfinite(found.lakes["area_m2"]).all()

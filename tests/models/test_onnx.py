@@ -222,7 +222,7 @@ def test_without_the_extra_its_name_is_told(monkeypatch, loaded, path, tmp_path)
     for name in ("onnx", "onnxruntime", "onnxscript"):
         monkeypatch.setitem(sys.modules, name, None)
     for call in (lambda: load_model(path).on(), lambda: export_onnx(loaded, tmp_path / "model.onnx")):
-        with pytest.raises(GlofgeoError, match=r'pip install "glofgeo\[onnx\]"'):
+        with pytest.raises(GlofgeoError, match="pip install onnx"):
             call()
     assert not list(tmp_path.iterdir())
 

@@ -18,8 +18,8 @@ def plant_lakes(
 
     Args:
         rng: randomness.
-        reflectance: `(4, H, W)` in B02, B03, B04, B08, 1.0 = 100 %, NaN where nothing was seen.
-        lake: `(H, W)`, what is lake already.
+        reflectance: `(4, N, N)` in B02, B03, B04, B08, 1.0 = 100 %, NaN where nothing was seen.
+        lake: `(N, N)`, what is lake already.
         count: how many to plant; they may overlap.
 
     Returns:
