@@ -141,11 +141,13 @@ def find_model(model: str | Path | None = None) -> Path:
     """Gives the file of a model, which need not be there.
 
     Args:
-        model: its path, or `bundled`; by default the model that was trained last, the newest `runs/*/best.safetensors`
-            below the current folder, and where there is none, the bundled one.
+        model: its path or that of its run folder, or `bundled`; by default the model that was trained last, the newest
+            `runs/*/best.safetensors` below the current folder, and where there is none, the bundled one.
     """
     if model is not None:
-        return bundled_model() if is_bundled(model) else Path(model)
+        best = Path(model) / "best.safetensors"
+        named = best if best.is_file() else Path(model)
+        return bundled_model() if is_bundled(model) else named
     trained = sorted(Path("runs").glob("*/best.safetensors"), key=lambda path: path.stat().st_mtime)
     return trained[-1] if trained else bundled_model()
 

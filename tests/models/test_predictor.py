@@ -94,6 +94,13 @@ def test_networks_in_memory_are_told_apart():
     np.testing.assert_allclose(predictors[2].predict(REFLECTANCE), REFLECTANCE[:, 0], atol=1e-5)
 
 
+def test_a_run_folder_stands_for_its_best_checkpoint(checkpoint, tmp_path):
+    (tmp_path / "run").mkdir()
+    best = tmp_path / "run" / "best.safetensors"
+    best.write_bytes(checkpoint.read_bytes())
+    assert load_model(tmp_path / "run").file == best
+
+
 def test_the_newest_run_is_the_default(checkpoint, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert load_model().name == "bundled"
