@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,15 +31,15 @@ def was_trained_on(prediction: Path) -> bool:
 def require_same_date(prediction: Path, scene: "Scene") -> None:
     """Makes sure that a scene is the one that was mapped: all scenes of a tile share a grid, and clouds differ.
 
-    A scene may have been renamed since, so that only its time tells.
+    A scene may have been renamed since, so that only its day tells.
 
     Raises:
-        GlofgeoError: If it was taken at another time.
+        GlofgeoError: If it was taken on another day.
     """
-    acquired = _record(prediction).get("acquired")
-    if acquired and scene.datetime and datetime.fromisoformat(acquired) != scene.datetime:
+    acquired = str(_record(prediction).get("acquired") or "")[:10]
+    if acquired and scene.datetime and acquired != f"{scene.datetime:%Y-%m-%d}":
         raise GlofgeoError(
-            f"{prediction}: was mapped from a scene of {acquired}, and {scene.id} is of {scene.datetime.isoformat()}",
+            f"{prediction}: was mapped from a scene of {acquired}, and {scene.id} is of {scene.datetime:%Y-%m-%d}",
             "give the scene it was mapped from",
             argument="scene",
         )

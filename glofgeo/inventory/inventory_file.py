@@ -114,17 +114,19 @@ def _current(observations: gpd.GeoDataFrame, reviewed: gpd.GeoDataFrame | None) 
 
 def _measured(current: gpd.GeoDataFrame, redrawn: list[str]) -> gpd.GeoDataFrame:
     """Measures outlines that an analyst has drawn, and takes away what a map said of its own outline."""
-    if not redrawn:
+    # What an analyst has added may have no name, or one twice.
+    drawn = current.index.isin(redrawn)
+    if not drawn.any():
         return current
-    before = current.loc[redrawn, "perim_m"]
-    area, perimeter = geodesic_size(gpd.GeoSeries(current.loc[redrawn, "geometry"], crs="EPSG:4326"))
-    current.loc[redrawn, "area_m2"] = area
-    current.loc[redrawn, "perim_m"] = perimeter
+    before = current.loc[drawn, "perim_m"].to_numpy(float)
+    area, perimeter = geodesic_size(gpd.GeoSeries(current.loc[drawn, "geometry"], crs="EPSG:4326"))
+    current.loc[drawn, "area_m2"] = area
+    current.loc[drawn, "perim_m"] = perimeter
     # In proportion to the perimeter, see `UNCERTAINTY_METHOD`.
-    current.loc[redrawn, "area_unc_m2"] *= perimeter / before
-    current.loc[redrawn, "n_px"] = 0
+    current.loc[drawn, "area_unc_m2"] *= perimeter / before
+    current.loc[drawn, "n_px"] = 0
     for name in current.columns.intersection(["prob_mean", "prob_p10", "area_lo_m2", "area_hi_m2"]):
-        current.loc[redrawn, name] = float("nan")
+        current.loc[drawn, name] = float("nan")
     return current
 
 

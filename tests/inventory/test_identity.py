@@ -98,6 +98,28 @@ def test_an_inventory_holds_current_lakes_all_observations_and_runs(inventory):
     assert pyogrio.read_dataframe(inventory, layer="run_metadata")["scene_id"].tolist() == ["S2020", "S2021", "S2022"]
 
 
+def save_lakes(inventory, lakes):
+    """What QGIS does when an edited layer is saved."""
+    with closing(sqlite3.connect(inventory)) as database, database:
+        # The spatial index has functions of its own, which SQLite alone lacks.
+        for (trigger,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            database.execute(f"DROP TRIGGER {trigger}")
+        database.execute("DELETE FROM lakes")
+    pyogrio.write_dataframe(lakes, inventory, layer="lakes", driver="GPKG", append=True)
+
+
+def test_lakes_that_an_analyst_drew_without_a_name_stay_and_are_measured(inventory):
+    current = gpd.read_file(inventory, layer="lakes")
+    shapes = [shapely.multipolygons([lake.buffer(0.001)]) for lake in current.geometry[:2].union_all().geoms]
+    columns = {"review": ["redraw"] * 2, "n_px": 0, "touches_edge": False}
+    own = gpd.GeoDataFrame(columns, geometry=shapes, crs=current.crs)
+    save_lakes(inventory, pd.concat([current, own], ignore_index=True))
+    update_inventory(inventory, [small_world()[2023]], pd.DataFrame({"scene_id": ["S2023"], "model": ["bundled"]}))
+    after = gpd.read_file(inventory, layer="lakes")
+    after = after[after["lake_id"].isna()]
+    assert sorted(after["area_m2"]) == sorted(geodesic_size(own.geometry)[0])
+
+
 def test_what_an_analyst_wrote_and_drew_survives_the_next_run(inventory):
     current = gpd.read_file(inventory, layer="lakes")
     redrawn = current.geometry[1].buffer(0.001)
@@ -105,12 +127,7 @@ def test_what_an_analyst_wrote_and_drew_survives_the_next_run(inventory):
     current["note"] = ["seen in the field", None, "shadow", None]
     current["analyst"] = ["T. S.", "T. S.", "T. S.", None]
     current.geometry = [current.geometry[0], shapely.multipolygons(shapely.get_parts(redrawn)), *current.geometry[2:]]
-    with closing(sqlite3.connect(inventory)) as database, database:
-        # The spatial index has functions of its own, which SQLite alone lacks.
-        for (trigger,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            database.execute(f"DROP TRIGGER {trigger}")
-        database.execute("DELETE FROM lakes")
-    pyogrio.write_dataframe(current, inventory, layer="lakes", driver="GPKG", append=True)
+    save_lakes(inventory, current)
     update_inventory(inventory, [small_world()[2023]], pd.DataFrame({"scene_id": ["S2023"], "model": ["bundled"]}))
     after = gpd.read_file(inventory, layer="lakes").set_index("lake_id")
     kept = after.loc[current["lake_id"]]
