@@ -15,6 +15,9 @@ VERSION = "1.1.0"
 # What the identifiers of our models and collections begin with; it marks documents that may be replaced.
 OURS = "glofgeo"
 
+# Launch of Sentinel-2A (ESA).
+FIRST_IMAGE = "2015-06-23T00:00:00Z"
+
 JSON, GEOJSON = "application/json", "application/geo+json"
 
 

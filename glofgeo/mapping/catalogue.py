@@ -173,8 +173,7 @@ def _time(acquired: datetime | None, made: str) -> dict[str, Any]:
     if acquired:
         instant = acquired.replace(tzinfo=UTC) if acquired.tzinfo is None else acquired.astimezone(UTC)
         return {"datetime": instant.isoformat().replace("+00:00", "Z")}
-    # Between the launch of Sentinel-2A (ESA) and now.
-    return {"datetime": None, "start_datetime": "2015-06-23T00:00:00Z", "end_datetime": made}
+    return {"datetime": None, "start_datetime": stac.FIRST_IMAGE, "end_datetime": made}
 
 
 def _projection(grid: Grid) -> dict[str, Any]:

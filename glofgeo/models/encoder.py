@@ -108,9 +108,9 @@ class DinoV2Encoder(nn.Module):
         """
         super().__init__()
         if image_size % PATCH or image_size <= 0:
-            raise GlofgeoError(f"model.image_size {image_size} is not a multiple of {PATCH}: take 518, as DINOv2 has")
+            raise GlofgeoError(f"model.image_size {image_size} is not a multiple of {PATCH}", "take 518, as DINOv2 has")
         if extra_blocks < 0:
-            raise GlofgeoError(f"model.extra_blocks {extra_blocks} is negative: take 0 or more")
+            raise GlofgeoError(f"model.extra_blocks {extra_blocks} is negative", "take 0 or more")
         size = SIZES[variant]
         self.variant: Variant = variant
         self.depth = size.depth

@@ -17,8 +17,8 @@ _EXTENSIONS = [
     for name, version in (("mlm", "1.5.2"), ("file", "2.1.0"), ("classification", "2.0.0"))
 ]
 
-# A model is for scenes of any time: from the launch of Sentinel-2A on (ESA), without an end.
-_FIRST, _LAST = "2015-06-23T00:00:00Z", "9999-12-31T23:59:59Z"
+# A model is for scenes of any time.
+_NO_END = "9999-12-31T23:59:59Z"
 
 CLASSES = [
     {"value": 0, "name": "land", "description": "no lake"},
@@ -66,8 +66,8 @@ def model_item(card: Header, asset: dict[str, Any], *, onnx: bool) -> dict[str, 
             "title": "Glacial lakes from Sentinel-2",
             "description": "Gives the probability of lake for every pixel of a Sentinel-2 scene.",
             "datetime": None,
-            "start_datetime": _FIRST,
-            "end_datetime": _LAST,
+            "start_datetime": stac.FIRST_IMAGE,
+            "end_datetime": _NO_END,
             **({"created": card.provenance["started"]} if "started" in card.provenance else {}),
             # The extension looks for them here; STAC allows them here where the asset has them, too.
             "bands": bands,

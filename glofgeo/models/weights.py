@@ -112,8 +112,8 @@ def load_pretrained(
     file_bands = file_bands or (RGB if channels == 3 else tuple(bands))
     if len(file_bands) != channels:
         raise GlofgeoError(
-            f"{path}: its filters read {channels} bands, and nothing says which; "
-            f"give a file for RGB or for {', '.join(bands)}"
+            f"{path}: its filters read {channels} bands, and nothing says which",
+            f"give a file for RGB or for {', '.join(bands)}",
         )
     tensors[_PATCH_KEY] = band_filters(tensors[_PATCH_KEY], file_bands, tuple(bands))
     if tensors["pos_embed"].shape[1] == encoder.grid**2 + 1:
@@ -209,11 +209,11 @@ def _read(path: Path) -> tuple[dict[str, Tensor], tuple[str, ...] | None]:
         return dict(_flatten(torch.load(path, map_location="cpu", weights_only=True))), None
     except pickle.UnpicklingError as error:
         raise GlofgeoError(
-            f"{path}: holds Python objects, which glofgeo does not unpickle, or is damaged: "
-            "save its state_dict alone, with torch.save or as safetensors"
+            f"{path}: holds Python objects, which glofgeo does not unpickle, or is damaged",
+            "save its state_dict alone, with torch.save or as safetensors",
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        raise GlofgeoError(f"{path}: damaged or cut short: copy or download it again") from error
+        raise GlofgeoError(f"{path}: damaged or cut short", "copy or download it again") from error
 
 
 def _flatten(value: Any, name: str = "") -> list[tuple[str, Tensor]]:
@@ -236,7 +236,7 @@ def _find_transformer(raw: Mapping[str, Tensor], path: Path) -> tuple[str, str]:
     if not found:
         example = next(iter(raw), None)
         holds = f"its first tensor is {example}" if example else "it holds no tensors"
-        raise GlofgeoError(f"{path}: no DINOv2 weights in it ({holds}): give Meta's, timm's or Hugging Face's file")
+        raise GlofgeoError(f"{path}: no DINOv2 weights in it ({holds})", "give Meta's, timm's or Hugging Face's file")
     return next((entry for entry in found if "teacher" in entry[0]), found[0])
 
 
@@ -277,7 +277,7 @@ def _check_size(encoder: DinoV2Encoder, tensors: Mapping[str, Tensor], path: Pat
             argument="model.variant",
         )
     if patch != PATCH:
-        raise GlofgeoError(f"{path}: its patches are {patch} px, DINOv2's are {PATCH}: give a DINOv2 file")
+        raise GlofgeoError(f"{path}: its patches are {patch} px, DINOv2's are {PATCH}", "give a DINOv2 file")
     registers = tensors["reg_token"].shape[1] if "reg_token" in tensors else 0
     if registers != encoder.registers:
         raise GlofgeoError(

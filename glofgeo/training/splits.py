@@ -110,7 +110,9 @@ def _violations(aoi: GeoDataFrame) -> tuple[str, ...]:
     found = []
     for row, value in aoi["split"].items():
         if value not in SPLITS:
-            raise GlofgeoError(f"AOI feature {row}: split is {value!r}", "give every feature train, val or test")
+            raise GlofgeoError(
+                f"AOI feature {row}: split is {value!r}", "give every feature train, val or test", argument="aoi"
+            )
     if "place" in aoi:
         splits = aoi.groupby("place")["split"].unique()
         torn = splits[splits.map(len) > 1]
@@ -125,7 +127,7 @@ def _violations(aoi: GeoDataFrame) -> tuple[str, ...]:
 def _given_areas(aoi: GeoDataFrame, *, as_given: bool) -> dict[str, BaseGeometry]:
     areas = {str(name): features.union_all() for name, features in aoi.geometry.groupby(aoi["split"])}
     if "train" not in areas:
-        raise GlofgeoError("no AOI feature has split train", "mark at least one")
+        raise GlofgeoError("no AOI feature has split train", "mark at least one", argument="aoi")
     if as_given:
         return areas
     # What slivers remain go to the split that judges, so that training cannot see it.
