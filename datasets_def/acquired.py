@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from datasets_def.errors import GlofgeoError
@@ -11,6 +11,8 @@ from datasets_def.radiometry import PRODUCT_NAME
 
 def acquired(where: object, stem: str, tags: Mapping[str, str], item: Mapping[str, Any]) -> datetime | None:
     """Gives the acquisition time of a scene: from tags, its STAC item, or its name (`20241015T045701`, `2024-10-15`).
+
+    It is in UTC; where only a day is known, it is midnight (`tells_hour`).
 
     `TIFFTAG_DATETIME` is when a file was made, not when a scene was seen.
 
@@ -24,17 +26,13 @@ def acquired(where: object, stem: str, tags: Mapping[str, str], item: Mapping[st
     Raises:
         GlofgeoError: If tags, item and the name of a product differ by more than a day.
     """
-    stamp, moment = r"(?<!\d)\d{8}T\d{6}(?!\d)", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
+    stamp = r"(?<!\d)\d{8}T\d{6}(?!\d)", "%Y%m%dT%H%M%S"
     product = PRODUCT_NAME.search(stem)
-    sources = (
-        (tags.get("ACQUISITION_DATETIME", ""), moment, "%Y-%m-%dT%H:%M:%S"),
-        (tags.get("PRODUCT_START_TIME", ""), moment, "%Y-%m-%dT%H:%M:%S"),
-        (str(item.get("datetime", "")), moment, "%Y-%m-%dT%H:%M:%S"),
-        (product[2] if product else "", stamp, "%Y%m%dT%H%M%S"),
-    )
+    written = (tags.get("ACQUISITION_DATETIME"), tags.get("PRODUCT_START_TIME"), item.get("datetime"))
+    sources = (*map(_moment, written), _first_time(product[2] if product else "", *stamp))
     # Other names are given by people, who may have meant another day.
-    named = ((stem, stamp, "%Y%m%dT%H%M%S"), (stem, r"(?<!\d)\d{4}-\d\d-\d\d(?!\d)", "%Y-%m-%d"))
-    times = [found for found in (_first_time(*one) for one in sources) if found]
+    named = ((stem, *stamp), (stem, r"(?<!\d)\d{4}-\d\d-\d\d(?!\d)", "%Y-%m-%d"))
+    times = [found for found in sources if found]
     if times and max(times) - min(times) > timedelta(days=1):
         raise GlofgeoError(
             f"{where}: tags, STAC item or name give different acquisition times "
@@ -42,6 +40,20 @@ def acquired(where: object, stem: str, tags: Mapping[str, str], item: Mapping[st
             "correct the wrong one",
         )
     return next((found for found in (*times, *(_first_time(*one) for one in named)) if found), None)
+
+
+def tells_hour(moment: datetime) -> bool:
+    """Whether a time is more than a day: of a scene whose name or tag gives a day alone, we know the first instant."""
+    return moment.astimezone(UTC).time() != time()
+
+
+def _moment(text: object) -> datetime | None:
+    """Reads a time of ISO 8601, in UTC where it names no time zone."""
+    try:
+        found = datetime.fromisoformat(str(text).strip())
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def _first_time(text: str, pattern: str, form: str) -> datetime | None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from datasets_def.acquired import acquired
 from datasets_def.bands import FILE_NAME, band_name
 from datasets_def.errors import GlofgeoError
 from datasets_def.geotiff import read_raster
@@ -73,6 +74,7 @@ def read_band_files(folder: Path, bands: tuple[str, ...], offset: float | None =
         radiometry=f"{formula(known, bands)}, {how}",
         baseline=finest.baseline or baseline_in(name),
         level=finest.level or level_in(name),
+        datetime=finest.datetime or acquired(folder, name, {}, {}),
     )
 
 

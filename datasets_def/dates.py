@@ -1,5 +1,6 @@
 """When each lake of a layer was mapped."""
 
+import math
 import re
 
 import pandas as pd
@@ -20,7 +21,8 @@ def mapped_in(lakes: GeoDataFrame, name: str) -> "pd.Series[float]":
     """Gives the year in which each lake was mapped.
 
     Args:
-        lakes: with one of `COLUMNS`, in any case: days, years, or names of scenes that hold a day.
+        lakes: with some of `COLUMNS`, in any case, of which the first that holds dates counts: days, years, or names of
+            scenes that hold a day.
         name: of the layer, for messages.
 
     Returns:
@@ -31,17 +33,18 @@ def mapped_in(lakes: GeoDataFrame, name: str) -> "pd.Series[float]":
         GlofgeoError: If there is no such column, or no date in it.
     """
     known = {str(column).lower(): column for column in lakes.columns}
-    column = next((known[wanted] for wanted in COLUMNS if wanted in known), None)
-    if column is None:
+    columns = [known[wanted] for wanted in COLUMNS if wanted in known]
+    if not columns:
         raise GlofgeoError(
             f"{name}: no column says when a lake was mapped",
             "add `date`, or take lakes of all years",
             argument="data.lake_years",
         )
-    years = pd.Series([_decimal_year(value) for value in lakes[column]], lakes.index, dtype=float)
-    if years.isna().all():
-        raise GlofgeoError(f"{name}: no date can be read in {column}", "write days as 2020-07-29, or years")
-    return years
+    for column in columns:
+        years = pd.Series([_decimal_year(value) for value in lakes[column]], lakes.index, dtype=float)
+        if years.notna().any():
+            return years
+    raise GlofgeoError(f"{name}: no date can be read in {', '.join(columns)}", "write days as 2020-07-29, or years")
 
 
 def day_in(text: str) -> str:
@@ -58,7 +61,7 @@ def decimal_year(day: pd.Timestamp) -> float:
 
 
 def _decimal_year(value: object) -> float | None:
-    if isinstance(value, float) and value == value:
+    if isinstance(value, float) and math.isfinite(value):
         value = int(value)
     text = str(value)
     if day := _DAY.search(text):

@@ -24,7 +24,7 @@ from datasets_def.processes import TAG, is_abandoned, process_tag
 from datasets_def.scene import Scene
 
 # What a copy holds and how; raised whenever that changes, so that no copy of an older kind is read.
-LAYOUT = 1
+LAYOUT = 2
 RECORD = "copy.json"
 
 # A copy's folder; a hidden name tells which process makes or removes it.
@@ -131,10 +131,12 @@ class TiledCopy:
         scene, layers = self.scene, self._layers()
         extra = layers[len(scene.bands) :]
         grid = scene.grid.window(self.window)
+        # Where 0 in one band is dark water, what was not measured is 0 in all.
+        nodata = None if all(scene.layers[band].nodata is None for band in scene.bands) else 0
         # Uncompressed and band by band, because a crop of 518 pixels then comes in half the time that ZSTD takes.
         with rasterio.open(
             out, "w", driver="GTiff", dtype="uint16", count=len(layers), width=grid.shape[1],
-            height=grid.shape[0], crs=grid.crs, transform=grid.transform, nodata=0, tiled=True,
+            height=grid.shape[0], crs=grid.crs, transform=grid.transform, nodata=nodata, tiled=True,
             blockxsize=_TILE, blockysize=_TILE, interleave="band", bigtiff="if_safer",
         ) as target:  # fmt: skip
             target.descriptions = [*scene.bands, *(["SCL"] if extra else [])]

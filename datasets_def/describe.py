@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from datasets_def.acquired import tells_hour
 from datasets_def.bands import BANDS
+from datasets_def.files import ABSENT
 from datasets_def.scene import Scene, open_scene
 
 
@@ -20,7 +22,7 @@ def describe_scene(path: str | Path, offset: float | None = None) -> str:
     lines = {
         "scene": scene.id,
         "level": scene.level or "unknown",
-        "acquired": f"{scene.datetime:%Y-%m-%d %H:%M:%S} UTC" if scene.datetime else "unknown",
+        "acquired": _time(scene),
         "baseline": scene.baseline or "unknown",
         "grid": _grid(scene),
         "reflectance": scene.radiometry,
@@ -31,6 +33,12 @@ def describe_scene(path: str | Path, offset: float | None = None) -> str:
         "checksums": _checksums(scene),
     }
     return "\n".join(f"{name:12} {value}" for name, value in lines.items())
+
+
+def _time(scene: Scene) -> str:
+    if scene.datetime is None:
+        return "unknown"
+    return f"{scene.datetime:%Y-%m-%d %H:%M:%S} UTC" if tells_hour(scene.datetime) else f"{scene.datetime:%Y-%m-%d}"
 
 
 def _grid(scene: Scene) -> str:
@@ -45,7 +53,7 @@ def _present(scene: Scene) -> str:
     """Names the bands that are there, by the size of their pixels."""
     sizes: dict[int, list[str]] = {}
     for name, layer in scene.layers.items():
-        if not layer.path.startswith("!"):
+        if not layer.path.startswith(ABSENT):
             sizes.setdefault(layer.factor, []).append(name)
     side = scene.grid.pixel_side
     groups = [f"{', '.join(names)} at {side * factor:.3g} m" for factor, names in sorted(sizes.items())]
@@ -61,7 +69,7 @@ def _absent(scene: Scene) -> str:
             reason = "Level-2A products have no cirrus band"
         elif layer is None:
             reason = "the file does not hold them"
-        elif not layer.path.startswith("!"):
+        elif not layer.path.startswith(ABSENT):
             continue
         elif layer.path.endswith(".jp2"):
             reason = "listed in the product's metadata, but the file is not there; download the product again"

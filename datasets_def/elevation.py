@@ -277,9 +277,10 @@ def _tile_on(path: Path, tile: Grid, grid: Grid, side: float) -> Floats | None:
             # Where no value is declared to mean a void, an average could mix one with the ground.
             how = Resampling.nearest if source.nodata is None else Resampling.average
             read = source.read(1, window=window, out_shape=shape, masked=True, resampling=how)
+            per_unit, zero = source.scales[0], source.offsets[0]
     except RasterioError as error:
         raise GlofgeoError(f"{path}: cannot be read ({str(error).splitlines()[0]})", "download it again") from None
-    height = np.ma.filled(read.astype(np.float32), np.nan)
+    height = np.ma.filled(read.astype(np.float32) * np.float32(per_unit) + np.float32(zero), np.nan)
     height[~((height > _LOWEST) & (height < _HIGHEST))] = np.nan
     window_grid = tile.window(window)
     scale = window_grid.transform.scale(window.width / shape[1], window.height / shape[0])

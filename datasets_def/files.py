@@ -23,13 +23,16 @@ from datasets_def.product_image import ProductImage, check_end
 from datasets_def.web_address import is_web, shown
 from datasets_def.web_get import version_on_web
 
+# No file's name holds it.
+ABSENT = "\0"
+
 
 @dataclass(frozen=True)
 class Layer:
     """Where the pixels of one band are stored, and how to interpret them.
 
     Attributes:
-        path: what GDAL opens; the reason of its absence starts with `!`.
+        path: what GDAL opens; where a product lacks the file, `ABSENT` and what is missing.
         index: band number in that file, from 1.
         factor: side of one of its pixels in pixels of the scene.
         quantification: DN per reflectance of 1.
@@ -141,6 +144,8 @@ def read_layers(layers: list[Layer], shape: tuple[int, int], window: Window, sce
 
     if len(files) == 1:
         return read(files[0])
+    if not files:
+        return Planes(np.empty((0, int(window.height), int(window.width)), np.uint16), None)
     # Bands lie in files of their own, and decoding one leaves other cores idle.
     with ThreadPoolExecutor(len(files)) as pool:
         blocks = list(pool.map(read, files))
@@ -155,7 +160,7 @@ def read_layers(layers: list[Layer], shape: tuple[int, int], window: Window, sce
 def _read_file(layers: list[Layer], shape: tuple[int, int], window: Window, scene: Path | str) -> Planes:
     """Reads layers of one file."""
     path, factor, image = layers[0].path, layers[0].factor, layers[0].image
-    if path.startswith("!"):
+    if path.startswith(ABSENT):
         raise GlofgeoError(f"{scene}: incomplete, missing {path[1:]}", "download the product again")
     top, left = int(window.row_off), int(window.col_off)
     bottom, right = top + int(window.height), left + int(window.width)

@@ -2,7 +2,7 @@
 
 from datasets_def.bands import BANDS
 from datasets_def.errors import GlofgeoError
-from datasets_def.files import Layer
+from datasets_def.files import ABSENT, Layer
 from datasets_def.radiometry import formula
 from datasets_def.raster_checks import CLASSES
 from datasets_def.safe import SafeProduct
@@ -31,7 +31,7 @@ def product_facts(product: SafeProduct, bands: tuple[str, ...], resolution: int)
         absent = product.promised.get((band, wanted), f"{band} at {wanted} m")
         if not product.files:
             absent = "all images (there is none in IMG_DATA)"
-        where = image.file.gdal_path if image else f"!{absent}"
+        where = image.file.gdal_path if image else f"{ABSENT}{absent}"
         return Layer(where, 1, wanted // resolution, quantification, offset, image=image)
 
     # Level-2A has no cirrus band, by specification.

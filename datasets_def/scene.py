@@ -17,7 +17,7 @@ from datasets_def.bands import BANDS, CHANNELS, DEFAULT_BANDS, QUANTIFICATION, T
 from datasets_def.container import Source, read_container
 from datasets_def.elevation import Dem
 from datasets_def.errors import GlofgeoError
-from datasets_def.files import Layer, Planes, read_layers
+from datasets_def.files import ABSENT, Layer, Planes, read_layers
 from datasets_def.grid import Grid
 from datasets_def.naming import safe_name
 from datasets_def.pixels import OBSERVED_CLASS, Image, Mask, Pixels, as_classes, measured, to_reflectance
@@ -200,7 +200,7 @@ class Scene:
         for band in bands:
             if band not in self.readable:
                 raise GlofgeoError(f"{self.path}: has no band {band}; it has {', '.join(self.readable)}")
-            if band in self.layers and self.layers[band].path.startswith("!"):
+            if band in self.layers and self.layers[band].path.startswith(ABSENT):
                 missing.append(self.layers[band].path[1:])
         if missing:
             listed = ", ".join(dict.fromkeys(missing))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from datasets_def.acquired import tells_hour
 from datasets_def.metadata_xml import find_text, number, parse, read_xml
 from datasets_def.product_path import holds_product, is_safe, open_product
 
@@ -23,7 +24,7 @@ def scene_sun(scene: "Scene") -> tuple[float, float] | None:
 
     Returns:
         Zenith and azimuth in degrees, the latter clockwise from north: the means that a product's `MTD_TL.xml` states,
-        or else computed from time and place. None where the scene does not tell its time either.
+        or else computed from time and place. None where the scene does not tell its time either, or only its day.
 
     Raises:
         GlofgeoError: If a product's metadata cannot be read.
@@ -37,7 +38,7 @@ def scene_sun(scene: "Scene") -> tuple[float, float] | None:
             zenith = number(find_text(mean, "ZENITH_ANGLE", tile), "ZENITH_ANGLE", tile, 0, 90)
             azimuth = number(find_text(mean, "AZIMUTH_ANGLE", tile), "AZIMUTH_ANGLE", tile, -360, 360)
             return min(zenith, _LOWEST_ZENITH), azimuth % 360
-    if scene.datetime is None:
+    if scene.datetime is None or not tells_hour(scene.datetime):
         return None
     middle = scene.grid.footprint.centroid
     return sun_position(middle.x, middle.y, scene.datetime)

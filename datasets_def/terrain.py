@@ -127,7 +127,8 @@ def scene_terrain(scene: "Scene", dem: Dem, bands: Sequence[str]) -> Terrain:
     sun = scene_sun(scene) if "shadow" in bands else None
     if sun is None and "shadow" in bands:
         raise GlofgeoError(
-            f"{scene.path}: tells no time, and so not where the sun stood", "add the tag ACQUISITION_DATETIME"
+            f"{scene.path}: does not tell its time of day, and so not where the sun stood",
+            "add the tag ACQUISITION_DATETIME",
         )
     return Terrain(dem, scene.grid, sun)
 

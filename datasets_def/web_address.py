@@ -92,8 +92,12 @@ def without_token(url: str) -> str:
 def shown(url: str) -> str:
     """An address as it may be printed or stored: without user name, password, signature and key.
 
-    Of a malformed one, which may hold them anywhere, only the scheme is left.
+    So, too, the address within a path of GDAL (`/vsicurl/https://…`). Of a malformed one, which may hold secrets
+    anywhere, only the scheme is left.
     """
+    if url.startswith("/vsi"):
+        prefix, address = _split_gdal_path(url)
+        return f"{prefix}{shown(address)}" if address else url
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -104,6 +108,16 @@ def shown(url: str) -> str:
     return urlunsplit(
         parts._replace(netloc=parts.netloc.rpartition("@")[2], query="" if secret else parts.query, fragment="")
     )
+
+
+def _split_gdal_path(path: str) -> tuple[str, str]:
+    """Parts a path of GDAL before the address it holds; `/vsicurl?url=…` becomes `/vsicurl/…`."""
+    head, _, query = path.partition("?")
+    asked = dict(parse_qsl(query)).get("url")
+    if asked and "://" not in head:
+        return f"{head}/", asked
+    start = re.search(r"[a-z][a-z0-9+.-]*://", path)
+    return (path[: start.start()], path[start.start() :]) if start else (path, "")
 
 
 def sign(url: str) -> str:

@@ -150,9 +150,8 @@ def evaluate(  # noqa: PLR0913
 
     model = load_model(checkpoint) if prediction is None else None
     from datasets_def.aoi import read_aoi
-    from datasets_def.scene import open_scene
     from glofgeo.evaluation import evaluate as compare
-    from glofgeo.evaluation import print_scorecard, require_place, write_scorecard
+    from glofgeo.evaluation import open_judged, print_scorecard, require_place, write_scorecard
 
     require_place(json, folder=out)
     area = read_aoi(aoi) if aoi else None
@@ -165,7 +164,7 @@ def evaluate(  # noqa: PLR0913
                 dem=dem or dem_of(model.bands if model else ()), settings=MapConfig(any_resolution=any_resolution),
             )  # fmt: skip
             (prediction,) = Path(folder).glob("*/mask.tif")
-        opened = open_scene(scene, ("B03", "B08"), offset=offset) if scene else None
+        opened = open_judged(scene, offset) if scene else None
         card = compare(prediction, lakes, scene=opened, aoi=area, ndwi_threshold=ndwi_threshold)
     print_scorecard(card)
     if json:

@@ -23,7 +23,7 @@ def export_model(
         offset: DN to add in a scene that does not tell; see `open_scene`.
 
     Returns:
-        The file, and the layer if there is one.
+        The file, named after the model (`best.onnx`, `best.json`, `best.onnx.json`), and the layer if there is one.
 
     Raises:
         GlofgeoError: If the model or the scene cannot be read, or something else is in the place of a file.
@@ -33,7 +33,8 @@ def export_model(
     if form == "mlm":
         from glofgeo.models.mlm import write_model_item
 
-        path = folder / f"{place.stem}.json"
+        # The checkpoint that an ONNX file was exported from has an item of its own.
+        path = folder / (f"{place.name}.json" if place.suffix == ".onnx" else f"{place.stem}.json")
         write_model_item(source, path)
         return path, None
     from datasets_def.bands import TERRAIN
@@ -42,6 +43,8 @@ def export_model(
     from glofgeo.models import export_onnx, load_checkpoint
     from glofgeo.models.onnx import require_replaceable
 
+    if source.suffix == ".onnx":
+        raise GlofgeoError(f"{source}: is exported already", "give the .safetensors", argument="checkpoint")
     loaded = load_checkpoint(source)
     bands = loaded.config.model.bands
     path = folder / f"{place.stem}.onnx"

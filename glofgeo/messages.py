@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from glofgeo.mapping.batch import Outcome, Report
     from glofgeo.models import Predictor
 
-# A full or locked disk is no bug in glofgeo, whoever writes.
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_LOCKED = (errno.EROFS, errno.EACCES, errno.EPERM)
+# What is no bug in glofgeo, whoever writes, and what to do: a full or locked disk, a file in the place of a folder.
+_REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free some space"),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "check who may write there"),
+    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR), "a file is where a folder should be: move it away"),
+}
 
 # What to do after Ctrl-C; `train` says it itself, with its folder.
 _GO_ON = {
@@ -127,7 +130,6 @@ def print_failure(error: BaseException, verb: str, verbs: list[str]) -> NoReturn
         fail(130, "stopped" + _GO_ON.get(verb, ""))
     if "--debug" in sys.argv:
         raise error
-    if isinstance(error, OSError) and error.errno in _NO_ROOM + _LOCKED:
-        remedy = "free some space" if error.errno in _NO_ROOM else "check who may write there"
+    if isinstance(error, OSError) and (remedy := _REMEDIES.get(error.errno or 0)):
         fail(2, f"{error.filename or 'the disk'}: {error.strerror}; {remedy}, or choose another folder with --out")
     fail(1, f"{type(error).__name__}: {error} (a bug in glofgeo; --debug shows where)")

@@ -3,11 +3,13 @@
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote
 
 from datasets_def.processes import process_tag
+from datasets_def.web_address import shown
 from glofgeo.errors import GlofgeoError
 
 VERSION = "1.1.0"
@@ -37,9 +39,8 @@ def href(target: str | Path, folder: Path) -> str:
         A relative link, escaped; where there is none (another drive of Windows) an absolute one.
     """
     text = str(target)
-    if "://" in text:
-        parts = urlsplit(text)
-        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    if "://" in text or text.startswith("/vsi"):
+        return re.split(r"[?#]", shown(text))[0]
     try:
         relative = Path(os.path.relpath(Path(target).absolute(), folder.absolute())).as_posix()
     except ValueError:

@@ -2,7 +2,7 @@
 
 from glofgeo.evaluation.cases import evaluate, evaluate_all
 from glofgeo.evaluation.evidence import Case
-from glofgeo.evaluation.ndwi import tune_ndwi
+from glofgeo.evaluation.ndwi import open_judged, tune_ndwi
 from glofgeo.evaluation.report import print_scorecard, require_place, write_scorecard
 from glofgeo.evaluation.scorecard import Scorecard
 
@@ -11,6 +11,7 @@ __all__ = [
     "Scorecard",
     "evaluate",
     "evaluate_all",
+    "open_judged",
     "print_scorecard",
     "require_place",
     "tune_ndwi",

@@ -5,16 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import shapely
 from geopandas import GeoDataFrame
 
 from datasets_def.aoi import read_aoi
-from datasets_def.indices import NDWI_BANDS
 from datasets_def.polygons import read_polygons, without_rejected
 from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation.blocks import Counts, Joined, choose_blocks, join_blocks
 from glofgeo.evaluation.calibration import calibrate
 from glofgeo.evaluation.evidence import Case, Evidence, gather
 from glofgeo.evaluation.maker import models_of, require_same_date, was_trained_on
+from glofgeo.evaluation.ndwi import open_judged
 from glofgeo.evaluation.pixels import PixelCounts
 from glofgeo.evaluation.score import PIXEL_SUMS, Score, pixel_counts, score
 from glofgeo.evaluation.scorecard import Scorecard
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 # A box around one lake is up to two thirds lake.
 _MOST_LAKE = 0.8
+_MOST_PARTS = 10
 
 
 def evaluate(
@@ -47,9 +49,7 @@ def evaluate(
             the area it is judged on, it flatters NDWI.
     """
     if isinstance(scene, str | Path):
-        from datasets_def.scene import open_scene
-
-        scene = open_scene(scene, NDWI_BANDS)
+        scene = open_judged(scene)
     area = read_aoi(aoi) if isinstance(aoi, str | Path) else aoi
     case = Case(Path(prediction), scene, area)
     seen = "the model was trained on this scene, which flatters it wherever it learned"
@@ -131,7 +131,7 @@ def evaluate_all(
         neighbours=joined.correlation,
         by_scene={} if single else _by_scene(cases, counts),
         models=models_of(case.prediction for case in cases),
-        notes=(*absent, *_cautions(cases, found, scores["model"]), *notes),
+        notes=(*absent, *_cautions(cases, found, scores["model"]), *_scattered(reference), *notes),
     )
 
 
@@ -145,6 +145,12 @@ def _cautions(cases: Sequence[Case], found: Sequence[Evidence], model: Score) ->
     if lake > _MOST_LAKE * compared > 0:
         told.append(f"reference lakes fill {lake / compared:.0%} of what is compared: are they the area of interest?")
     return told
+
+
+def _scattered(reference: GeoDataFrame) -> list[str]:
+    """What makes one lake of many: a layer that was dissolved."""
+    many = int(np.count_nonzero(shapely.get_num_geometries(reference.geometry.array) > _MOST_PARTS))
+    return [f"{many} reference lakes have more than {_MOST_PARTS} parts: lakes of their own?"] if many else []
 
 
 def _tells_observed(cases: Sequence[Case], found: Sequence[Evidence]) -> bool:

@@ -230,18 +230,23 @@ def _union_iou(
 
 
 def _usable_share(lake: shapely.Polygon, usable: Mask, grid: Grid) -> float:
-    """Share of the pixels a lake touches that are usable; those off the grid are not."""
+    """Share of a lake that is usable: by the pixels it touches on the grid, and by area of what lies off it."""
     window = from_bounds(*shapely.bounds(lake), grid.transform)
     (top, left), (bottom, right) = (
         (int(corner(window.row_off + rows)), int(corner(window.col_off + cols)))
         for corner, rows, cols in ((np.floor, 0, 0), (np.ceil, window.height, window.width))
     )
-    shape = (max(bottom - top, 1), max(right - left, 1))
     rows, cols = slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0))
     part = usable[rows, cols]
-    if part.shape == shape and part.all():
+    if not part.size:
+        return 0.0
+    whole = part.shape == (max(bottom - top, 1), max(right - left, 1))
+    if whole and part.all():
         return 1.0
-    transform = grid.window(Window(left, top, shape[1], shape[0])).transform
-    touched = rasterize([lake], shape, transform=transform, all_touched=True, dtype="uint8").astype(np.bool_)
-    on_grid = touched[rows.start - top :, cols.start - left :][: part.shape[0], : part.shape[1]]
-    return int(np.count_nonzero(on_grid & part)) / max(int(np.count_nonzero(touched)), 1)
+    # Only what is on the grid becomes pixels: a sea, or all lakes of a range in one feature, would fill the memory.
+    transform = grid.window(Window(cols.start, rows.start, part.shape[1], part.shape[0])).transform
+    touched = rasterize([lake], part.shape, transform=transform, all_touched=True, dtype="uint8").astype(np.bool_)
+    share = int(np.count_nonzero(touched & part)) / max(int(np.count_nonzero(touched)), 1)
+    if whole:
+        return share
+    return float(share * shapely.area(shapely.intersection(lake, shapely.box(*grid.bounds))) / shapely.area(lake))

@@ -1,6 +1,7 @@
 """NDWI, the classical method that a model is compared with."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from shapely.geometry.base import BaseGeometry
 
 from datasets_def.grid import READ_ROWS, Grid
 from datasets_def.indices import NDWI_BANDS, ndwi
+from datasets_def.scene import open_scene
 from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation.pixels import bring, burn
 
@@ -17,6 +19,23 @@ if TYPE_CHECKING:
     from datasets_def.scene import Scene
 
 _BINS = 400
+_VISIBLE = ("B02", "B03", "B04")
+
+
+def open_judged(path: str | Path, offset: float | None = None) -> "Scene":
+    """Opens a scene that a map was made from, with the bands of the index, or at least to see what was observed.
+
+    Raises:
+        GlofgeoError: As `open_scene`.
+    """
+    try:
+        return open_scene(path, NDWI_BANDS, offset=offset)
+    except GlofgeoError:
+        try:
+            return open_scene(path, _VISIBLE, offset=offset)
+        except GlofgeoError:
+            pass
+        raise
 
 
 def why_no_ndwi(scene: "Scene") -> str | None:

@@ -16,7 +16,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from datasets_def.grid import READ_ROWS, Grid
-from datasets_def.polygons import read_polygons
+from datasets_def.polygons import read_polygons, without_rejected
 from datasets_def.reproject import to_crs, to_degrees
 from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation.pixels import Mask, Polygons, bring, burn, rows_of, strips
@@ -30,6 +30,8 @@ RASTERS = (".tif", ".tiff", ".vrt")
 _GRID_METRES = 10.0
 # Eight scenes, at a byte a pixel; a grid of more around both layers is a mistake rather than a wish.
 _MOST_PIXELS = 8 * 10980**2
+# Share by which a CRS may stretch lengths: UTM does by 0.1 % in its zone, national grids by less than 1 %.
+_MOST_STRETCHED = 0.01
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,9 @@ def open_prediction(
     """Opens `probability.tif`, `mask.tif` or a lake layer.
 
     A layer is judged on the grid of the `mask.tif` or `probability.tif` beside it, which also tells what was not
-    observed; else on the scene's grid; else on a 10 m grid in its own metric CRS or the UTM zone it lies in, which
-    covers the area of interest, or where there is none all polygons of prediction and reference.
+    observed; else on the scene's grid; else on a 10 m grid in its own CRS, if that has metres of the ground, or else in
+    the UTM zone it lies in, which covers the area of interest, or where there is none all polygons of prediction and
+    reference. Lakes that an analyst rejected are left out.
 
     Args:
         path: the file.
@@ -102,7 +105,7 @@ def open_prediction(
         raise GlofgeoError(f"{path}: no such prediction", "give lakes.gpkg, mask.tif or probability.tif")
     if path.suffix.lower() in RASTERS:
         return _open_raster(path, scene, threshold)
-    lakes = read_polygons(path, "predicted lakes", empty_ok=True)
+    lakes = without_rejected(read_polygons(path, "predicted lakes", empty_ok=True))
     for beside in (path.with_name("mask.tif"), path.with_name("probability.tif")):
         if beside.is_file():
             grid = _grid_of(beside)
@@ -124,7 +127,8 @@ def _open_raster(path: Path, scene: "Scene | None", threshold: float) -> Predict
         codes = _read_rows(path, rows)
         largest = max(largest, int(codes.max(where=codes != NOT_OBSERVED, initial=0)))
     # The mapper names its files; in others, what is neither land (0) nor lake (1) is a percentage.
-    probability = "prob" in path.stem.lower() or ("mask" not in path.stem.lower() and largest > 1)
+    name = path.stem.lower()
+    probability = largest > 1 if ("mask" in name) == ("prob" in name) else "prob" in name
     limit = 100 if probability else 1
     if largest > limit:
         kind = "lake probability in percent (0-100, 255)" if probability else "a lake mask (0, 1, 255)"
@@ -173,8 +177,7 @@ def _read_rows(path: Path, rows: slice) -> npt.NDArray[np.uint8]:
 def _make_grid(path: Path, lakes: GeoDataFrame, reference: GeoDataFrame, aoi: GeoDataFrame | None) -> Grid:
     """Makes a 10 m grid, in multiples of 10 m."""
     home = reference if lakes.empty else lakes
-    metric = home.crs.is_projected and {axis.unit_name for axis in home.crs.axis_info} == {"metre"}
-    crs = CRS.from_user_input(home.crs if metric else _utm_zone(to_degrees(home.geometry)))
+    crs = CRS.from_user_input(home.crs if _is_metric(home) else _utm_zone(to_degrees(home.geometry)))
     frames = [lakes, reference] if aoi is None else [aoi]
     outlines = [shapely.box(*to_crs(frame.geometry, crs).total_bounds) for frame in frames if not frame.empty]
     west, south, east, north = shapely.total_bounds(outlines) / _GRID_METRES
@@ -191,6 +194,17 @@ def _make_grid(path: Path, lakes: GeoDataFrame, reference: GeoDataFrame, aoi: Ge
     left, top = math.floor(west) * _GRID_METRES, math.ceil(north) * _GRID_METRES
     shape = (math.ceil(north) - math.floor(south), math.ceil(east) - math.floor(west))
     return Grid(shape, Affine(_GRID_METRES, 0, left, 0, -_GRID_METRES, top), crs)
+
+
+def _is_metric(polygons: GeoDataFrame) -> bool:
+    """Whether a metre of their CRS is one on the ground, where they lie: in Web Mercator it is half of one at 60 N."""
+    crs = polygons.crs
+    if not crs.is_projected or {axis.unit_name for axis in crs.axis_info} != {"metre"}:
+        return False
+    west, south, east, north = polygons.total_bounds
+    pixel = Affine(_GRID_METRES, 0, (west + east) / 2, 0, -_GRID_METRES, (south + north) / 2)
+    side = Grid((1, 1), pixel, CRS.from_user_input(crs)).pixel_side
+    return abs(side / _GRID_METRES - 1) < _MOST_STRETCHED
 
 
 def _utm_zone(polygons: GeoSeries) -> int:

@@ -28,7 +28,8 @@ def write_stack(scene: Scene, out: Path, bands: Sequence[str]) -> Path:
 
     Its DN mean the same for every scene, whatever the processing baseline or the file format: uint16, reflectance =
     (DN - 1000) / 10000, 0 = no data. That is what products have held since baseline 04.00, and the numbers of older
-    ones raised by 1000, so that dark water and shadow, which can be below zero, keep their values. Coarser bands are
+    ones raised by 1000, so that dark water and shadow, which can be below zero, keep their values. A DN of 0 in one
+    band is no data here, whatever a file declares: a VRT cannot look at all bands together. Coarser bands are
     replicated. The bands carry no scale, because QGIS would apply it and give Deepness other numbers.
 
     Beside it lies a style with which QGIS shows red as red; one that somebody saved there stays.

@@ -25,6 +25,7 @@ from pyproj import Geod, Transformer
 from rasterio.transform import xy as pixel_to_xy
 from shapely.affinity import affine_transform
 
+from datasets_def.acquired import tells_hour
 from datasets_def.atomic import written_beside
 from datasets_def.grid import Grid
 from datasets_def.scene import Scene
@@ -64,7 +65,9 @@ def caption(scene: Scene) -> str:
     unit = re.match(r"S2([A-Z])_", scene.id)
     sensor = " ".join(filter(None, (f"Sentinel-2{unit[1] if unit else ''}", scene.level)))
     moment = scene.datetime
-    return f"{sensor}, {f'{moment.day} {moment:%B %Y, %H:%M} UTC' if moment else 'date not known'}"
+    if moment is None:
+        return f"{sensor}, date not known"
+    return f"{sensor}, {moment.day} {moment:%B %Y}" + (f", {moment:%H:%M} UTC" if tells_hour(moment) else "")
 
 
 def write_overview(

@@ -37,8 +37,9 @@ def write_model_item(model: Path, path: Path) -> None:
         GlofgeoError: If the model cannot be read, or something else is in the item's place.
         OSError: If the item cannot be written.
     """
+    card = read_header(model)
     asset = {"href": stac.href(model, path.parent), **stac.file_facts(model)}
-    stac.write_document(path, model_item(read_header(model), asset, onnx=model.suffix == ".onnx"))
+    stac.write_document(path, model_item(card, asset, onnx=model.suffix == ".onnx"))
 
 
 def model_item(card: Header, asset: dict[str, Any], *, onnx: bool) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def model_item(card: Header, asset: dict[str, Any], *, onnx: bool) -> dict[str, 
         "type": "Feature",
         "stac_version": stac.VERSION,
         "stac_extensions": _EXTENSIONS,
-        "id": f"{name}-{card.sha256[:12]}",
+        "id": f"{name}-{card.sha256[:12]}{'-onnx' if onnx else ''}",
         # It is for no place more than for others.
         "geometry": None,
         "properties": {

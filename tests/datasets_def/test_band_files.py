@@ -118,3 +118,9 @@ def test_files_of_dn_and_of_scaled_numbers_may_share_a_folder(folder, write_rast
     write_raster(folder / "B04.tif", dn(seed=2), bands=None, scale=1e-4, offset=-0.1)
     scene = open_scene(folder, BANDS, offset=-1000)
     np.testing.assert_allclose(scene.read()[2], (dn(seed=2)[0] - 1000.0) / 1e4, atol=1e-6)
+
+
+def test_a_folder_named_as_a_product_tells_its_time(folder, tmp_path):
+    named = tmp_path / "S2A_MSIL2A_20181015T045701_N0209_R119_T45RVL_20181015T085701"
+    folder.rename(named)
+    assert open_scene(named, offset=0).datetime.isoformat() == "2018-10-15T04:57:01+00:00"

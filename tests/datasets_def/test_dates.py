@@ -71,3 +71,8 @@ def test_the_icimod_inventories_tell_their_years(real_data):
 def test_a_text_is_asked_for_its_day():
     assert day_in("LT05_L1TP_152035_20000908_20200907") == "2000-09-08"
     assert (day_in("mapped in 2011"), day_in("2024-10-15 04:57:01+00:00"), day_in("")) == ("2011", "2024-10-15", "")
+
+
+def test_the_first_column_that_holds_dates_counts():
+    assert mapped_in(lakes(acq_datetime=[None, None], year=[2000, 2001]), "x").tolist() == [2000.5, 2001.5]
+    assert mapped_in(lakes(year=[2000.0, float("inf")]), "x").isna().tolist() == [False, True]

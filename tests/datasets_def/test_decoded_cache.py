@@ -234,3 +234,22 @@ def test_what_is_no_copy_stays_whatever_room_is_needed(product, tmp_path):
     with pytest.raises(GlofgeoError, match="holds other files"):
         fill(copies[:1], tmp_path)
     assert (copies[0].path.parent / "notes.txt").exists()
+
+
+def test_a_copy_keeps_dark_water_of_0_in_one_band(tmp_path):
+    dn = np.full((4, 64, 64), 900, np.uint16)
+    dn[3, 10:20, 10:20] = 0
+    dn[:, :, :5] = 0
+    for name, plane in zip(("B02", "B03", "B04", "B08"), dn, strict=True):
+        with rasterio.open(
+            tmp_path / f"{name}.jp2", "w", driver="JP2OpenJPEG", dtype="uint16", count=1, width=64, height=64,
+            crs="EPSG:32645", transform=rasterio.transform.from_origin(300000, 3100000, 10, 10), quality=100,
+            reversible="YES",
+        ) as target:  # fmt: skip
+            target.write(plane, 1)
+    scene = open_scene(tmp_path, offset=0)
+    copy = TiledCopy(scene, Window(0, 0, 64, 64), tmp_path / "cache")
+    fill([copy], copy.folder)
+    assert (scene.load()[1] == (np.arange(64) >= 5)).all()
+    for ours, theirs in zip(open_scene(copy.path).load(), scene.load(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)

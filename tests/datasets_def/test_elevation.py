@@ -83,6 +83,14 @@ def test_voids_are_not_heights_and_fine_dems_are_averaged(tmp_path, nodata):
     np.testing.assert_allclose(height[seen], there[seen], atol=6 if nodata is None else 3)
 
 
+def test_heights_are_in_metres_whatever_unit_a_file_stores(tmp_path):
+    path = write_tile(tmp_path / "dem.tif", degrees_around(SCENE), (80, 80), dtype="int16")
+    whole = open_dem([path]).on(SCENE)
+    with rasterio.open(path, "r+") as target:
+        target.scales, target.offsets = [0.1], [300]
+    np.testing.assert_allclose(open_dem([path]).on(SCENE), whole / 10 + 300, atol=0.01)
+
+
 def test_files_that_are_no_dem_are_named(tmp_path, write_raster):
     four = write_raster(tmp_path / "image.tif", np.zeros((4, 5, 5), np.uint16))
     text = tmp_path / "text.tif"

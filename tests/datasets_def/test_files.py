@@ -118,3 +118,9 @@ def test_loader_processes_read_every_kind_of_file_after_their_parent_did(tmp_pat
     loader = DataLoader(crops, batch_size=1, num_workers=1, multiprocessing_context=method, timeout=300)
     for number, batch in enumerate(loader):
         assert np.array_equal(batch[0].numpy(), crops[number].numpy())
+
+
+def test_a_relative_name_may_begin_as_it_likes(tmp_path, write_raster, monkeypatch):
+    write_raster(tmp_path / "!new_B02B03B04B08.tif", np.full((4, 30, 30), 900, np.uint16))
+    monkeypatch.chdir(tmp_path)
+    assert open_scene("!new_B02B03B04B08.tif").read().shape == (4, 30, 30)

@@ -229,9 +229,9 @@ def test_names_of_bands_as_gdal_writes_them(tmp_path, write_raster):
     [
         (PRODUCT.format("N0400"), {"TIFFTAG_DATETIME": "2025:01:31 10:00:00"}, "2022-10-05T11:54:11+00:00"),
         ("T29UNU_20221005T115411_stack_2025-01-31", {}, "2022-10-05T11:54:11+00:00"),
-        ("a", {"ACQUISITION_DATETIME": "2024-10-15T04:57:01.024Z"}, "2024-10-15T04:57:01+00:00"),
-        ("20229905T115411_2022-10-05", {}, "2022-10-05T00:00:00+00:00"),
-        ("a", {"TIFFTAG_DATETIME": "2025:01:31 10:00:00"}, None),
+        ("a", {"ACQUISITION_DATETIME": "2024-10-15T04:57:01.024Z"}, "2024-10-15T04:57:01.024000+00:00"),
+        ("a", {"ACQUISITION_DATETIME": "2024-10-15 10:42:01+05:45"}, "2024-10-15T04:57:01+00:00"),
+        ("20229905T115411_2022-10-05", {"TIFFTAG_DATETIME": "2025:01:31 10:00:00"}, "2022-10-05T00:00:00+00:00"),
     ],
 )
 def test_when_a_scene_was_acquired(tmp_path, write_raster, name, tags, told):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from datasets_def import open_scene
+from datasets_def.describe import describe_scene
 from datasets_def.sun import scene_sun, sun_position
 
 
@@ -36,3 +37,11 @@ def test_sun_of_a_raster_follows_from_its_time(tmp_path, write_raster):
     zenith, azimuth = scene_sun(replace(scene, datetime=noon))
     assert zenith == pytest.approx(scene.grid.footprint.centroid.y, abs=0.5)
     assert azimuth == pytest.approx(180, abs=3)
+
+
+def test_a_scene_that_tells_its_day_alone_has_no_sun(tmp_path, write_raster):
+    path = write_raster(tmp_path / "lake_2024-10-15_x.tif", np.full((4, 50, 50), 900, np.uint16))
+    scene = open_scene(path)
+    assert f"{scene.datetime:%Y-%m-%d}" == "2024-10-15"
+    assert scene_sun(scene) is None
+    assert "acquired     2024-10-15\n" in describe_scene(path)

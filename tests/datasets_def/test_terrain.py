@@ -101,7 +101,7 @@ def test_a_scene_without_a_time_has_slopes_but_no_shadow(hilly, tmp_path, write_
     dem, grid = hilly[1:3]
     x, y = grid.transform * (120, 100)
     image = write_raster(tmp_path / "image.tif", np.ones((4, 40, 40), np.uint16), origin=(x, y))
-    with pytest.raises(GlofgeoError, match=r"tells no time.*ACQUISITION_DATETIME"):
+    with pytest.raises(GlofgeoError, match=r"not tell its time of day.*ACQUISITION_DATETIME"):
         open_scene(image, ("B03", "shadow"), dem=dem)
     assert open_scene(image, ("B03", "slope"), dem=dem).read().shape == (2, 40, 40)
 
@@ -111,3 +111,11 @@ def test_a_dem_tells_how_much_of_a_grid_it_covers(hilly, scene):
     assert dem.covers(scene.grid) == pytest.approx(1)
     assert dem.covers(grid.window(Window(127, 0, 254, 254))) == pytest.approx(0.5, abs=0.01)
     assert dem.covers(grid.window(Window(300, 0, 10, 10))) == 0
+
+
+def test_terrain_of_a_raster_can_be_read_alone(hilly, tmp_path, write_raster):
+    dem, grid = hilly[1:3]
+    x, y = grid.transform * (120, 100)
+    image = write_raster(tmp_path / "image.tif", np.ones((4, 40, 40), np.uint16), origin=(x, y))
+    scene = open_scene(image, ("B03", "slope"), dem=dem)
+    np.testing.assert_array_equal(scene.read(bands=("slope",))[0], scene.read()[1])

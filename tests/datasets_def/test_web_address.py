@@ -6,6 +6,7 @@ import pytest
 
 from datasets_def.errors import GlofgeoError
 from datasets_def.web_address import is_web, resolve, shown, sign
+from glofgeo.stac import href
 
 BLOB = "https://sentinel2l2a01.blob.core.windows.net/sentinel2-l2/B02.tif"
 
@@ -24,6 +25,10 @@ BLOB = "https://sentinel2l2a01.blob.core.windows.net/sentinel2-l2/B02.tif"
         ("https://a.org/x.tif?version=2", "https://a.org/x.tif?version=2"),
         ("s3://bucket/x.tif", "s3://bucket/x.tif"),
         ("/data/x?.tif", "/data/x?.tif"),
+        ("/vsis3/bucket/x.tif", "/vsis3/bucket/x.tif"),
+        ("/vsicurl/https://user:secret@a.org/x.tif?token=secret", "/vsicurl/https://a.org/x.tif"),
+        ("/vsizip//vsicurl/https://user:secret@a.org/x.zip/x.tif", "/vsizip//vsicurl/https://a.org/x.zip/x.tif"),
+        ("/vsicurl?url=https%3A%2F%2Fuser%3Asecret%40a.org%2Fx.tif&max_retry=2", "/vsicurl/https://a.org/x.tif"),
         ("https://user:secret@[::1/x.tif?sig=secret", "https:…"),
     ],
 )
@@ -90,3 +95,11 @@ def test_a_file_that_is_not_there_is_looked_for_under_its_name(tmp_path):
 def test_other_places_are_named_and_not_taken_for_paths(href):
     with pytest.raises(GlofgeoError, match=f"item: its asset {href} is at no address that is read"):
         resolve(href, "/data/item.json", "item")
+
+
+@pytest.mark.parametrize("start", ["", "/vsicurl/"])
+def test_links_hold_no_secrets(tmp_path, start):
+    assert (
+        href(f"{start}https://user:secret@a.org/x.tif?version=2&sig=secret#x", tmp_path)
+        == f"{start}https://a.org/x.tif"
+    )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import geopandas as gpd
 import pytest
+import shapely
 
 from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation import evaluate
@@ -18,6 +19,23 @@ def test_what_an_analyst_has_rejected_is_no_reference_lake(place):
     reviewed, without = (evaluate(place / "mask.tif", place / name) for name in ("reviewed.gpkg", "without.gpkg"))
     assert reviewed.model == without.model
     assert reviewed.reference_lakes == 2
+
+
+def test_what_an_analyst_has_rejected_in_the_map_is_no_false_lake(place):
+    drawn = gpd.read_file(place / "reference.gpkg").to_crs("EPSG:32645")
+    elsewhere = drawn.geometry.translate(200, 0).iloc[:1]
+    both = gpd.GeoDataFrame({"review": ["accept"] * len(drawn) + ["reject"]}, geometry=[*drawn.geometry, *elsewhere])
+    both.set_crs(drawn.crs).to_file(place / "lakes.gpkg")
+    assert evaluate(place / "lakes.gpkg", place / "reference.gpkg").model.lakes[0].false == 0
+
+
+def test_a_dissolved_layer_is_noted(place):
+    lakes = gpd.read_file(place / "reference.gpkg")
+    first = lakes.geometry[0]
+    ponds = [first, *(shapely.affinity.translate(first.centroid.buffer(1e-5), 0, -1e-4 * n) for n in range(10, 22))]
+    gpd.GeoDataFrame(geometry=[shapely.MultiPolygon(ponds)], crs=lakes.crs).to_file(place / "dissolved.gpkg")
+    noted = [evaluate(place / "mask.tif", place / f"{name}.gpkg").notes for name in ("reference", "dissolved")]
+    assert ["parts" in " ".join(notes) for notes in noted] == [False, True]
 
 
 def test_a_scene_of_another_date_than_the_map_is_refused_and_a_renamed_one_is_not(place, scene):

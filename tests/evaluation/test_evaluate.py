@@ -109,6 +109,9 @@ def test_a_scene_without_the_bands_leaves_ndwi_out(place, write_raster):
     assert card.ndwi is None
     assert "B03" in card.notes[0]
     assert str(place) not in card.notes[0]
+    path = write_raster(place / "rgb.tif", np.full((3, SIDE, SIDE), 1000, np.uint16), bands=("B04", "B03", "B02"))
+    card = evaluate(place / "mask.tif", place / "reference.gpkg", scene=path)
+    assert card.ndwi is None and "no NDWI" in card.notes[0]
 
 
 def test_a_layer_alone_is_judged_on_the_grid_of_the_scene(place, scene):
@@ -130,6 +133,23 @@ def test_a_layer_alone_gets_a_grid_of_its_own(place, crs):
     card = evaluate(alone / "lakes.gpkg", place / "reference.gpkg", aoi=area)
     assert (card.model.pixels.tp, card.model.pixels.fn) == (0, pytest.approx(60, abs=4))
     assert "area of interest" in card.grid
+
+
+def test_a_layer_in_web_mercator_is_judged_with_metres_of_the_ground(place):
+    alone = place / "alone"
+    alone.mkdir()
+    pond = shapely.box(LEFT, TOP + 3e6, LEFT + 20, TOP + 3e6 + 20)  # 55 N
+    large = shapely.box(LEFT + 500, TOP + 3e6, LEFT + 600, TOP + 3e6 + 100)
+    drawn, reference = (layer(alone / name, [pond, large], "EPSG:3857") for name in ("lakes.gpkg", "reference.gpkg"))
+    card = evaluate(drawn, reference)
+    assert card.too_small == 1 and card.crs == "EPSG:32644"
+    assert card.model.pixels.tp == pytest.approx(104, abs=6)
+
+
+def test_a_mask_may_have_probability_in_its_name(place):
+    card = evaluate(place / "mask.tif", place / "reference.gpkg")
+    (place / "mask.tif").rename(place / "prob_mask.tif")
+    assert evaluate(place / "prob_mask.tif", place / "reference.gpkg").model == card.model
 
 
 def test_a_map_without_lakes_is_judged(place):

@@ -95,6 +95,15 @@ def test_a_lake_counts_if_half_of_it_can_be_seen_and_it_is_large_enough():
     assert large.tolist() == [True] * 5 + [False]
 
 
+def test_parts_far_off_the_grid_are_not_seen_and_take_no_memory():
+    """All lakes of a continent in one feature would be a raster of 10^12 pixels."""
+    grid = Grid((20, 20), Affine(1, 0, 0, 0, -1, 20), CRS.from_epsg(32645))
+    near = shapely.box(2, 2, 8, 8)
+    spread = [shapely.MultiPolygon([near, shapely.box(1e6, 1e6, 1e6 + side, 1e6 + 6)]) for side in (4, 8)]
+    seen, _ = countable(np.array(spread, dtype=object), np.ones((20, 20), bool), grid)
+    assert seen.tolist() == [True, False]
+
+
 def test_twenty_thousand_lakes_are_matched_each_to_its_own():
     """All pairs would be 400 million."""
     col, row = np.indices((200, 100)).reshape(2, -1) * 20
