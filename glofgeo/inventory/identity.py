@@ -1,6 +1,6 @@
 """Names that lakes keep: given once, and found again by overlap."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import count
 from string import ascii_lowercase
 from typing import Any
@@ -46,6 +46,15 @@ def find_names(lakes: gpd.GeoDataFrame, known: gpd.GeoDataFrame) -> list[str]:
     return _Memory(known).recall(lakes)
 
 
+def new_names(lakes: gpd.GeoDataFrame, taken: Collection[str]) -> list[str]:
+    """Names lakes by where they are, with letters where a name is taken."""
+    used, names = {*taken}, []
+    for place in lake_ids(lakes):
+        names.append(_free(place.rstrip(ascii_lowercase), used))
+        used.add(names[-1])
+    return names
+
+
 def _age(layer: gpd.GeoDataFrame) -> tuple[bool, pd.Timestamp, str]:
     instant = pd.to_datetime(layer["acq_datetime"], utc=True).min()
     scenes = "" if "scene_id" not in layer.columns or layer.empty else str(layer["scene_id"].min())
@@ -66,11 +75,10 @@ class _Memory:
         """Names lakes of one date, and remembers them."""
         outlines = _on_plane(lakes)
         names = self._matched(outlines)
-        taken = {*self.names, *filter(None, names)}
-        for i, place in enumerate(lake_ids(lakes)):
-            if not names[i]:
-                names[i] = _free(place.rstrip(ascii_lowercase), taken)
-                taken.add(names[i])
+        unnamed = np.array([not name for name in names], np.bool_)
+        if unnamed.any():
+            fresh = iter(new_names(lakes[unnamed], {*self.names, *filter(None, names)}))
+            names = [name or next(fresh) for name in names]
         self.outlines = np.concatenate([self.outlines, outlines])
         self.names += names
         return names

@@ -11,23 +11,20 @@ import pyogrio
 import shapely
 
 from datasets_def.atomic import written_beside
-from datasets_def.polygons import is_reviewed
 from datasets_def.reproject import to_degrees
 from glofgeo.errors import GlofgeoError
-from glofgeo.inventory.attributes import COLUMNS, columns_of, geodesic_size
+from glofgeo.inventory.attributes import COLUMNS, columns_of
 from glofgeo.inventory.geopackage import SIDECARS
 from glofgeo.inventory.identity import name_lakes
+from glofgeo.inventory.review import REVIEW, name_reviewed, with_reviews
 from glofgeo.inventory.styled_geopackage import StyledLayer, stamp_of, write_styled
 from glofgeo.inventory.styles import lake_points_qml, lakes_qml, observations_qml
-
-# What an analyst fills in; nobody else changes it.
-REVIEW = ("review", "note", "analyst")
-# The analyst has drawn the lake anew: the outline in `lakes` stays.
-REDRAWN = "redraw"
 
 # What the latest map with a DEM or glacier outlines says of the place also holds for a later outline of the lake.
 _LASTING = ("elev_m", "elev_iqr", "mean_slope", "rgi_id", "dist_glacier_m", "lake_type", "lake_type_conf")
 
+# Of every GeoPackage.
+_PARTS = ("gpkg_", "rtree_", "sqlite_")
 _TABLES = ("lakes", "lakes_points", "lake_observations", "run_metadata")
 
 
@@ -48,9 +45,10 @@ def update_inventory(path: Path, layers: Sequence[gpd.GeoDataFrame], runs: pd.Da
 
     Layers: `lakes` (the latest outline of every lake, `first_seen`, `last_seen`, `observations`, and the review of an
     analyst), `lakes_points`, `lake_observations` (a row a lake and date) and `run_metadata`. A scene that is there
-    already is replaced. `review` (accept, reject, redraw), `note` and `analyst` stay as they were found; the outline
-    of a lake marked `redraw` does, too. What a DEM or glacier outlines tell is kept of maps that had them; a lake whose
-    latest outline is of a map without has in `lakes` what an earlier one told of its place.
+    already is replaced. In `lakes`, `review` (accept, reject, redraw), `note`, `analyst` and further columns stay as
+    they were found, and so do outlines that an analyst has drawn, also of new lakes. What a DEM or glacier outlines
+    tell is kept of maps that had them; a lake whose latest outline is of a map without has in `lakes` what an earlier
+    one told of its place.
 
     Args:
         path: the GeoPackage.
@@ -61,14 +59,15 @@ def update_inventory(path: Path, layers: Sequence[gpd.GeoDataFrame], runs: pd.Da
         The observations that were added, with their names, in EPSG:4326.
 
     Raises:
-        GlofgeoError: If the file is no inventory that glofgeo wrote.
+        GlofgeoError: If the file is no inventory that glofgeo wrote, or holds another table.
     """
-    before = read_observations(path)
+    before, reviewed = read_observations(path), None
     layers = [_in_degrees(layer) for layer in layers if len(layer)]
     scenes = set(runs["scene_id"])
     if before is not None:
-        # Replaced observations still tell names.
-        named = name_lakes(layers, before)
+        reviewed = name_reviewed(_read(path, "lakes"), before)
+        # Replaced observations still tell names, and so does what an analyst drew.
+        named = name_lakes(layers, pd.concat([before, reviewed.loc[reviewed["drawn"], ["lake_id", "geometry"]]]))
         before = before[~before["scene_id"].map(lambda name: bool(set(name.split(" + ")) & scenes))]
     else:
         named = name_lakes(layers)
@@ -76,7 +75,6 @@ def update_inventory(path: Path, layers: Sequence[gpd.GeoDataFrame], runs: pd.Da
     added = _ordered(gpd.GeoDataFrame(pd.concat([empty, *named], ignore_index=True), crs="EPSG:4326"))
     everything = added if before is None else _ordered(pd.concat([before, added], ignore_index=True))
     everything = everything.sort_values(["lake_id", "acq_datetime", "scene_id"], ignore_index=True)
-    reviewed = _read(path, "lakes") if before is not None else None
     old_runs = pyogrio.read_dataframe(path, layer="run_metadata") if before is not None else runs.iloc[:0]
     runs = pd.concat([old_runs[~old_runs["scene_id"].isin(scenes)], runs], ignore_index=True).sort_values("scene_id")
     _write(path, everything, _current(everything, reviewed), runs)
@@ -98,41 +96,13 @@ def _current(observations: gpd.GeoDataFrame, reviewed: gpd.GeoDataFrame | None) 
     current["first_seen"] = by_lake["acq_datetime"].min()
     current["last_seen"] = by_lake["acq_datetime"].max()
     current["observations"] = by_lake.size().astype("int32")
-    for name in REVIEW:
-        current[name] = None
-    if reviewed is not None:
-        known = reviewed[reviewed["lake_id"].isin(current.index)].drop_duplicates("lake_id").set_index("lake_id")
-        for name in REVIEW:
-            current.loc[known.index, name] = known[name]
-        redrawn = known.index[is_reviewed(known, REDRAWN)]
-        current.loc[redrawn, "geometry"] = known.loc[redrawn].geometry
-        # Drawn by an analyst and not by any map: they belong to the inventory all the same.
-        own = reviewed[~reviewed["lake_id"].isin(current.index) & is_reviewed(reviewed, REDRAWN)].set_index("lake_id")
-        current = _measured(pd.concat([current, own.reindex(columns=current.columns)]), [*redrawn, *own.index])
-    return gpd.GeoDataFrame(current.reset_index(), geometry="geometry", crs="EPSG:4326")
-
-
-def _measured(current: gpd.GeoDataFrame, redrawn: list[str]) -> gpd.GeoDataFrame:
-    """Measures outlines that an analyst has drawn, and takes away what a map said of its own outline."""
-    # What an analyst has added may have no name, or one twice.
-    drawn = current.index.isin(redrawn)
-    if not drawn.any():
-        return current
-    before = current.loc[drawn, "perim_m"].to_numpy(float)
-    area, perimeter = geodesic_size(gpd.GeoSeries(current.loc[drawn, "geometry"], crs="EPSG:4326"))
-    current.loc[drawn, "area_m2"] = area
-    current.loc[drawn, "perim_m"] = perimeter
-    # In proportion to the perimeter, see `UNCERTAINTY_METHOD`.
-    current.loc[drawn, "area_unc_m2"] *= perimeter / before
-    current.loc[drawn, "n_px"] = 0
-    for name in current.columns.intersection(["prob_mean", "prob_p10", "area_lo_m2", "area_hi_m2"]):
-        current.loc[drawn, name] = float("nan")
-    return current
+    return gpd.GeoDataFrame(with_reviews(current, reviewed).reset_index(), geometry="geometry", crs="EPSG:4326")
 
 
 def _write(path: Path, observations: gpd.GeoDataFrame, current: gpd.GeoDataFrame, runs: pd.DataFrame) -> None:
     names = columns_of(current)
-    lakes = current[[*names, "first_seen", "last_seen", "observations", *REVIEW, "geometry"]]
+    ours = [*names, "first_seen", "last_seen", "observations", *REVIEW]
+    lakes = current[[*ours, *(name for name in current.columns if name not in {*ours, "geometry"}), "geometry"]]
     inside = shapely.point_on_surface(lakes.geometry.to_numpy())
     points = gpd.GeoDataFrame(lakes[["lake_id", "acq_datetime", "area_m2"]], geometry=inside, crs=lakes.crs)
     layers = [
@@ -174,5 +144,12 @@ def _require_inventory(path: Path) -> None:
         raise GlofgeoError(
             f"{path}: is not an inventory that glofgeo made, and is not replaced",
             "name a new file, or an inventory of an earlier map",
+            argument="inventory",
+        )
+    added = sorted(name for name in tables - {*_TABLES, "layer_styles"} if not name.startswith(_PARTS))
+    if added:
+        raise GlofgeoError(
+            f"{path}: holds the table {added[0]}, which glofgeo did not write and would not keep",
+            "move it to a file of its own",
             argument="inventory",
         )
