@@ -10,11 +10,10 @@ from datasets_def.radiometry import PRODUCT_NAME
 
 
 def acquired(where: object, stem: str, tags: Mapping[str, str], item: Mapping[str, Any]) -> datetime | None:
-    """Gives the acquisition time of a scene: from tags, its STAC item, or its name (`20241015T045701`, `2024-10-15`).
+    """Gives the acquisition time of a scene: from tags, its STAC item, or its name.
 
-    It is in UTC; where only a day is known, it is midnight (`tells_hour`).
-
-    `TIFFTAG_DATETIME` is when a file was made, not when a scene was seen.
+    Names hold it as `20241015T045701`, `2024-10-15` or `20241015`. It is in UTC; where only a day is known, it is
+    midnight (`tells_hour`). `TIFFTAG_DATETIME` is when a file was made, not when a scene was seen.
 
     Args:
         where: for messages.
@@ -31,7 +30,8 @@ def acquired(where: object, stem: str, tags: Mapping[str, str], item: Mapping[st
     written = (tags.get("ACQUISITION_DATETIME"), tags.get("PRODUCT_START_TIME"), item.get("datetime"))
     sources = (*map(_moment, written), _first_time(product[2] if product else "", *stamp))
     # Other names are given by people, who may have meant another day.
-    named = ((stem, *stamp), (stem, r"(?<!\d)\d{4}-\d\d-\d\d(?!\d)", "%Y-%m-%d"))
+    days = ((r"(?<!\d)\d{4}-\d\d-\d\d(?!\d)", "%Y-%m-%d"), (r"(?<!\d)(?:19|20)\d{6}(?!\d)", "%Y%m%d"))
+    named = ((stem, *stamp), *((stem, *day) for day in days))
     times = [found for found in sources if found]
     if times and max(times) - min(times) > timedelta(days=1):
         raise GlofgeoError(

@@ -3,7 +3,9 @@
 import math
 import re
 
+import numpy as np
 import pandas as pd
+import shapely
 from geopandas import GeoDataFrame
 
 from datasets_def.errors import GlofgeoError
@@ -11,6 +13,9 @@ from datasets_def.errors import GlofgeoError
 # In the order in which they are believed; the last holds names of Landsat or Sentinel-2 scenes, as in ICIMOD's
 # inventories.
 COLUMNS = ("acq_datetime", "acquired", "date", "year", "image_id")
+
+# Share of the smaller of two outlines from which on they show one lake.
+_TWICE = 0.5
 
 # A day as in LT05_L1TP_152035_20000908_20200907 or 2000-09-08, or a year alone.
 _DAY = re.compile(r"(?<!\d)((?:19|20)\d{2})[-/]?(0[1-9]|1[0-2])[-/]?(0[1-9]|[12]\d|3[01])(?!\d)")
@@ -45,6 +50,37 @@ def mapped_in(lakes: GeoDataFrame, name: str) -> "pd.Series[float]":
         if years.notna().any():
             return years
     raise GlofgeoError(f"{name}: no date can be read in {', '.join(columns)}", "write days as 2020-07-29, or years")
+
+
+def require_one_date(lakes: GeoDataFrame, name: str) -> None:
+    """Makes sure that lakes were not mapped several times in one place, where one lake would count as several.
+
+    Args:
+        lakes: any CRS; days are those of the first of `COLUMNS` that is there.
+        name: of the layer, for messages.
+
+    Raises:
+        GlofgeoError: If outlines of different days cover the same ground.
+    """
+    known = {str(column).lower(): column for column in lakes.columns}
+    column = next((known[wanted] for wanted in COLUMNS if wanted in known), None)
+    if column is None:
+        return
+    days = lakes[column].astype(str).map(day_in).to_numpy()
+    if len(set(days)) < 2:
+        return
+    outlines = lakes.geometry.to_numpy()
+    one, other = shapely.STRtree(outlines).query(outlines, predicate="intersects")
+    pairs = (one < other) & (days[one] != days[other])
+    one, other = one[pairs], other[pairs]
+    area = shapely.area(outlines)
+    common = shapely.area(shapely.intersection(outlines[one], outlines[other]))
+    if (twice := common > _TWICE * np.minimum(area[one], area[other])).any():
+        i, j = one[twice][0], other[twice][0]
+        raise GlofgeoError(
+            f"{name}: holds lakes of several dates in one place ({days[i] or 'unknown'} and {days[j] or 'unknown'})",
+            "give a layer of one date, such as the lakes.gpkg of one scene",
+        )
 
 
 def day_in(text: str) -> str:

@@ -41,7 +41,18 @@ def read_raster(
             return raster_facts(source, str(path), path.stem, bands, item, offset, undeclared)
     # GDAL's messages quote a damaged VRT, whatever bytes it holds.
     except (RasterioError, OSError, UnicodeDecodeError) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        damaged = path.suffix.lower() in (".tif", ".tiff", ".jp2") and path.is_file() and _is_image(path)
+        hint = "give a .SAFE folder, its zip, or a GeoTIFF, COG or VRT"
         raise GlofgeoError(
-            f"{path}: cannot be opened as a scene ({str(error).splitlines()[0]})",
-            "give a .SAFE folder, its zip, or a GeoTIFF, COG or VRT",
+            f"{path}: cannot be opened as a scene ({reason})",
+            "it is damaged or incomplete: download it again" if damaged else hint,
         ) from None
+
+
+def _is_image(path: Path) -> bool:
+    """Whether a file begins as TIFF, BigTIFF or JPEG 2000 files do."""
+    with path.open("rb") as file:
+        return file.read(12).startswith(
+            (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
+        )

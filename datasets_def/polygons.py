@@ -112,8 +112,9 @@ def _read(path: Path, what: str, layer: str | None) -> Any:
         hint = "mend it with Fix geometries of QGIS and save it as polygons"
         raise GlofgeoError(f"{path}: has a geometry that cannot be read ({reason})", hint) from None
     except (DataSourceError, DataLayerError, OSError, ValueError, RuntimeError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise GlofgeoError(f"{path}: cannot be read as a layer of {what} ({reason})") from None
+        reason = (str(error) or type(error).__name__).splitlines()[0].partition("; It might help")[0]
+        hint = f"give the layer of {what} that is in this folder" if path.is_dir() else ""
+        raise GlofgeoError(f"{path}: cannot be read as a layer of {what} ({reason})", hint) from None
 
 
 def _choose_layer(path: Path, what: str, layer: str | None) -> str:

@@ -252,7 +252,8 @@ def choose_offset(where: object, claimed: list[Claim], given: float | None, samp
         return 0.0, "no pixel is measured"
     if sample.brightest <= _PICTURE:
         raise GlofgeoError(
-            f"{where}: DN up to {sample.brightest:.0f} are a picture, not reflectance", "give the product itself"
+            f"{where}: DN up to {sample.brightest:.0f} are a picture, not reflectance",
+            "give the product itself; divide a reflectance in percent by 100",
         )
     if sample.darkest < _DARK_DN:
         together = f" of {sample.files} pieces" if sample.files > 1 else ""

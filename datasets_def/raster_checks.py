@@ -72,13 +72,16 @@ def check_raster(where: object, source: DatasetReader, indexes: Mapping[str, int
     Raises:
         GlofgeoError: If a band is missing, its grid is not north-up or not on the Earth, or its pixels are a picture.
     """
+    kinds = [source.dtypes[indexes[band] - 1] for band in bands if band in BANDS and band in indexes]
+    if any(kind in ("uint8", "int8") for kind in kinds):
+        raise GlofgeoError(_PICTURE[0].format(where), _PICTURE[1])
     missing = [band for band in bands if band not in indexes]
     if missing:
         raise GlofgeoError(
             f"{where}: has no band {', '.join(missing)}; it has {', '.join(indexes)}",
             "put the files of all bands into a folder, and give the folder"
             if len(indexes) == 1
-            else "correct the descriptions of its bands, if these are wrong",
+            else "take a file that holds it, or correct the descriptions of its bands, if these are wrong",
         )
     if source.crs is None:
         raise GlofgeoError(f"{where}: has no CRS", "assign the one it was made in")
@@ -86,9 +89,6 @@ def check_raster(where: object, source: DatasetReader, indexes: Mapping[str, int
     if not all(map(math.isfinite, t)) or t.b or t.d or t.a <= 0 or t.e >= 0:
         raise GlofgeoError(f"{where}: its grid is rotated or not north-up", "warp it to a north-up grid first")
     _check_place(where, source)
-    kinds = [source.dtypes[indexes[band] - 1] for band in bands if band in BANDS]
-    if any(kind in ("uint8", "int8") for kind in kinds):
-        raise GlofgeoError(_PICTURE[0].format(where), _PICTURE[1])
     if any(kind.startswith("complex") for kind in kinds):
         raise GlofgeoError(f"{where}: complex numbers are not reflectance", "give the product itself")
 

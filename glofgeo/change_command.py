@@ -38,8 +38,12 @@ def change(  # noqa: PLR0913
     """
     if bool(layers) == (maps is not None):
         raise UsageError("change needs two lake layers or more, or --maps FOLDER.")
+    if maps and dates:
+        raise UsageError("--dates is for lake layers: maps have the dates of their scenes.")
     for path in layers:
         require_path("layer", path)
+        if path.is_dir() and path.suffix != ".gdb" and not (path / "run.json").is_file():
+            raise UsageError(f"{path} is a folder: give a lake layer in it, or --maps for a folder of maps.")
     for flag, file in (("--maps", maps), ("--glaciers", glaciers), *(("--regions", region) for region in regions)):
         require_path(flag, file)
     from glofgeo.change.compare import compare

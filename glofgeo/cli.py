@@ -103,7 +103,10 @@ def train(  # noqa: PLR0913
     if trained.scorecard:
         say(f"{trained.folder / 'scorecard.md'}: results on held-out areas")
         say(f"Best lake IoU {trained.iou:.3f} on the validation area: {trained.best}")
-        say(f"Map with it: glofgeo map --checkpoint {quote(str(trained.best))} --scene SCENE")
+        if trained.worse:
+            say("Map with the model that it started from, which is better here; name it with --checkpoint.")
+        else:
+            say(f"Map with it: glofgeo map --checkpoint {quote(str(trained.best))} --scene SCENE")
 
 
 @app.command
@@ -211,7 +214,9 @@ def export(
 
     if (format in LAYER_FORMATS) != (lakes is not None):
         raise UsageError(
-            f"--format {format} exports {'a lake layer: give --lakes FILE' if lakes is None else 'a model'}."
+            f"--format {format} exports a lake layer: give --lakes FILE."
+            if lakes is None
+            else f"--lakes exports a lake layer: give --format {', '.join(list(LAYER_FORMATS)[:-1])} or geoparquet."
         )
     require_path("--lakes", lakes)
     if lakes:

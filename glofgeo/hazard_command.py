@@ -67,7 +67,7 @@ def hazard(
     with _written(out):
         write_sheets(out, layer, sheets, facts)
         kept.remove()
-    say(f"{out / FILES[-1]}: the sheets of {len(sheets)} lakes, to read; the same as {', '.join(FILES[:-1])}")
+    say(f"{out / FILES[-1]}: the sheets of all lakes ({len(sheets)}), to read; the same as {', '.join(FILES[:-1])}")
 
 
 @contextmanager

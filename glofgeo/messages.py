@@ -60,8 +60,20 @@ def print_success(outcome: "Outcome") -> None:
     if outcome.state == "outside":
         say(f"{outcome.scene}: outside the area of interest")
     elif outcome.folder:
-        before = " (mapped before; --overwrite maps it again)" if outcome.state == "kept" else ""
-        say(f"{outcome.folder / 'lakes.gpkg'}: {summary(read_record(outcome.folder))}{before}")
+        layer = outcome.folder / "lakes.gpkg"
+        before = f" ({_kept(layer)})" if outcome.state == "kept" else ""
+        say(f"{layer}: {summary(read_record(outcome.folder))}{before}")
+
+
+def _kept(layer: Path) -> str:
+    """Tells of a scene that was mapped before whether its layer is still that of the map."""
+    from glofgeo.inventory.geopackage import require_replaceable
+
+    try:
+        require_replaceable(layer)
+    except GlofgeoError:
+        return "mapped before; the layer was changed since, and stays as it is"
+    return "mapped before; --overwrite maps it again"
 
 
 def print_maps(report: "Report", model: "Predictor") -> None:
@@ -122,8 +134,9 @@ def print_failure(error: BaseException, verb: str, verbs: list[str]) -> NoReturn
         BaseException: The error itself, if it is a bug and `--debug` was given.
     """
     if isinstance(error, CycloptsError | UsageError):
-        command = f"glofgeo {verb}" if verb in verbs else "glofgeo"
-        fail(2, f"{error} Verbs: {', '.join(verbs)}. See `{command} --help`.")
+        if verb in verbs:
+            fail(2, f"{error} See `glofgeo {verb} --help`.")
+        fail(2, f"{error} Verbs: {', '.join(verbs)}. See `glofgeo --help`.")
     if isinstance(error, GlofgeoError):
         fail(2, told(error) + _fetch_line(error))
     if isinstance(error, KeyboardInterrupt):

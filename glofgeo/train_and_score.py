@@ -44,6 +44,12 @@ class TrainedRun:
     scorecard: "Scorecard | None"
 
     @property
+    def worse(self) -> bool:
+        """Whether the model that training started from does better on the areas that were held out."""
+        began = self.scorecard.start_iou if self.scorecard else None
+        return self.scorecard is not None and began is not None and began > (self.scorecard.model.pixels.iou or 0)
+
+    @property
     def folder(self) -> Path:
         """Where the run is: checkpoints, figures, curves, examples, scorecard."""
         return self.best.parent
@@ -215,7 +221,8 @@ def score(trained: "Trained", options: "RunOptions") -> "Scorecard":
         cut = tune_ndwi(trained.data.decoded("train"), without_rejected(read_polygons(lakes, "lakes")))
         notes = _notes(split, survey.audit)
         card = evaluate_all(cases, lakes, ndwi_threshold=cut, ndwi_origin="best on train", notes=notes)
-    card = dataclasses.replace(card, notes=card.notes + _than_before(began, card.model.pixels.iou))
+    told = _than_before(began, card.model.pixels.iou)
+    card = dataclasses.replace(card, notes=card.notes + told, start_iou=began)
     write_scorecard(card, folder=folder)
     if options.progress:
         print_scorecard(card)
@@ -226,7 +233,7 @@ def _than_before(began: float | None, now: float | None) -> tuple[str, ...]:
     """Tells how good the model was that training started from, if it was a whole one."""
     if began is None or now is None:
         return ()
-    said = "" if now > began else ": training has made it no better, and that model is the one to map with"
+    said = ": training has made it worse, and that model is the one to map with" if now < began else ""
     return (f"the model that it started from has a lake IoU of {began:.3f} here{said}",)
 
 

@@ -1,6 +1,6 @@
 """Lakes to look at: losses of area that stand out from their error."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -27,15 +27,16 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def find_alerts(changes: pd.DataFrame) -> pd.DataFrame:
+def find_alerts(changes: pd.DataFrame, unmasked: Collection[str] = ()) -> pd.DataFrame:
     """Finds the lakes that lost area in a way to look at, between two dates.
 
     Lakes without a new observation, cut, or not observed at both dates raise none. A loss is only called drained
     where the lake still has an outline or its ground was seen without it; a lake that a layer merely lacks is
-    `missing`, since the layer may have left it out.
+    `missing`, since the layer may have left it out, or a cloud hidden it.
 
     Args:
         changes: as `compare_layers` gives them, with `layer_before` and `layer_after`; rows of `across_gaps` too.
+        unmasked: names of layers whose masks tell nothing of clouds.
 
     Returns:
         A row an alert, tier 1 first, the largest loss first. Tier 1: |z| > 3 within 60 days, both of them known to the
@@ -52,7 +53,7 @@ def find_alerts(changes: pd.DataFrame) -> pd.DataFrame:
     vague = is_year_alone(rows["date_before"]) | is_year_alone(rows["date_after"])
     tier_1 = (rows["z"] < -TIER_1_Z) & (days > 0) & (days <= TIER_1_DAYS) & ~vague
     tier_2 = (rows["z"] < -SIGNIFICANT_Z) & (loss > TIER_2_LOSS)
-    seen = (rows["n_after"] > 0) | rows["observed_after"].notna()
+    seen = (rows["n_after"] > 0) | (rows["observed_after"].notna() & ~rows["layer_after"].isin(unmasked))
     rows = rows.assign(
         tier=np.where(tier_1, 1, 2),
         finding=np.where(seen, "drained", "missing"),

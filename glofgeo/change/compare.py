@@ -1,5 +1,6 @@
 """Compares lake layers of two or more dates: all that the verb `change` finds, to work with in Python."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -18,11 +19,11 @@ from glofgeo.change.gaps import across_gaps
 from glofgeo.change.ground import Ground, fill_in, read_ground
 from glofgeo.change.layer_dates import given_day
 from glofgeo.change.links import Links, clusters_of
-from glofgeo.change.reach import beyond_reach
+from glofgeo.change.reach import beyond_reach, require_common_ground
 from glofgeo.change.read_layer import PLANE, LakeLayer, layer_of, read_layer
 from glofgeo.change.series import fit_trends, lake_series, overlapping
 from glofgeo.change.significance import Total
-from glofgeo.errors import GlofgeoError
+from glofgeo.errors import GlofgeoError, GlofgeoWarning
 from glofgeo.terminal import steps
 
 
@@ -94,7 +95,7 @@ class Changes:
             )
         counts = self.changes["class"].value_counts()
         what = ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in counts.index)
-        return f"{', then '.join(words)}; {what or 'no lakes'}; {len(self.alerts)} alerts"
+        return f"{', then '.join(words)}; {what or 'no lakes'}; alerts: {len(self.alerts)}"
 
 
 def change_total(rows: pd.DataFrame) -> Total:
@@ -126,7 +127,8 @@ def compare(
         progress: show a bar on the standard error.
 
     Raises:
-        GlofgeoError: If there are fewer than two layers, one cannot be read, or the dates or the ground do not fit.
+        GlofgeoError: If there are fewer than two layers, one cannot be read, two show different places, or the dates or
+            the ground do not fit.
     """
     if len(layers) < 2:
         raise GlofgeoError(f"{len(layers)} layer of lakes", "give two or more, of different dates")
@@ -145,21 +147,26 @@ def compare(
     ordered = _in_order(fill_in(within, ground, progress=progress))
     tables, graphs = [], []
     for before, after in steps(list(pairwise(ordered)), "Comparing", progress):
+        require_common_ground(before, after)
         rows, graph = compare_layers(before, after)
         tables.append(rows.assign(layer_before=before.name, layer_after=after.name))
         graphs.append(graph)
     changes = pd.concat(tables, ignore_index=True)
-    alerts, series, trends = find_alerts(changes), pd.DataFrame(), pd.DataFrame()
+    unmasked = [layer.name for layer in ordered if not layer.knows_clouds]
+    alerts, series, trends = find_alerts(changes, unmasked), pd.DataFrame(), pd.DataFrame()
     of_lake: dict[str, Any] = {}
     if len(ordered) > 2:
         for _ in steps([None], "Fitting trends", progress):
             series, of_lake = lake_series(ordered)
             trends = fit_trends(series)
             gaps = across_gaps(series, ordered, graphs, of_lake)
-        alerts = find_alerts(pd.concat([changes, gaps], ignore_index=True) if len(gaps) else changes)
+        alerts = find_alerts(pd.concat([changes, gaps], ignore_index=True) if len(gaps) else changes, unmasked)
         alerts = without_omissions(alerts, series, _members(alerts, ordered, graphs, of_lake))
+    beyond = beyond_reach(changes, ordered, graphs)
+    for issue in beyond:
+        warnings.warn(f"{issue.issue} ({issue.value}), {issue.consequence}", GlofgeoWarning, stacklevel=2)
     issues = pd.DataFrame(
-        [issue for layer in ordered for issue in layer.issues] + beyond_reach(changes, ordered, graphs),
+        [issue for layer in ordered for issue in layer.issues] + beyond,
         columns=["layer", "row", "lake_id", "issue", "value", "consequence"],
     )
     links = [

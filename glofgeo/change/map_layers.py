@@ -10,7 +10,7 @@ import geopandas as gpd
 
 from datasets_def.polygons import read_polygons
 from glofgeo.change.oddities import Issue
-from glofgeo.change.read_layer import LakeLayer, layer_of
+from glofgeo.change.read_layer import LakeLayer, knows_clouds, layer_of, without_clouds
 from glofgeo.errors import GlofgeoError, GlofgeoWarning
 from glofgeo.inventory.combine import combine_lakes
 
@@ -40,7 +40,12 @@ def layers_of_maps(folder: Path) -> list[LakeLayer]:
     layers = []
     for day, maps in sorted(dates.items()):
         lakes = combine_lakes([lakes for _, lakes in maps]) if len(maps) > 1 else maps[0][1]
-        layers.append(layer_of(lakes, day, day, masks=[place / "mask.tif" for place, _ in maps]))
+        layer = layer_of(lakes, day, day, masks=[place / "mask.tif" for place, _ in maps])
+        known = all(knows_clouds(place / "run.json") for place, _ in maps)
+        layers.append(layer if known else without_clouds(layer))
+    if not all(layer.knows_clouds for layer in layers):
+        odd = "clouds were not masked in all maps: a lake below cloud counts as shrunk or vanished"
+        warnings.warn(f"{folder}: {odd}", GlofgeoWarning, stacklevel=2)
     if len(set.union(*makers.values())) == 1:
         return layers
     odd = "maps of different models, thresholds or least areas are compared"
@@ -74,4 +79,7 @@ def _day(path: Path, record: dict[str, Any], lakes: gpd.GeoDataFrame) -> str:
         return str(acquired)[:10]
     if len(lakes) and lakes["acq_datetime"].notna().any():
         return f"{lakes['acq_datetime'].min():%Y-%m-%d}"
-    raise GlofgeoError(f"{path.parent}: its scene has no date", "take it out of the folder, or compare layers instead")
+    raise GlofgeoError(
+        f"{path.parent}: its scene has no date",
+        "add the tag ACQUISITION_DATETIME to the scene, or the day to its name, and map it again; or compare layers",
+    )

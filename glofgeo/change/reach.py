@@ -7,10 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from glofgeo.change.links import Links
 from glofgeo.change.oddities import Issue
 from glofgeo.change.read_layer import LakeLayer
+from glofgeo.errors import GlofgeoError
 
 # Around the lakes of a layer, ground that it is taken to cover: lakes of one valley lie closer together than this.
 _AROUND_M = 5000.0
@@ -37,10 +39,27 @@ def beyond_reach(changes: pd.DataFrame, layers: Sequence[LakeLayer], graphs: Seq
     return found
 
 
-def _told(there: LakeLayer, alone: npt.NDArray[np.bool_], other: LakeLayer, what: str) -> list[Issue]:
+def require_common_ground(before: LakeLayer, after: LakeLayer) -> None:
+    """Refuses two layers that lie apart, unless masks tell what each of them shows.
+
+    Raises:
+        GlofgeoError: If they do.
+    """
+    if (before.masks and after.masks) or before.lakes.empty or after.lakes.empty:
+        return
+    if not shapely.intersects(_reach(before), _reach(after)):
+        raise GlofgeoError(f"{before.name} and {after.name} show different places", "give layers of one area")
+
+
+def _reach(layer: LakeLayer) -> BaseGeometry:
+    """The ground that a layer is taken to cover."""
     # Corners of each lake, since the points of all outlines of a continent would take half a gigabyte.
-    corners = shapely.bounds(other.lakes.geometry.to_numpy())[:, [[0, 1], [0, 3], [2, 1], [2, 3]]].reshape(-1, 2)
-    covered = shapely.MultiPoint(corners).convex_hull.buffer(_AROUND_M)
+    corners = shapely.bounds(layer.lakes.geometry.to_numpy())[:, [[0, 1], [0, 3], [2, 1], [2, 3]]].reshape(-1, 2)
+    return shapely.MultiPoint(corners).convex_hull.buffer(_AROUND_M)
+
+
+def _told(there: LakeLayer, alone: npt.NDArray[np.bool_], other: LakeLayer, what: str) -> list[Issue]:
+    covered = _reach(other)
     shapely.prepare(covered)
     outlines = there.lakes.geometry.to_numpy()
     off = alone & ~shapely.intersects(covered, outlines)

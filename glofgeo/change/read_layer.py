@@ -1,7 +1,8 @@
 """Reads a lake layer, ours or anybody's, as what a comparison needs of it; what is odd about it is named by row."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ class LakeLayer:
         issues: what is odd about it.
         masks: rasters that tell what was observed (255: not); none where nobody tells.
         day: the date that stands for lakes that have none, and for a layer without lakes; NaT where nobody tells.
+        knows_clouds: whether the masks tell of clouds, too; else a lake that is gone may lie below one.
     """
 
     name: str
@@ -65,6 +67,7 @@ class LakeLayer:
     issues: tuple[Issue, ...] = ()
     masks: tuple[Path, ...] = ()
     day: Any = pd.NaT
+    knows_clouds: bool = True
 
     @property
     def middle(self) -> pd.Timestamp:
@@ -88,7 +91,23 @@ def read_layer(path: str | Path, date: str | None = None, *, masks: Sequence[Pat
     path = Path(path)
     frame = without_rejected(read_polygons(path, numbered=True, empty_ok=True))
     beside = path.with_name("mask.tif")
-    return layer_of(frame, _name(path), date, masks=masks or ((beside,) if beside.is_file() else ()))
+    layer = layer_of(frame, _name(path), date, masks=masks or ((beside,) if beside.is_file() else ()))
+    return layer if knows_clouds(path.with_name("run.json")) else without_clouds(layer)
+
+
+def knows_clouds(record: Path) -> bool:
+    """Whether a map knew where clouds are, by its `run.json`; if that says nothing, it did."""
+    try:
+        told = json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return True
+    return not isinstance(told, dict) or told.get("cloud_mask") is not False
+
+
+def without_clouds(layer: LakeLayer) -> LakeLayer:
+    """Gives a layer whose masks tell nothing of clouds."""
+    issue = Issue(layer.name, 0, "", "clouds were not masked", "", "a lake below cloud counts as shrunk or vanished")
+    return replace(layer, knows_clouds=False, issues=(*layer.issues, issue))
 
 
 def layer_of(frame: gpd.GeoDataFrame, name: str, date: str | None = None, *, masks: Sequence[Path] = ()) -> LakeLayer:

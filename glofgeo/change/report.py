@@ -60,7 +60,9 @@ def _head(changes: "Changes", hazard: Section) -> str:
         total = Total.of(layer.lakes["area_m2"].to_numpy(), layer.lakes["sigma_m2"].to_numpy())
         dates = layer.lakes["date"].dropna()
         span = f"{dates.min():%Y-%m-%d} to {dates.max():%Y-%m-%d}" if len(dates) else "unknown"
-        seen = "a mask tells" if layer.masks else "nobody tells"
+        seen = "nobody tells"
+        if layer.masks:
+            seen = "a mask tells" if layer.knows_clouds else "a mask tells, but not of clouds"
         rows.append((layer.name, span, _seasons(dates), len(layer.lakes), _total(total, "", 2), seen))
     head = ("Layer", "Dates", "Months", "Lakes", "Area, km² (± independent / all alike)", "What was observed")
     alerts = changes.alerts
@@ -177,8 +179,8 @@ def _unseen(changes: "Changes") -> str:
     rows = changes.changes[changes.changes["class"] == "not_observed"]
     silent = [layer.name for layer in changes.layers if not layer.masks]
     text = (
-        f"<h2>What was not observed</h2><p>{len(rows)} lakes were seen to less than {OBSERVED_SHARE:.0%} at one of two "
-        "dates, or cut by the edge of a scene or cloud.</p>"
+        f"<h2>What was not observed</h2><p>Lakes seen to less than {OBSERVED_SHARE:.0%} at one of two dates, or cut by "
+        f"the edge of a scene or cloud: {len(rows)}.</p>"
     )
     if silent:
         text += (

@@ -9,6 +9,7 @@ import shapely
 from geopandas import GeoDataFrame
 
 from datasets_def.aoi import read_aoi
+from datasets_def.dates import require_one_date
 from datasets_def.polygons import read_polygons, without_rejected
 from glofgeo.errors import GlofgeoError
 from glofgeo.evaluation.blocks import Counts, Joined, choose_blocks, join_blocks
@@ -81,15 +82,16 @@ def evaluate_all(
         notes: what a reader must know besides.
 
     Raises:
-        GlofgeoError: If a file is missing, unreadable, without CRS or of the wrong kind, a prediction is not on its
-            scene's grid, or reference lakes or area of interest lie off the grids. No reference lake inside the area
-            of interest is an answer, not an error.
+        GlofgeoError: If a file is missing, unreadable, without CRS, of the wrong kind or of several dates, a
+            prediction is not on its scene's grid, or reference lakes or area of interest lie off the grids. No
+            reference lake inside the area of interest is an answer, not an error.
     """
     if not 0 < threshold <= 1:
         raise GlofgeoError(f"threshold {threshold:g}: must be above 0 and at most 1")
     if ndwi_threshold is not None and (any(case.scene is None for case in cases) or not -1 < ndwi_threshold < 1):
         raise GlofgeoError(f"NDWI threshold {ndwi_threshold:g}: must be between -1 and 1, with a scene to take it from")
     reference = without_rejected(read_polygons(lakes, "reference lakes"))
+    require_one_date(reference, str(lakes))
     for case in cases:
         if case.scene is not None:
             require_same_date(case.prediction, case.scene)

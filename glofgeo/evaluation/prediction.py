@@ -15,6 +15,7 @@ from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from datasets_def.dates import require_one_date
 from datasets_def.grid import READ_ROWS, Grid
 from datasets_def.polygons import read_polygons, without_rejected
 from datasets_def.reproject import to_crs, to_degrees
@@ -99,13 +100,15 @@ def open_prediction(
         threshold: probability from which on a pixel is lake, 0-1.
 
     Raises:
-        GlofgeoError: If the file is missing, unreadable, of the wrong kind, or not on the scene's grid.
+        GlofgeoError: If the file is missing, unreadable, of the wrong kind or of several dates, or not on the scene's
+            grid.
     """
     if not path.is_file():
         raise GlofgeoError(f"{path}: no such prediction", "give lakes.gpkg, mask.tif or probability.tif")
     if path.suffix.lower() in RASTERS:
         return _open_raster(path, scene, threshold)
     lakes = without_rejected(read_polygons(path, "predicted lakes", empty_ok=True))
+    require_one_date(lakes, str(path))
     for beside in (path.with_name("mask.tif"), path.with_name("probability.tif")):
         if beside.is_file():
             grid = _grid_of(beside)

@@ -172,25 +172,33 @@ def _size_rows(card: Scorecard) -> list[Row]:
 
 def _remarks(card: Scorecard) -> list[str]:
     judged = card.reference_lakes - card.not_observed - card.too_small
-    observed = UNDEFINED if card.observed_share is None else f"{card.observed_share:.1%}"
+    observed = "" if card.observed_share is None else f"{card.observed_share:.1%} of the area observed; "
     threshold = "" if card.threshold is None else f"; lake from probability {card.threshold:g}"
     lines = [
-        f"{card.reference_lakes} reference lakes: {judged} judged, {card.not_observed} mostly not observed or outside "
-        f"the area, {card.too_small} too small",
-        f"{observed} of the area observed (grid: {card.grid}, {card.aoi_share:.1%} of it in the area){threshold}",
-        f"In brackets: 95 % interval, {RESAMPLES} draws from {card.blocks} blocks of {card.block_km:g} km; "
-        "for other areas like this one, not for other regions",
+        f"Reference lakes: {card.reference_lakes}, of which {judged} judged, {card.not_observed} mostly not observed "
+        f"or outside the area, {card.too_small} too small",
+        f"{observed}grid: {card.grid}, {card.aoi_share:.1%} of it in the area{threshold}",
     ]
     if card.blocks < FEWEST_BLOCKS:
-        lines.append(f"Note: fewer than {FEWEST_BLOCKS} blocks: no intervals")
-    elif card.neighbours > NEGLIGIBLE:
+        lines.append(f"Note: fewer than {FEWEST_BLOCKS} blocks of {card.block_km:g} km: no intervals")
+        return _with_notes(lines, card)
+    if card.neighbours <= TOO_MUCH:
+        lines.append(
+            f"In brackets: 95 % interval, {RESAMPLES} draws from {card.blocks} blocks of {card.block_km:g} km; "
+            "for other areas like this one, not for other regions"
+        )
+    if card.neighbours > NEGLIGIBLE:
         what = "no intervals" if card.neighbours > TOO_MUCH else "the intervals are widened"
         lines.append(
             f"Note: the errors of neighbouring blocks correlate ({card.neighbours:.2f}), and larger blocks would be "
             f"fewer than {FEWEST_BLOCKS}: {what}"
         )
-    lines += [f"Model: {model_words(name, sha256)}" for sha256, name in card.models.items()]
-    return [one_line(line) for line in (*lines, *(f"Note: {note}" for note in card.notes))]
+    return _with_notes(lines, card)
+
+
+def _with_notes(lines: list[str], card: Scorecard) -> list[str]:
+    models = (f"Model: {model_words(name, sha256)}" for sha256, name in card.models.items())
+    return [one_line(line) for line in (*lines, *models, *(f"Note: {note}" for note in card.notes))]
 
 
 def _figure_row(card: Scorecard, name: str, label: str, brief: bool) -> Row:

@@ -33,6 +33,7 @@ class Scorecard:
         ndwi: how NDWI > 0 did; None where it cannot be had.
         models: SHA-256 -> name of those that made the prediction, as far as that is known.
         notes: what a reader must know besides.
+        start_iou: lake IoU, on the same areas, of the model that training started from; None where there was none.
         ndwi_threshold: of the NDWI that `ndwi_at` stands for, if one was given.
         ndwi_origin: where that threshold comes from.
         ndwi_at: how that did; None where it cannot be had.
@@ -59,6 +60,7 @@ class Scorecard:
     ndwi: Score | None = None
     models: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    start_iou: float | None = None
     ndwi_threshold: float | None = None
     ndwi_origin: str = "given"
     ndwi_at: Score | None = None

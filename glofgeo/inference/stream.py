@@ -79,6 +79,18 @@ class Area:
         """The grid of the rectangle."""
         return self.scene.grid.window(self.window)
 
+    @property
+    def wanted(self) -> float:
+        """Share of the rectangle's pixels that are wanted, 0-1."""
+        mask = self.mask
+        if mask is None:
+            return 1.0
+        rows, cols = self.plan.shape
+        inside = sum(
+            int(np.count_nonzero(mask.rows(int(strip.row_off), int(strip.height)))) for strip in self.grid.strips()
+        )
+        return inside / (rows * cols)
+
 
 class PercentSink(Protocol):
     """Takes the probability of an area, strip by strip."""

@@ -57,4 +57,6 @@ def _write_parquet(lakes: gpd.GeoDataFrame, path: Path) -> None:
         # The box of each lake lets readers skip those that are elsewhere.
         lakes.to_parquet(path, index=False, compression="zstd", write_covering_bbox=True, schema_version="1.1.0")
     except ImportError:
-        raise GlofgeoError("GeoParquet needs pyarrow", "(uv) pip install pyarrow", argument="format") from None
+        raise GlofgeoError(
+            "GeoParquet needs pyarrow", "`pip install pyarrow` or `uv pip install pyarrow`", argument="format"
+        ) from None

@@ -9,6 +9,7 @@ from pathlib import Path
 import geopandas as gpd
 import pandas as pd
 import pyogrio
+import shapely
 
 # QGIS 3.22 warns at GeoPackages of later versions; there is nothing in them that lakes would need.
 GPKG_VERSION = "1.2"
@@ -68,11 +69,14 @@ def write_styled(path: Path, layers: Iterable[StyledLayer], stamp: str) -> None:
 
 
 def _write_layer(path: Path, layer: StyledLayer) -> None:
-    options = {"DESCRIPTION": layer.description}
+    options, frame = {"DESCRIPTION": layer.description}, layer.frame
+    if isinstance(frame, gpd.GeoDataFrame) and layer.geometry_type == "MultiPolygon":
+        # Shells run anticlockwise, as other programs expect it.
+        frame = frame.set_geometry(shapely.orient_polygons(frame.geometry.to_numpy()))
     if layer.geometry_type:
         options |= {"GEOMETRY_NAME": "geom", "SPATIAL_INDEX": "YES"}
     pyogrio.write_dataframe(
-        layer.frame,
+        frame,
         path,
         layer=layer.name,
         driver="GPKG",

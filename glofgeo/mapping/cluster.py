@@ -160,7 +160,9 @@ def connected(dask: str, device: str, tasks: list[Task]) -> Iterator["Client"]:
     try:
         from distributed import Client
     except ImportError:
-        raise GlofgeoError("distributed is not installed", "(uv) pip install distributed", argument="dask") from None
+        raise GlofgeoError(
+            "distributed is not installed", "`pip install distributed` or `uv pip install distributed`", argument="dask"
+        ) from None
     with contextlib.ExitStack() as stack:
         if dask == "auto":
             from glofgeo.mapping.local_cluster import local_cluster

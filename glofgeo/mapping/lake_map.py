@@ -70,7 +70,7 @@ class LakeMap:
         try:
             import xarray
         except ImportError:
-            raise GlofgeoError("xarray is not installed", "pip install xarray") from None
+            raise GlofgeoError("xarray is not installed", "`pip install xarray` or `uv pip install xarray`") from None
         rows, cols = self.grid.shape
         transform, wkt = self.grid.transform, self.grid.crs.to_wkt()
         x = transform.c + transform.a * (np.arange(cols) + 0.5)

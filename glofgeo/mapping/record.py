@@ -37,7 +37,7 @@ def make_record(job: Job, lakes: gpd.GeoDataFrame, observed: float, pace: Pace) 
     Args:
         job: what was mapped.
         lakes: the layer.
-        observed: share of the pixels, 0-1.
+        observed: share of the pixels within the area of interest, 0-1.
         pace: how it was computed.
     """
     scene, card = job.scene, job.predictor.card

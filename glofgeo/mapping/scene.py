@@ -146,7 +146,9 @@ def run_job(
         backdrop = picture.finish(area.grid)
         lakes = write_outputs(folder, job, probability, runs, backdrop)
         pace = Pace(batcher.size, streamed - started, time.perf_counter() - streamed)
-        record = make_record(job, lakes, statistics.observed, pace)
+        # An area of interest may cover no pixel's centre.
+        observed = statistics.observed / (area.wanted or 1.0)
+        record = make_record(job, lakes, observed, pace)
         hazard = hazard_of(lakes, job, tell) if sheets else NO_GROUND
         write_report(folder / REPORT, lakes, record, backdrop, hazard)
         (folder / "run.json").write_text(json.dumps(record, indent=2) + "\n")

@@ -75,4 +75,5 @@ def require_extra(*packages: str) -> None:
     """
     missing = [name for name in packages if find_spec(name) is None]
     if missing:
-        raise GlofgeoError(f"not installed: {', '.join(missing)}", f"(uv) pip install {' '.join(missing)}")
+        words = f"pip install {' '.join(missing)}"
+        raise GlofgeoError(f"not installed: {', '.join(missing)}", f"`{words}` or `uv {words}`")

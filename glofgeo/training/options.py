@@ -48,7 +48,9 @@ class RunOptions:
             )
         if self.wandb is not None and find_spec("wandb") is None:
             raise GlofgeoError(
-                "wandb is not installed", "(uv) pip install wandb, or log to TensorBoard only", argument="wandb"
+                "wandb is not installed",
+                "`pip install wandb` or `uv pip install wandb`, or log to TensorBoard only",
+                argument="wandb",
             )
 
     @property

@@ -13,7 +13,7 @@ from shapely.geometry.base import BaseGeometry
 
 from datasets_def import GlacialLakes, Scene, find_scenes, open_scene
 from datasets_def.aoi import SPLITS
-from datasets_def.dates import decimal_year, mapped_in
+from datasets_def.dates import decimal_year, mapped_in, require_one_date
 from datasets_def.reproject import (
     WGS84,
     areas_on_grid,
@@ -95,6 +95,7 @@ def survey(sources: Sources, config: TrainConfig) -> Survey:
     """
     scenes, damaged = _open_whole(sources, config)
     lakes = GlacialLakes(sources.lakes, crs=WGS84).polygons
+    require_one_date(lakes, str(sources.lakes))
     split = _split(sources, config, scenes, lakes)
     found = audit(split, lakes, allow_leaks=config.allow_leaks)
     _require_lakes(sources, found)

@@ -131,14 +131,22 @@ def test_maps_of_one_day_are_one_layer_and_clouds_hide_lakes(tmp_path):
     changes = pd.read_csv(tmp_path / "out" / "changes.csv")
     assert sorted(changes["class"]) == ["not_observed", "vanished"]
     assert pd.read_csv(tmp_path / "out" / "alerts.csv")["finding"].tolist() == ["drained"]
-    assert "different models" not in done.stderr
+    assert not done.stderr
 
     record = tmp_path / "maps" / "late" / "run.json"
-    record.write_text(json.dumps(json.loads(record.read_text()) | {"checkpoint_sha256": "ab" * 32}))
+    told = json.loads(record.read_text()) | {"checkpoint_sha256": "ab" * 32, "cloud_mask": False}
+    record.write_text(json.dumps(told))
     done = change("--maps", tmp_path / "maps", "--out", tmp_path / "out")
     assert done.returncode == 0 and "maps of different models" in done.stderr
     issues = pd.read_csv(tmp_path / "out" / "issues.csv")
     assert issues["issue"].str.contains("different models").sum() == 2 and issues["value"].str.contains("abab").any()
+    # Without a cloud mask, the lake that is gone may lie below a cloud.
+    assert "clouds were not masked" in done.stderr and "clouds were not masked" in set(issues["issue"])
+    assert pd.read_csv(tmp_path / "out" / "alerts.csv")["finding"].tolist() == ["missing"]
+    assert "a mask tells, but not of clouds" in (tmp_path / "out" / "report.html").read_text()
+    assert pd.read_csv(tmp_path / "out" / "changes.csv")["class"].tolist() == changes["class"].tolist()
+    done = change(tmp_path / "maps" / "west", tmp_path / "maps" / "late", "--out", tmp_path / "out")
+    assert "missing" in pd.read_csv(tmp_path / "out" / "alerts.csv")["finding"].tolist()
 
 
 def test_a_layer_without_lakes_stands_at_its_date(tmp_path):
@@ -171,6 +179,8 @@ def test_a_map_that_cannot_be_read_is_named(tmp_path, content, record):
         (["{a}", "{a}", "--dates", "2010", "spring"], "spring: is no date"),
         (["{a}"], "give two or more"),
         (["--maps", "{empty}"], "maps of 0 dates"),
+        (["--maps", "{empty}", "--dates", "2010", "2020"], "--dates is for lake layers"),
+        (["{a}", "{empty}"], "is a folder: give a lake layer in it, or --maps"),
     ],
 )
 def test_wrong_input_is_told_on_a_line(tmp_path, words, told):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from glofgeo.change.classes import CLASSES, compare_layers
 from glofgeo.change.compare import compare
+from glofgeo.errors import GlofgeoError
 
 from .lakes import EAST, NORTH, disc, layer, mask, random_lakes, shifted, square
 
@@ -157,3 +158,13 @@ def test_lakes_beyond_the_other_layer_are_named_and_those_among_its_lakes_are_no
     # A mask tells what was covered.
     mask(tmp_path / "mask.tif")
     assert told(before, layer(near[1:], "2020-10-15", masks=(tmp_path / "mask.tif",))).empty
+
+
+def test_layers_of_different_places_are_refused_unless_masks_tell_what_they_show(tmp_path):
+    near, far = random_lakes(5, span_km=5), shifted(random_lakes(5, span_km=5), 300_000, 0)
+    with pytest.raises(GlofgeoError, match="show different places"):
+        compare(layer(near, "2018-10-15"), layer(far, "2020-10-15"))
+    mask(tmp_path / "mask.tif")
+    masks = (tmp_path / "mask.tif",)
+    found = compare(layer(near, "2018-10-15", masks=masks), layer(far, "2020-10-15", masks=masks))
+    assert set(found.changes["class"]) == {"vanished", "not_observed"}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapely import Point
 
-from datasets_def.dates import day_in, decimal_year, mapped_in
+from datasets_def.dates import day_in, decimal_year, mapped_in, require_one_date
 from glofgeo.errors import GlofgeoError
 
 
@@ -76,3 +76,14 @@ def test_a_text_is_asked_for_its_day():
 def test_the_first_column_that_holds_dates_counts():
     assert mapped_in(lakes(acq_datetime=[None, None], year=[2000, 2001]), "x").tolist() == [2000.5, 2001.5]
     assert mapped_in(lakes(year=[2000.0, float("inf")]), "x").isna().tolist() == [False, True]
+
+
+def test_lakes_of_several_dates_in_one_place_are_no_layer_of_one_date():
+    twice = lakes(date=["2020-09-08", "2021-09-08", "2021-09-08"]).buffer(0.4)
+    apart = gpd.GeoDataFrame({"date": ["2020-09-08", "2021-09-08", "2021-09-08"]}, geometry=twice, crs="EPSG:4326")
+    require_one_date(apart, "x")
+    again = pd.concat([apart, apart.iloc[:1].assign(date="2022-09-08")], ignore_index=True)
+    with pytest.raises(GlofgeoError, match=r"x: holds lakes of several dates in one place .2020-09-08 and 2022-09-08"):
+        require_one_date(again, "x")
+    require_one_date(again.drop(columns="date"), "x")
+    require_one_date(again.assign(date="2020-09-08"), "x")

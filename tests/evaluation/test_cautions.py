@@ -5,6 +5,7 @@ import json
 from datetime import UTC, datetime
 
 import geopandas as gpd
+import pandas as pd
 import pytest
 import shapely
 
@@ -60,3 +61,13 @@ def test_what_flatters_or_is_not_known_is_noted(place):
     assert "nothing tells what was observed" in " ".join(card.notes)
     card = evaluate(lone, place / "reference.gpkg", aoi=gpd.read_file(place / "reference.gpkg"))
     assert "reference lakes fill" in " ".join(card.notes)
+
+
+@pytest.mark.parametrize("which", ["prediction", "reference"])
+def test_lakes_of_several_dates_in_one_layer_are_refused(place, which):
+    lakes = gpd.read_file(place / "reference.gpkg")
+    days = pd.concat([lakes.assign(acq_datetime=day) for day in ("2022-06-15", "2023-06-15")])
+    days.to_file(place / "days.gpkg")
+    pair = {"prediction": place / "mask.tif", "reference": place / "reference.gpkg"} | {which: place / "days.gpkg"}
+    with pytest.raises(GlofgeoError, match=r"days\.gpkg: holds lakes of several dates in one place"):
+        evaluate(pair["prediction"], pair["reference"])

@@ -10,8 +10,10 @@ import pytest
 import rasterio
 import torch
 from pyproj import Geod
+from rasterio.features import geometry_mask
 from rasterio.transform import from_origin
-from shapely.geometry import box
+from rasterio.windows import Window
+from shapely.geometry import Polygon, box
 
 from datasets_def import open_scene
 from glofgeo.config import MapConfig, ModelConfig
@@ -141,6 +143,11 @@ def test_an_area_of_interest_cuts_the_map_on_the_scenes_pixels(product, mapped, 
     # A lake that the cut leaves fewer than five pixels of is gone, so only what remains must agree.
     assert (kept == part[2:-2, 2:-2]).mean() > 0.995
     assert (inside[-1] == 255).mean() > 0.9
+    corner = Polygon([(x, y), (x + 1204, y), (x, y - 906)])
+    half = map_into(tmp_path / "half", scene, aoi=gpd.GeoDataFrame(geometry=[corner], crs=scene.crs))
+    wanted = geometry_mask([corner], inside.shape, scene.grid.window(Window(57, 101, 121, 92)).transform, invert=True)
+    share = (part[wanted] != 255).mean()
+    assert json.loads((half / "run.json").read_text())["observed_share"] == pytest.approx(share, abs=1e-6)
 
 
 def test_areas_are_right_on_a_geographic_grid(tmp_path, write_raster):
