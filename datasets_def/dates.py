@@ -66,7 +66,7 @@ def require_one_date(lakes: GeoDataFrame, name: str) -> None:
     column = next((known[wanted] for wanted in COLUMNS if wanted in known), None)
     if column is None:
         return
-    days = lakes[column].astype(str).map(day_in).to_numpy()
+    days = np.array([day_in(str(value)) for value in lakes[column]], dtype=object)
     if len(set(days)) < 2:
         return
     outlines = lakes.geometry.to_numpy()

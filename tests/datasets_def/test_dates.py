@@ -86,4 +86,5 @@ def test_lakes_of_several_dates_in_one_place_are_no_layer_of_one_date():
     with pytest.raises(GlofgeoError, match=r"x: holds lakes of several dates in one place .2020-09-08 and 2022-09-08"):
         require_one_date(again, "x")
     require_one_date(again.drop(columns="date"), "x")
+    require_one_date(apart.assign(date=["2020-09-08", None, float("nan")]), "x")
     require_one_date(again.assign(date="2020-09-08"), "x")
