@@ -1,10 +1,9 @@
 """Makes the model that comes with the package: `python benchmarks/bundled_recipe.py --out FOLDER`.
 
 Draws synthetic worlds, trains the preset `bundled` on them, trains the outcome further on more of them at lower rates,
-and writes the model as float16. It needs no data and no network, and a broken-off recipe goes on where it stopped.
-`--chips` adds real water chips, and `--plant` copies of them with synthetic lakes planted in their ground; chips of
-fold 0 are kept back for judging. `--unet SECONDS` trains the U-Net to compare with on the crops of the first stage
-instead.
+and writes the mean of three such trainings as float16. It needs no data and no network, and a broken-off recipe goes on
+where it stopped. `--chips` adds real water chips, and `--plant` copies of them with synthetic lakes planted in their
+ground; chips of fold 0 are kept back for judging. `--unet SECONDS` trains the U-Net to compare with instead.
 """
 
 import argparse
@@ -30,7 +29,7 @@ from shapely.geometry import box
 from datasets_def.aoi import read_aoi
 from datasets_def.atomic import written_beside
 from datasets_def.scene import open_scene
-from datasets_def.synthetic.worlds import KINDS, draw_world, plant_lakes, write_image, write_world
+from datasets_def.synthetic.worlds import KINDS, draw_sheet, draw_world, plant_lakes, write_image, write_world
 from glofgeo.config import TrainConfig
 from glofgeo.models import LakeSegmenter, fit_temperature, load_checkpoint, save_checkpoint
 from glofgeo.presets import PRESETS
@@ -53,7 +52,7 @@ MAP_WINDOW = 504
 
 @dataclass(frozen=True)
 class Stage:
-    """A training, each from where the one before ended.
+    """A training, from where another ended.
 
     Attributes:
         name: of its folder.
@@ -62,6 +61,10 @@ class Stage:
         crops: in an epoch.
         rates: share of the learning rates of the preset.
         seed: of the crops.
+        start: name of the stage that it starts from; empty for random weights.
+        window: side of the crops in pixels.
+        batch: crops in a step.
+        sheets: images of one surface, beside the worlds.
     """
 
     name: str
@@ -70,22 +73,32 @@ class Stage:
     crops: int
     rates: float
     seed: int
+    start: str = ""
+    window: int = PRESETS["bundled"]["data"]["window"]
+    batch: int = PRESETS["bundled"]["data"]["batch_size"]
+    sheets: int = 0
 
     @property
     def words(self) -> str:
         """What it learned from."""
-        return f"{self.name}: {self.epochs * self.crops} crops of {self.per_kind * len(KINDS)} worlds, seed {self.seed}"
+        images = f"{self.per_kind * len(KINDS)} worlds" + (f" and {self.sheets} sheets" if self.sheets else "")
+        return f"{self.name}: {self.epochs * self.crops} crops of {self.window} px of {images}, seed {self.seed}"
 
 
 STAGES = (
     Stage("first", 150, PRESETS["bundled"]["epochs"], PRESETS["bundled"]["data"]["crops"], 1.0, 0),
-    Stage("second", 150, 1, 25_000, 0.5, 1),
-    Stage("third", 220, 1, 26_000, 0.5, 1),
-    Stage("fourth", 280, 1, 64_000, 0.5, 1),
-    Stage("fifth", 90, 1, 9_000, 0.25, 2),
-    Stage("sixth", 280, 1, 64_000, 0.5, 3),
-    Stage("seventh", 110, 1, 12_000, 0.25, 4),
+    Stage("second", 150, 1, 25_000, 0.5, 1, "first"),
+    Stage("third", 220, 1, 26_000, 0.5, 1, "second"),
+    Stage("fourth", 280, 1, 64_000, 0.5, 1, "third"),
+    Stage("fifth", 90, 1, 9_000, 0.25, 2, "fourth"),
+    Stage("sixth", 280, 1, 64_000, 0.5, 3, "fifth"),
+    Stage("seventh", 110, 1, 12_000, 0.25, 4, "sixth"),
+    Stage("eighth", 250, 3, 30_000, 0.5, 7, "seventh", sheets=160),
+    Stage("ninth", 100, 1, 8_000, 0.25, 8, "eighth", window=252, batch=8, sheets=400),
+    Stage("tenth", 200, 1, 8_000, 0.25, 9, "eighth", window=252, batch=8, sheets=400),
+    Stage("eleventh", 40, 1, 3_200, 0.25, 5, "seventh", window=252, batch=8, sheets=80),
 )
+SHARES = {"ninth": 0.3, "tenth": 0.3, "eleventh": 0.4}  # of the shipped weights
 
 
 @dataclass(frozen=True)
@@ -112,6 +125,22 @@ def write_worlds(folder: Path, per_kind: int, size: int) -> list[Image]:
 
 def _write(job: tuple[Path, str, int, int]) -> None:
     write_world(*job, declared_m=PIXEL_M)
+
+
+def write_sheets(folder: Path, count: int, size: int) -> list[Image]:
+    """Writes the images of one surface that are not there yet."""
+    names = [f"sheet_{seed}" for seed in range(count)]
+    left = [(folder, seed, size) for seed in range(count) if not (folder / f"{names[seed]}.tif").exists()]
+    with ProcessPoolExecutor() as pool:
+        list(pool.map(_write_sheet, left, chunksize=4))
+    return [Image(name, "train", name) for name in names]
+
+
+def _write_sheet(job: tuple[Path, int, int]) -> None:
+    folder, seed, size = job
+    sheet, north = draw_sheet(seed, size), 8e6 + seed // 30 * 20_000  # of the chips
+    corner = Affine(PIXEL_M, 0, 200_000 + seed % 30 * 20_000, 0, -PIXEL_M, north)
+    write_image(folder, f"sheet_{seed}", sheet.reflectance, sheet.lake, corner)
 
 
 def write_chips(folder: Path, data: Path, *, plant: bool) -> list[Image]:
@@ -172,8 +201,8 @@ def compare(out: Path, images: list[Image], seconds: float) -> None:
     save_file({name: tensor.contiguous() for name, tensor in unet.state_dict().items()}, out / "unet.safetensors", told)
 
 
-def train_stage(out: Path, stage: Stage, images: list[Image], start: Path | None) -> Path:
-    """Trains one stage, or goes on with it, and gives the checkpoint of its last epoch.
+def train_stage(out: Path, stage: Stage, images: list[Image]) -> None:
+    """Trains one stage, or goes on with it, and writes the checkpoint of its last epoch.
 
     By then the rate has fallen to nothing, and validation has too few worlds to choose an epoch by.
 
@@ -181,16 +210,15 @@ def train_stage(out: Path, stage: Stage, images: list[Image], start: Path | None
         out: folder of the recipe.
         stage: what to do.
         images: to train on.
-        start: checkpoint of the stage before, or None for random weights.
     """
     path, run = out / f"{stage.name}.safetensors", out / stage.name
     if path.exists():
-        return path
+        return
     preset = PRESETS["bundled"]
     rates = dict.fromkeys(("lr", "encoder_lr"), preset["lr"] * stage.rates)
-    if start:
-        rates |= {"weights": str(start), "layer_decay": 1.0}
-    data = preset["data"] | {"crops": stage.crops}
+    if stage.start:
+        rates |= {"weights": str(out / f"{stage.start}.safetensors"), "layer_decay": 1.0}
+    data = preset["data"] | {"crops": stage.crops, "window": stage.window, "batch_size": stage.batch}
     wanted = preset | rates | {"epochs": stage.epochs, "seed": stage.seed, "data": data}
     resume = run if (run / "config.yaml").exists() else None
     config = from_dict(TrainConfig, wanted, "bundled")
@@ -199,13 +227,19 @@ def train_stage(out: Path, stage: Stage, images: list[Image], start: Path | None
     callbacks = torch.load(run / "last.ckpt", weights_only=True, map_location="cpu")["callbacks"]
     best.model.load_state_dict(best.model.state_dict() | callbacks["RunningMean"]["mean"])
     save_checkpoint(path, best.model, best.config, best.provenance, None, 1.0, best.pixel_m, half=True)
-    return path
 
 
-def finish(trained: Path, path: Path, stages: Sequence[Stage], size: int) -> Path:
-    """Writes the model with its temperature, for large windows, and what it learned from."""
-    last = load_checkpoint(trained)
-    told = {"stages": [each.words for each in stages], "window in training": last.config.data.window}
+def finish(out: Path, stages: Sequence[Stage], size: int) -> Path:
+    """Writes the mean of the last stages with its temperature, for large windows, and what it learned from."""
+    path, parts = out / "lakes.safetensors", {name: load_checkpoint(out / f"{name}.safetensors") for name in SHARES}
+    last = next(iter(parts.values()))
+    weights = {name: part.model.state_dict() for name, part in parts.items()}
+    mean = {
+        key: sum(share * weights[name][key] for name, share in SHARES.items()) if value.is_floating_point() else value
+        for key, value in last.model.state_dict().items()
+    }
+    last.model.load_state_dict(mean)
+    told = {"stages": [each.words for each in stages], "shares": SHARES, "window in training": last.config.data.window}
     # Of the last stage alone.
     provenance = {name: value for name, value in last.provenance.items() if name not in ("split", "scenes", "epoch")}
     config = replace(last.config, weights="none", data=replace(last.config.data, window=MAP_WINDOW))
@@ -241,21 +275,25 @@ def main() -> None:
         arguments.error("--per-kind is 2 or more, --crops 1 or more")
     decides = ("per_kind", "size", "chips", "plant", "crops")
     stages = [
-        replace(each, per_kind=min(each.per_kind, given.per_kind), crops=min(each.crops, given.crops))
+        replace(
+            each,
+            per_kind=min(each.per_kind, given.per_kind),
+            crops=min(each.crops, given.crops),
+            sheets=min(each.sheets, given.per_kind),
+        )
         for each in STAGES
     ]
     told = {"stages": "; ".join(each.words for each in stages), "glofgeo": __version__}
     keep_settings(given.out, {name: str(getattr(given, name)) for name in decides} | told)
-    scenes, trained = given.out / "scenes", None
+    scenes = given.out / "scenes"
     chips = write_chips(scenes, given.chips, plant=given.plant) if given.chips else []
     if given.unet:
         images = write_worlds(scenes, stages[0].per_kind, given.size) + chips
         return compare(given.out, images, given.unet)
     for stage in stages:
-        images = write_worlds(scenes, stage.per_kind, given.size) + chips
-        trained = train_stage(given.out, stage, images, trained)
-    last = given.out / f"{stages[-1].name}.safetensors"
-    print(finish(last, given.out / "lakes.safetensors", stages, given.size))
+        images = write_worlds(scenes, stage.per_kind, given.size) + write_sheets(scenes, stage.sheets, given.size)
+        train_stage(given.out, stage, images + chips)
+    print(finish(given.out, stages, given.size))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from scipy.ndimage import distance_transform_edt, label
 from datasets_def import open_scene
 from datasets_def.elevation import Spacing, cast_shadow
 from datasets_def.errors import GlofgeoError
-from datasets_def.synthetic.worlds import KINDS, draw_world, plant_lakes, write_world
+from datasets_def.synthetic.worlds import KINDS, draw_sheet, draw_world, plant_lakes, write_world
 from datasets_def.synthetic.worlds.materials import MATERIALS
 from datasets_def.synthetic.worlds.waters import draw_water
 from datasets_def.synthetic.worlds.world import HAZY, WATER
@@ -43,6 +43,18 @@ def test_worlds_of_each_kind_are_plausible_reflectance_with_lakes_in_some_of_the
         rim, beside = world.reflectance[:, -1].mean(), world.reflectance[:, -4:-1].mean()
         assert abs(rim - beside) < 0.05 + 0.3 * beside
     assert any(world.lake.any() for world in worlds[kind])
+
+
+def test_images_of_one_surface_are_all_lake_or_all_land_under_their_clouds():
+    sheets = [draw_sheet(seed, SIZE) for seed in range(24)]
+    wet = [sheet.lake.any() for sheet in sheets]
+    assert any(wet) and not all(wet)
+    for sheet, lake in zip(sheets, wet, strict=True):
+        assert sheet.reflectance.dtype == np.float32
+        assert sheet.reflectance.min() > -0.1 and sheet.reflectance.max() < 3
+        # Cloud hides lake, and covers less than half of an image.
+        assert sheet.lake.mean() > 0.5 if lake else not sheet.lake.any()
+    assert np.array_equal(draw_sheet(3, SIZE).reflectance, sheets[3].reflectance)
 
 
 def test_lakes_stand_out_from_land_in_the_near_infrared(worlds):

@@ -7,6 +7,7 @@ the ranges of its kind (`KINDS`).
 from datasets_def.synthetic.worlds.files import write_image, write_world
 from datasets_def.synthetic.worlds.kinds import KINDS
 from datasets_def.synthetic.worlds.plant import plant_lakes
+from datasets_def.synthetic.worlds.sheets import draw_sheet
 from datasets_def.synthetic.worlds.world import World, draw_world
 
-__all__ = ["KINDS", "World", "draw_world", "plant_lakes", "write_image", "write_world"]
+__all__ = ["KINDS", "World", "draw_sheet", "draw_world", "plant_lakes", "write_image", "write_world"]
