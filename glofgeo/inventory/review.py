@@ -32,12 +32,12 @@ def name_reviewed(lakes: gpd.GeoDataFrame, observations: gpd.GeoDataFrame) -> gp
         observations: from which glofgeo wrote it, in order of time.
 
     Returns:
-        Its rows with polygons, `lake_id` unique, and `drawn`: outline and row are the analyst's.
+        Its rows, but for new ones without a polygon, `lake_id` unique, and `drawn`: outline and row are the analyst's.
     """
     outlines = [shapely.multipolygons(polygons_of(shapely.make_valid(lake))) for lake in lakes.geometry]
     lakes = lakes.set_geometry(gpd.GeoSeries(outlines, lakes.index, crs=lakes.crs))
-    lakes = lakes[~lakes.geometry.is_empty].reset_index(drop=True)
     latest = observations.groupby("lake_id").tail(1).set_index("lake_id").geometry
+    lakes = lakes[~lakes.geometry.is_empty | lakes["lake_id"].isin(latest.index)].reset_index(drop=True)
     names = lakes["lake_id"].fillna("").astype(str)
     mapped = latest.reindex(names).to_numpy()
     unchanged = shapely.equals_exact(_normal(lakes.geometry.to_numpy()), _normal(mapped), _SAME)
@@ -46,7 +46,8 @@ def name_reviewed(lakes: gpd.GeoDataFrame, observations: gpd.GeoDataFrame) -> gp
     if nameless.any():
         taken = {*names[~nameless], *latest.index}
         names[nameless] = new_names(lakes[nameless], taken)
-    return lakes.assign(lake_id=names, drawn=~unchanged | nameless | is_reviewed(lakes, REDRAWN))
+    drawn = (~unchanged | nameless | is_reviewed(lakes, REDRAWN)) & ~lakes.geometry.is_empty
+    return lakes.assign(lake_id=names, drawn=drawn)
 
 
 def _normal(outlines: Any) -> Any:

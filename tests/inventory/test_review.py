@@ -49,6 +49,15 @@ def test_an_outline_that_was_reshaped_stays_without_a_word_in_review(inventory, 
         assert after["area_m2"] == geodesic_size(current.geometry[:1])[0][0]
 
 
+def test_words_about_a_lake_whose_outline_was_emptied_stay_and_the_outline_comes_back(inventory):
+    current = gpd.read_file(inventory, layer="lakes")
+    current["note"] = ["shadow", None, None, None]
+    current.loc[0, "geometry"] = shapely.MultiPolygon()
+    save_lakes(inventory, current)
+    after = map_again(inventory).loc[current["lake_id"][0]]
+    assert after["note"] == "shadow" and after.geometry.area > 0
+
+
 def test_parts_of_a_lake_that_was_split_stay_and_get_names(inventory):
     current = gpd.read_file(inventory, layer="lakes")
     west, south, east, north = current.geometry[0].bounds
