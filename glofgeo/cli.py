@@ -216,7 +216,7 @@ def export(
         raise UsageError(
             f"--format {format} exports a lake layer: give --lakes FILE."
             if lakes is None
-            else f"--lakes exports a lake layer: give --format {', '.join(list(LAYER_FORMATS)[:-1])} or geoparquet."
+            else f"--format {format} exports a model; for a lake layer, give one of {', '.join(LAYER_FORMATS)}."
         )
     require_path("--lakes", lakes)
     if lakes:

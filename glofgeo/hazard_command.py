@@ -67,7 +67,8 @@ def hazard(
     with _written(out):
         write_sheets(out, layer, sheets, facts)
         kept.remove()
-    say(f"{out / FILES[-1]}: the sheets of all lakes ({len(sheets)}), to read; the same as {', '.join(FILES[:-1])}")
+    count = f"{len(sheets)} lake{'s' * (len(sheets) != 1)}"
+    say(f"{out / FILES[-1]}: the sheets of {count}, to read; the same as {', '.join(FILES[:-1])}")
 
 
 @contextmanager

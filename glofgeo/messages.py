@@ -134,9 +134,8 @@ def print_failure(error: BaseException, verb: str, verbs: list[str]) -> NoReturn
         BaseException: The error itself, if it is a bug and `--debug` was given.
     """
     if isinstance(error, CycloptsError | UsageError):
-        if verb in verbs:
-            fail(2, f"{error} See `glofgeo {verb} --help`.")
-        fail(2, f"{error} Verbs: {', '.join(verbs)}. See `glofgeo --help`.")
+        command = f"glofgeo {verb}" if verb in verbs else "glofgeo"
+        fail(2, f"{error} Verbs: {', '.join(verbs)}. See `{command} --help`.")
     if isinstance(error, GlofgeoError):
         fail(2, told(error) + _fetch_line(error))
     if isinstance(error, KeyboardInterrupt):

@@ -38,16 +38,27 @@ def name_reviewed(lakes: gpd.GeoDataFrame, observations: gpd.GeoDataFrame) -> gp
     lakes = lakes.set_geometry(gpd.GeoSeries(outlines, lakes.index, crs=lakes.crs))
     latest = observations.groupby("lake_id").tail(1).set_index("lake_id").geometry
     lakes = lakes[~lakes.geometry.is_empty | lakes["lake_id"].isin(latest.index)].reset_index(drop=True)
-    names = lakes["lake_id"].fillna("").astype(str)
+    names = _names_of_known(lakes, latest)
     mapped = latest.reindex(names).to_numpy()
     unchanged = shapely.equals_exact(_normal(lakes.geometry.to_numpy()), _normal(mapped), _SAME)
     order = np.lexsort((-shapely.area(lakes.geometry.to_numpy()), ~unchanged))
     nameless = names.iloc[order].duplicated().reindex(names.index) | (names == "")
+    twice = nameless & unchanged
+    lakes, names, unchanged, nameless = lakes[~twice], names[~twice], unchanged[~twice], nameless[~twice]
     if nameless.any():
         taken = {*names[~nameless], *latest.index}
         names[nameless] = new_names(lakes[nameless], taken)
     drawn = (~unchanged | nameless | is_reviewed(lakes, REDRAWN)) & ~lakes.geometry.is_empty
     return lakes.assign(lake_id=names, drawn=drawn)
+
+
+def _names_of_known(lakes: gpd.GeoDataFrame, latest: gpd.GeoSeries) -> "pd.Series[str]":
+    """The names of rows; one that has the outline of a lake of the maps under another name is that lake."""
+    names = lakes["lake_id"].fillna("").astype(str)
+    known = dict(zip(shapely.to_wkb(_normal(latest.to_numpy())), latest.index, strict=True))
+    outlines = shapely.to_wkb(_normal(lakes.geometry.to_numpy()))
+    alike = pd.Series([known.get(outline, "") for outline in outlines], names.index, dtype=names.dtype)
+    return names.where(names.isin(latest.index) | (alike == ""), alike)
 
 
 def _normal(outlines: Any) -> Any:

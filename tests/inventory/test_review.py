@@ -87,6 +87,15 @@ def test_lakes_that_an_analyst_drew_stay_get_names_and_are_measured(inventory, s
         assert all(after[name][own] == text for name, text in said.items())
 
 
+def test_a_lake_that_was_renamed_or_pasted_twice_is_the_lake_of_the_maps(inventory):
+    current = gpd.read_file(inventory, layer="lakes")
+    names = set(current["lake_id"])
+    current.loc[0, ["lake_id", "note"]] = ["Imja Tso", "renamed"]
+    save_lakes(inventory, pd.concat([current, current.iloc[1:2]], ignore_index=True))
+    after = map_again(inventory, 2022)
+    assert set(after.index) == names and (after["note"] == "renamed").sum() == 1
+
+
 def test_a_map_that_finds_a_drawn_lake_takes_its_name(inventory):
     current = gpd.read_file(inventory, layer="lakes")
     (new,) = small_world()[2023].to_crs(current.crs).geometry[4:]
