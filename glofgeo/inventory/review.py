@@ -1,7 +1,5 @@
 """What an analyst made of an inventory in QGIS: reviews, outlines drawn anew, split or added, further columns."""
 
-from typing import Any
-
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -40,7 +38,7 @@ def name_reviewed(lakes: gpd.GeoDataFrame, observations: gpd.GeoDataFrame) -> gp
     lakes = lakes[~lakes.geometry.is_empty | lakes["lake_id"].isin(latest.index)].reset_index(drop=True)
     names = _names_of_known(lakes, latest)
     mapped = latest.reindex(names).to_numpy()
-    unchanged = shapely.equals_exact(_normal(lakes.geometry.to_numpy()), _normal(mapped), _SAME)
+    unchanged = shapely.equals_exact(shapely.normalize(lakes.geometry.to_numpy()), shapely.normalize(mapped), _SAME)
     order = np.lexsort((-shapely.area(lakes.geometry.to_numpy()), ~unchanged))
     nameless = names.iloc[order].duplicated().reindex(names.index) | (names == "")
     twice = nameless & unchanged
@@ -55,14 +53,10 @@ def name_reviewed(lakes: gpd.GeoDataFrame, observations: gpd.GeoDataFrame) -> gp
 def _names_of_known(lakes: gpd.GeoDataFrame, latest: gpd.GeoSeries) -> "pd.Series[str]":
     """The names of rows; one that has the outline of a lake of the maps under another name is that lake."""
     names = lakes["lake_id"].fillna("").astype(str)
-    known = dict(zip(shapely.to_wkb(_normal(latest.to_numpy())), latest.index, strict=True))
-    outlines = shapely.to_wkb(_normal(lakes.geometry.to_numpy()))
+    known = dict(zip(shapely.to_wkb(shapely.normalize(latest.to_numpy())), latest.index, strict=True))
+    outlines = shapely.to_wkb(shapely.normalize(lakes.geometry.to_numpy()))
     alike = pd.Series([known.get(outline, "") for outline in outlines], names.index, dtype=names.dtype)
     return names.where(names.isin(latest.index) | (alike == ""), alike)
-
-
-def _normal(outlines: Any) -> Any:
-    return shapely.normalize(outlines)
 
 
 def with_reviews(current: gpd.GeoDataFrame, reviewed: gpd.GeoDataFrame | None) -> gpd.GeoDataFrame:
